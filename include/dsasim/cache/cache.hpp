@@ -1,0 +1,51 @@
+#pragma once
+
+#include "dsasim/types.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace dsasim {
+
+/// What one selection did to one cache. misses = accesses - hits.
+struct SelectionOutcome {
+  std::uint32_t accesses = 0;
+  std::uint32_t hits = 0;
+  std::uint32_t compulsory_misses = 0;
+  std::uint32_t evictions = 0;
+};
+
+/// The distance, in accesses of the same cache, from an access to the next one of the same entry.
+using NextUse = std::uint32_t;
+inline constexpr NextUse never_again = 0xFFFFFFFF;
+
+/// A cache of KV entries being replayed, whatever its policy.
+///
+/// A cache serves one or more streams; an entry is found in its directory, a dense array, at `base` (where the stream's
+/// part begins) plus the id. The virtual call is paid once per selection, some hundreds to thousands of accesses; inside
+/// it the policy is a template parameter and its hooks are inlined (measured: within 2% of a static loop).
+class Cache {
+ public:
+  virtual ~Cache() = default;
+
+  /// Replays one selection in logged order, appends the ids that missed to `missed` in the order in which they missed.
+  /// Ids are distinct and base + id lies in the directory: the trace reader has checked both.
+  virtual SelectionOutcome select(std::uint32_t base, std::span<const EntryId> ids, std::vector<EntryId>& missed) = 0;
+
+  /// Puts an entry in as the newest, without an access: a preload, or the new token of --new-token allocate. Nothing is
+  /// fetched. Returns the evictions (0 or 1). An entry that is already resident is left as it is.
+  virtual std::uint32_t insert(std::uint32_t base, EntryId entry) = 0;
+
+  /// For policies that need the future (Policy::needs_future): the next uses of the entries of the following select(),
+  /// one each, in order; or of the following insert(), one. Others are never called.
+  virtual void foresee(std::span<const NextUse> next_uses) = 0;
+
+  /// True if the entry is resident.
+  virtual bool contains(std::uint32_t base, EntryId entry) const = 0;
+
+  /// Walks all bookkeeping; false means a bug in the policy or the cache. For tests and the end of a replay.
+  virtual bool invariant() const = 0;
+};
+
+}  // namespace dsasim

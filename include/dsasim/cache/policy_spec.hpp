@@ -1,0 +1,60 @@
+#pragma once
+
+#include "dsasim/cache/cache.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace dsasim {
+
+/// A policy and its parameters, as given: `lru`, `fifo,atomic=step`, `random,seed=7`. Parsed, checked against the list
+/// of policies, with every parameter the policy has, defaults included, in the policy's order.
+struct PolicySpec {
+  std::string name = "lru";
+  std::vector<std::pair<std::string, std::string>> parameters;
+
+  friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
+};
+
+/// Parses "NAME[,key=value...]". Throws ConfigError for an unknown policy (naming the known ones), an unknown key
+/// (naming the policy's), a key given twice, or a value the key does not take (naming those it does).
+PolicySpec parse_policy(std::string_view text);
+
+/// The inverse: "fifo,atomic=step", parameters at their defaults included.
+std::string to_string(const PolicySpec& spec);
+
+/// One parameter of a policy, for `dsasim policies`.
+struct PolicyParameter {
+  std::string_view key;
+  std::string_view default_value;
+  std::string_view accepted;  ///< what it takes, for people: "access|step", "0..18446744073709551615"
+  std::string_view description;
+};
+
+struct PolicyDescription {
+  std::string_view name;
+  std::string_view sentence;
+  std::string_view source;  ///< paper or implementation
+  std::vector<PolicyParameter> parameters;
+};
+
+/// All policies, in the order of the list in include/dsasim/cache/all_policies.hpp.
+std::vector<PolicyDescription> policy_descriptions();
+
+/// What the policy asks of the replay around it.
+struct PolicyNeeds {
+  bool future = false;              ///< foresee() before each select() and insert()
+  bool whole_selection = false;     ///< a capacity above 0 and below the longest selection makes no sense
+};
+PolicyNeeds policy_needs(const PolicySpec& spec);
+
+/// One cache. `capacity_entries` of at least 1 (a capacity of 0 is not a cache: the replay counts every access as a
+/// miss); `directory_entries` is the number of (stream, id) places; `cache_number` seeds `random`.
+std::unique_ptr<Cache> make_cache(const PolicySpec& spec, std::uint32_t capacity_entries,
+                                  std::uint32_t directory_entries, std::uint64_t cache_number);
+
+}  // namespace dsasim

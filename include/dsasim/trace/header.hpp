@@ -1,0 +1,56 @@
+#pragma once
+
+#include "dsasim/types.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dsasim {
+
+/// What an id means.
+enum class IdKind : std::uint8_t {
+  logical,   ///< a position (divided by unit_tokens); always below the request's context
+  physical,  ///< a slot of the serving stack's pool: reuse is exact, positions are unknown
+};
+
+struct RequestInfo {
+  std::uint64_t prompt_tokens = 0;  ///< length of the prompt: the first decode step's query sits at this position
+  std::uint32_t start_step = 0;     ///< the batch's step at which this request begins to decode
+};
+
+/// A layer that owns an index. Layers that share it are not stored; their number is.
+struct LayerInfo {
+  std::uint32_t model_layer = 0;  ///< its number in the model
+  std::uint32_t group_size = 1;   ///< layers that use this selection, the owner included
+};
+
+/// All that a trace says about itself before its first selection.
+struct TraceHeader {
+  std::string model;       ///< free text, empty if unknown
+  std::string provenance;  ///< free text: where the capture comes from
+  IdKind ids = IdKind::logical;
+  std::uint32_t unit_tokens = 1;  ///< tokens one id stands for: 1, or 4 for DeepSeek-V4's compressed entries
+  std::uint32_t page_tokens = 0;  ///< page of the stack's KV pool in tokens, 0 if unknown
+  std::uint64_t entry_bytes = 0;  ///< bytes of one entry's KV row in one layer, 0 if unknown
+  bool has_scores = false;        ///< every id carries a float16 score
+  std::vector<LayerInfo> layers;
+  std::vector<RequestInfo> requests;
+};
+
+/// Entries that exist when the request's step `step` (counted from its own first) selects: the prompt, the steps
+/// before and the query's own, in whole units.
+constexpr std::uint64_t context_entries(const TraceHeader& header, const RequestInfo& request,
+                                        std::uint64_t step) noexcept {
+  return (request.prompt_tokens + step + 1) / header.unit_tokens;
+}
+
+/// One selection: the ids one layer of one request chose at one step, in the order they were logged, and a raw
+/// float16 for each where the trace has scores.
+struct SelectionView {
+  const EntryId* ids = nullptr;
+  const std::uint16_t* scores = nullptr;  ///< null without scores
+  std::uint32_t size = 0;
+};
+
+}  // namespace dsasim

@@ -1,0 +1,88 @@
+#pragma once
+
+#include "dsasim/trace/header.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dsasim {
+
+struct ReadOptions {
+  bool allow_truncated = false;  ///< accept a file without its end: the whole chunks it has
+};
+
+/// What the chunks of one request hold.
+struct RequestExtent {
+  std::uint64_t steps = 0;
+  std::uint64_t accesses = 0;
+  std::uint64_t id_limit = 0;  ///< every id is below this
+};
+
+/// A .dsat file, open for reading from many threads at once: it knows the header and where each chunk lies.
+/// Opening reads the header and each chunk's 64-byte header, not the selections.
+class TraceReader {
+ public:
+  /// Throws SystemError if the file cannot be read; TraceError if it is not a .dsat file, is damaged, or is cut off
+  /// and `options` does not allow that.
+  explicit TraceReader(const std::filesystem::path& path, const ReadOptions& options = {});
+  ~TraceReader();
+  TraceReader(TraceReader&&) noexcept;
+  TraceReader& operator=(TraceReader&&) noexcept;
+
+  const std::string& name() const noexcept;  ///< the path, for messages
+  const TraceHeader& header() const noexcept;
+  const RequestExtent& extent(std::uint32_t request) const noexcept;
+  std::uint32_t request_count() const noexcept;
+  std::uint32_t layer_count() const noexcept;
+
+  bool truncated() const noexcept;
+  std::uint64_t file_bytes() const noexcept;
+  std::uint64_t chunk_count() const noexcept;
+  std::uint64_t accesses() const noexcept;
+  std::uint32_t longest_selection() const noexcept;
+  std::uint64_t longest_request_steps() const noexcept;
+  /// One past the last step of the batch: the largest start_step + steps.
+  std::uint64_t batch_steps() const noexcept;
+  /// The largest prompt + steps of any request, in entries.
+  std::uint64_t longest_context_entries() const noexcept;
+
+  /// XXH3-128 of the decoded content as 32 hexadecimal digits. Kept in the end record; for a truncated file it is
+  /// computed by decoding all of it.
+  std::string digest() const;
+
+  /// Reads and decodes everything and compares it with the checksums, the chunk headers and the digest.
+  /// Throws TraceError at the first thing that does not hold. `progress` is called with the bytes done so far.
+  void verify(const std::function<void(std::uint64_t bytes_done)>& progress = {}) const;
+
+ private:
+  friend class RequestCursor;
+  class Impl;
+  std::unique_ptr<const Impl> impl_;
+};
+
+/// Walks the steps [first, last) of one request, in order. Holds one decompressed chunk and the decoded selections of
+/// a few steps; nothing grows with the length of the trace.
+class RequestCursor {
+ public:
+  /// Steps count from the request's own first. Throws TraceError on damage, here and in next().
+  RequestCursor(const TraceReader& reader, std::uint32_t request, std::uint64_t first, std::uint64_t last);
+  ~RequestCursor();
+  RequestCursor(RequestCursor&&) noexcept;
+  RequestCursor& operator=(RequestCursor&&) noexcept;
+
+  /// Moves to the next step; false after the last one.
+  bool next();
+
+  /// The selection of one layer at the current step. Valid until the next call of next().
+  SelectionView selection(std::uint32_t layer) const noexcept;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dsasim
