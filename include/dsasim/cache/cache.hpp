@@ -37,8 +37,12 @@ class Cache {
   /// fetched. Returns the evictions (0 or 1). An entry that is already resident is left as it is.
   virtual std::uint32_t insert(std::uint32_t base, EntryId entry) = 0;
 
-  /// For policies that need the future (Policy::needs_future): the next uses of the entries of the following select(),
-  /// one each, in order; or of the following insert(), one. Others are never called.
+  /// For policies that need the future (PolicyNeeds::future): the next uses of the entries of the following select(),
+  /// one each, in order; or of the following insert(), one. They are copied. Other policies are never called.
+  ///
+  /// A cache numbers its accesses from 0; an insert is not an access. For access n of an entry that is next accessed at
+  /// m, the distance is m - n, at least 1. For an insert between accesses n - 1 and n it is m - n as well, and may
+  /// be 0: the entry is the very next one accessed. An insert of a resident entry is foreseen too, and ignored.
   virtual void foresee(std::span<const NextUse> next_uses) = 0;
 
   /// True if the entry is resident.

@@ -21,17 +21,21 @@ struct PolicySpec {
 };
 
 /// Parses "NAME[,key=value...]". Throws ConfigError for an unknown policy (naming the known ones), an unknown key
-/// (naming the policy's), a key given twice, or a value the key does not take (naming those it does).
-PolicySpec parse_policy(std::string_view text);
+/// (naming the policy's), a key given twice, or a value the key does not take (naming those it does). `where` begins
+/// the message: the option, or "file: /json/pointer".
+PolicySpec parse_policy(std::string_view text, std::string_view where = "--policy");
 
-/// The inverse: "fifo,atomic=step", parameters at their defaults included.
+/// The same checks for a spec put together by hand, and its complete form: every parameter, in the policy's order.
+PolicySpec complete_policy(const PolicySpec& spec, std::string_view where = "--policy");
+
+/// The inverse of parse_policy: "fifo,atomic=step", parameters at their defaults included.
 std::string to_string(const PolicySpec& spec);
 
 /// One parameter of a policy, for `dsasim policies`.
 struct PolicyParameter {
   std::string_view key;
   std::string_view default_value;
-  std::string_view accepted;  ///< what it takes, for people: "access|step", "0..18446744073709551615"
+  std::string_view accepted;  ///< words, "access|step", or a range of integers, "0..18446744073709551615"
   std::string_view description;
 };
 
@@ -47,8 +51,8 @@ std::vector<PolicyDescription> policy_descriptions();
 
 /// What the policy asks of the replay around it.
 struct PolicyNeeds {
-  bool future = false;              ///< foresee() before each select() and insert()
-  bool whole_selection = false;     ///< a capacity above 0 and below the longest selection makes no sense
+  bool future = false;           ///< foresee() before each select() and insert()
+  bool whole_selection = false;  ///< a capacity above 0 and below the longest selection makes no sense
 };
 PolicyNeeds policy_needs(const PolicySpec& spec);
 

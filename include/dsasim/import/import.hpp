@@ -34,16 +34,18 @@ struct ImportOptions {
 struct ImportFormat {
   std::string_view name;
   std::string_view description;
-  /// Looks at the first bytes of the file; used by "auto".
+  /// Looks at the first bytes of the file (up to 4096 of them); used by "auto", where the first row that says yes wins.
   bool (*recognises)(std::span<const unsigned char> first_bytes);
+  /// Reads and checks all but the selections. Throws TraceError or ConfigError naming the file and what disagrees,
+  /// SystemError if it cannot be read.
   std::unique_ptr<CaptureSource> (*open)(const std::filesystem::path& path, const ImportOptions& options);
 };
 
 std::span<const ImportFormat> import_formats();
 
 /// Makes one batch of all `inputs`, one request each, and writes it to `output`. Everything about every input that can
-/// be checked without reading its selections is checked before the output is created. On an error no output is left.
-/// `progress` is called with the steps done and the steps in all.
+/// be checked without reading its selections is checked before the output is created. On an error no output is left,
+/// and what stood there before still stands. `progress` is called with the steps done and the steps in all.
 void import_captures(std::span<const std::filesystem::path> inputs, const std::filesystem::path& output,
                      const ImportOptions& options,
                      const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {});

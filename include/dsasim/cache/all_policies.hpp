@@ -1,0 +1,49 @@
+#pragma once
+
+#include "dsasim/cache/policy.hpp"
+#include "dsasim/cache/policy/belady.hpp"
+#include "dsasim/cache/policy/clock.hpp"
+#include "dsasim/cache/policy/fifo.hpp"
+#include "dsasim/cache/policy/hisparse.hpp"
+#include "dsasim/cache/policy/lfu.hpp"
+#include "dsasim/cache/policy/lru.hpp"
+#include "dsasim/cache/policy/random.hpp"
+
+#include <tuple>
+
+namespace dsasim {
+
+/// The registry. A new policy is its header, one line here and one worked example in tests/cache/: the factory, the
+/// parser, `dsasim policies` and the contract tests follow. Policies of one name stand next to each other.
+using AllPolicies = std::tuple<  //
+    Lru,                         //
+    Fifo, FifoStep,              //
+    Random, RandomStep,          //
+    Clock,                       //
+    Lfu,                         //
+    Belady,                      //
+    Hisparse>;
+
+/// Calls visit.template operator()<P>() for each policy of the list until one returns true; says whether one did.
+template <class Visit>
+bool any_policy(Visit&& visit) {
+  return [&]<class... P>(std::tuple<P...>* /*list*/) {
+    return (visit.template operator()<P>() || ...);
+  }(static_cast<AllPolicies*>(nullptr));
+}
+
+/// True if P is the policy that the spec names; the parameter `atomic` chooses among those of one name.
+template <Policy P>
+bool is_policy_of(const PolicySpec& spec) {
+  if (spec.name != P::name) {
+    return false;
+  }
+  for (const auto& [key, chosen] : spec.parameters) {
+    if (key == "atomic") {
+      return (chosen == "step") == (P::replacement == Replacement::per_selection);
+    }
+  }
+  return true;
+}
+
+}  // namespace dsasim

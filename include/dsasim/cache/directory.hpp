@@ -1,0 +1,76 @@
+#pragma once
+
+#include "dsasim/types.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace dsasim {
+
+/// Where an entry is: a slot, or nowhere any more, or nowhere yet. The last two tell compulsory misses from the rest.
+using Place = std::uint32_t;
+inline constexpr Place never_seen = std::numeric_limits<Place>::max();
+inline constexpr Place evicted = never_seen - 1;
+
+constexpr bool is_resident(Place place) noexcept { return place < evicted; }
+
+/// Which entry is in which slot, both ways. An entry's key is where its stream's part of the directory begins plus its
+/// id; keys are dense, so that looking one up is a load and not a hash.
+class Directory {
+ public:
+  /// More slots than keys could never be filled: they are left out, whatever capacity the user asks for.
+  Directory(std::uint32_t capacity_entries, std::uint32_t directory_entries)
+      : place_of_(directory_entries, never_seen),
+        key_of_(std::min(capacity_entries, std::max(directory_entries, std::uint32_t{1}))) {
+    assert(capacity_entries >= 1);
+  }
+
+  std::uint32_t capacity_entries() const noexcept { return static_cast<std::uint32_t>(key_of_.size()); }
+  bool full() const noexcept { return used_ == key_of_.size(); }
+
+  Place place_of(std::uint32_t key) const noexcept {
+    assert(key < place_of_.size());
+    return place_of_[key];
+  }
+
+  /// The next slot while there is room: they are filled in order.
+  SlotId take_free_slot() noexcept {
+    assert(!full());
+    return SlotId{static_cast<std::uint32_t>(used_++)};
+  }
+
+  void evict(SlotId slot) noexcept {
+    assert(value(slot) < used_);
+    place_of_[key_of_[value(slot)]] = evicted;
+  }
+
+  void fill(SlotId slot, std::uint32_t key) noexcept {
+    place_of_[key] = value(slot);
+    key_of_[value(slot)] = key;
+  }
+
+  /// The entry was fetched and not admitted: its next miss is not compulsory.
+  void pass_by(std::uint32_t key) noexcept { place_of_[key] = evicted; }
+
+  bool invariant() const {
+    for (std::uint32_t slot = 0; slot < used_; ++slot) {
+      if (place_of_[key_of_[slot]] != slot) {
+        return false;
+      }
+    }
+    return used_ <= key_of_.size() && std::cmp_equal(used_, std::ranges::count_if(place_of_, is_resident));
+  }
+
+ private:
+  std::vector<Place> place_of_;       ///< by key
+  std::vector<std::uint32_t> key_of_;  ///< by slot
+  // 64 bits, so that the compiler knows that a store to either array does not change it.
+  std::size_t used_ = 0;
+};
+
+}  // namespace dsasim

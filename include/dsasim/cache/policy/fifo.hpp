@@ -1,0 +1,109 @@
+#pragma once
+
+#include "dsasim/cache/policy.hpp"
+#include "dsasim/types.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace dsasim {
+
+/// First in, first out: evicts slots in the order in which they were filled.
+class Fifo {
+ public:
+  static constexpr std::string_view name = "fifo";
+  static constexpr std::string_view sentence = "Evicts the entry that came in first; hits change nothing.";
+  static constexpr std::string_view source = "Belady, IBM Systems Journal 5(2), 1966";
+  static constexpr std::array parameters{
+      PolicyParameter{"atomic", "access", "access|step",
+                      "replace at each access, or a selection at a time: hits first, and no victim that it names"}};
+  static constexpr Replacement replacement = Replacement::per_access;
+  static constexpr bool needs_future = false;
+
+  explicit Fifo(const PolicySetup& setup) : capacity_entries_(setup.capacity_entries) {}
+
+  void on_hit(SlotId /*slot*/) noexcept {}
+  bool admits() noexcept { return true; }
+
+  /// The slots were first filled in order, and since then each victim's slot was the next one filled.
+  SlotId victim() noexcept {
+    const SlotId oldest{static_cast<std::uint32_t>(hand_)};
+    hand_ = hand_ + 1 == capacity_entries_ ? 0 : hand_ + 1;
+    return oldest;
+  }
+
+  void on_fill(SlotId /*slot*/) noexcept {}
+
+  bool invariant() const { return hand_ < capacity_entries_; }
+
+ private:
+  std::uint64_t capacity_entries_;
+  std::uint64_t hand_ = 0;
+};
+
+/// `fifo,atomic=step`: the oldest insertion among the entries that the selection does not name; those it names
+/// keep their place.
+class FifoStep {
+ public:
+  static constexpr std::string_view name = Fifo::name;
+  static constexpr std::string_view sentence = Fifo::sentence;
+  static constexpr std::string_view source = Fifo::source;
+  static constexpr auto parameters = Fifo::parameters;
+  static constexpr Replacement replacement = Replacement::per_selection;
+
+  explicit FifoStep(const PolicySetup& setup)
+      : end_(setup.capacity_entries), next_(setup.capacity_entries + std::size_t{1}, end_),
+        named_in_(setup.capacity_entries, 0), newest_(end_), passed_(end_) {}
+
+  void on_hit(SlotId slot) noexcept { named_in_[value(slot)] = selection_; }
+
+  /// Goes on where the last miss of this selection stopped, so a selection passes each of its hits once at most.
+  SlotId victim() noexcept {
+    while (named_in_[next_[passed_]] == selection_) {
+      passed_ = next_[passed_];
+    }
+    const std::uint32_t oldest = next_[passed_];
+    next_[passed_] = next_[oldest];
+    if (newest_ == oldest) {
+      newest_ = passed_;
+    }
+    return SlotId{oldest};
+  }
+
+  /// A slot filled by this selection is not marked as named: the capacity is at least the selection's size, so older
+  /// victims suffice.
+  void on_fill(SlotId slot) noexcept {
+    next_[newest_] = value(slot);
+    next_[value(slot)] = end_;
+    newest_ = value(slot);
+  }
+
+  void on_end() noexcept {
+    ++selection_;
+    passed_ = end_;
+  }
+
+  bool invariant() const {
+    std::uint32_t reached = 0;
+    std::uint32_t last = end_;
+    for (std::uint32_t at = next_[end_]; at != end_; at = next_[at]) {
+      last = at;
+      if (++reached > end_) {
+        return false;
+      }
+    }
+    return last == newest_;
+  }
+
+ private:
+  std::uint32_t end_;                    ///< the list's head, in the place after the last slot
+  std::vector<std::uint32_t> next_;      ///< by slot: the one filled after it; next_[end_] is the oldest
+  std::vector<std::uint64_t> named_in_;  ///< by slot: the number of the last selection that hit it
+  std::uint64_t selection_ = 1;
+  std::uint32_t newest_;
+  std::uint32_t passed_;  ///< the last slot passed over in this selection, or end_
+};
+
+}  // namespace dsasim

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace dsasim {
+
+/// What a replay counted. Integers, exact; ratios are derived when they are printed.
+struct Counters {
+  std::uint64_t accesses = 0;
+  std::uint64_t hits = 0;
+  std::uint64_t compulsory_misses = 0;
+  std::uint64_t evictions = 0;
+  std::uint64_t fetched_rows = 0;
+  std::uint64_t missed_pages = 0;
+  std::uint64_t gather_ns = 0;
+
+  std::uint64_t misses() const noexcept { return accesses - hits; }
+  std::uint64_t capacity_misses() const noexcept { return misses() - compulsory_misses; }
+
+  /// Calls f(name, unit, description, member) for each. The only list of the fields.
+  template <class F>
+  static constexpr void for_each_field(F&& f) {
+    f("accesses", "entry", "selected entries replayed", &Counters::accesses);
+    f("hits", "entry", "accesses whose entry was resident", &Counters::hits);
+    f("compulsory_misses", "entry", "misses on entries never before in that cache", &Counters::compulsory_misses);
+    f("evictions", "entry", "residents displaced by a miss or an allocation", &Counters::evictions);
+    f("fetched_rows", "row", "rows fetched: misses times the layers of their group", &Counters::fetched_rows);
+    f("missed_pages", "page", "distinct pages among the misses of each selection", &Counters::missed_pages);
+    f("gather_ns", "ns", "time of the gathers, by the memory model", &Counters::gather_ns);
+  }
+
+  Counters& operator+=(const Counters& other) noexcept {
+    for_each_field([&](auto, auto, auto, auto field) { this->*field += other.*field; });
+    return *this;
+  }
+
+  friend bool operator==(const Counters&, const Counters&) = default;
+};
+
+namespace detail {
+constexpr std::size_t counter_fields() {
+  std::size_t count = 0;
+  Counters::for_each_field([&](auto...) { ++count; });
+  return count;
+}
+static_assert(sizeof(Counters) == counter_fields() * sizeof(std::uint64_t),
+              "a field of Counters is missing from for_each_field");
+}  // namespace detail
+
+}  // namespace dsasim

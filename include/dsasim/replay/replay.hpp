@@ -1,0 +1,96 @@
+#pragma once
+
+#include "dsasim/cache/policy_spec.hpp"
+#include "dsasim/memory/memory_model.hpp"
+#include "dsasim/replay/capacity.hpp"
+#include "dsasim/replay/counters.hpp"
+#include "dsasim/trace/reader.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dsasim {
+
+/// Who shares a cache.
+enum class Scope : std::uint8_t {
+  shared,   ///< one cache for all streams
+  layer,    ///< one for each layer, shared by the requests
+  request,  ///< one for each request, shared by its layers
+  stream,   ///< one for each (request, layer)
+};
+/// The order of the accesses of a selection.
+enum class Order : std::uint8_t { logged, ascending };
+/// What caches hold before the first step.
+enum class Warm : std::uint8_t { none, first, prompt_tail };
+/// What becomes of the entry that the step itself appends.
+enum class NewToken : std::uint8_t {
+  demand,    ///< enters when it is first selected, as a miss
+  allocate,  ///< is put in as the newest before the step's accesses
+  pinned,    ///< has a slot of its own outside the capacity at its own step, and is absent afterwards
+};
+
+/// Steps of the batch, half open.
+struct StepRange {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+};
+
+struct ReplayConfig {
+  PolicySpec policy;
+  Scope scope = Scope::stream;
+  Capacity capacity;
+  std::optional<std::uint64_t> entry_bytes;  ///< of one layer; otherwise the trace's
+  std::optional<std::uint32_t> page_tokens;  ///< otherwise default_page_tokens; 0 takes the trace's
+  Order order = Order::logged;
+  Warm warm = Warm::none;
+  NewToken new_token = NewToken::demand;
+  std::optional<StepRange> steps;  ///< otherwise all
+  std::uint64_t warmup_steps = 0;  ///< the first of the range, replayed and not counted
+  MemorySpec memory;
+};
+inline constexpr std::uint32_t default_page_tokens = 16;
+
+/// The configuration as it was applied to a trace: nothing left to default.
+struct EffectiveConfig {
+  ReplayConfig asked;
+  std::vector<std::uint64_t> capacity_entries;  ///< of a layer's caches; one number if all are equal
+  std::uint64_t entry_bytes = 0;                ///< 0 if unknown
+  std::uint32_t page_tokens = 0;
+  StepRange steps;
+};
+
+struct ReplayResult {
+  EffectiveConfig config;
+  Counters totals;
+  std::vector<Counters> layers;
+  std::vector<Counters> requests;
+};
+
+/// One (step, layer, request), as it was counted.
+struct StepRow {
+  std::uint64_t step;
+  std::uint32_t layer;
+  std::uint32_t request;
+  Counters counters;
+};
+
+struct ReplayHooks {
+  std::function<void(const StepRow&)> on_row;                              ///< in replay order, without warm-up steps
+  std::function<void(std::uint64_t done, std::uint64_t total)> on_step;  ///< for progress
+};
+
+/// Replays a trace through one configuration. Memory: the directories (four bytes for each id below the largest of
+/// each stream), the caches, and the decoded steps of each request; nothing grows with the number of steps. `belady`
+/// also reads the trace once backwards before, and keeps four bytes an access in an unnamed file in $TMPDIR.
+///
+/// Throws ConfigError for a configuration that does not fit the trace, before anything is replayed; TraceError for
+/// damage; SystemError if the machine has not the memory.
+ReplayResult replay(const TraceReader& trace, const ReplayConfig& config, const ReplayHooks& hooks = {});
+
+/// The checks of replay() alone, and what it would apply.
+EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& config);
+
+}  // namespace dsasim

@@ -1,0 +1,256 @@
+// Format "npz": one request, as the bench tools of several SGLang forks save it with numpy.savez. Which fork is seen
+// from the name of the array of ids:
+//
+//   topk_indices        (steps, layers, top-k); scalars prompt_len, output_len (= steps), slot_ctx0
+//   indexer_topk_flat   the same without its shape, which num_layers and index_topk tell
+//   topk_index          (rows, layers, top-k); scalars prompt_tokens, completion_tokens; see decode_rows()
+//   any other name      the only array of three dimensions, or else the only array that is no scalar named above
+//
+// Each may have topk_scores, float16 of the same shape. What else an archive holds is not looked at.
+#include "array_source.hpp"
+#include "dsasim/error.hpp"
+#include "formats.hpp"
+#include "zip_archive.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+#include <string>
+
+namespace dsasim {
+namespace {
+
+constexpr std::array<std::string_view, 3> id_keys{"topk_indices", "indexer_topk_flat", "topk_index"};
+constexpr std::array<std::string_view, 8> other_keys{"prompt_len",        "output_len", "slot_ctx0",  "prompt_tokens",
+                                                     "completion_tokens", "num_layers", "index_topk", "topk_scores"};
+
+template <std::size_t Size>
+bool contains(const std::array<std::string_view, Size>& keys, std::string_view key) {
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+bool is_zip(std::span<const unsigned char> first_bytes) {
+  // The second is an archive without members: an npz of nothing, about which open() says so.
+  return starts_with(first_bytes, "PK\x03\x04") || starts_with(first_bytes, "PK\x05\x06");
+}
+
+/// An archive of arrays: the members that end in .npy, named without that.
+class Arrays {
+ public:
+  explicit Arrays(const std::filesystem::path& path) : archive_(path) {
+    constexpr std::string_view suffix = ".npy";
+    for (const ZipArchive::Member& member : archive_.members()) {
+      if (member.name.ends_with(suffix)) {
+        members_.emplace(member.name.substr(0, member.name.size() - suffix.size()), member);
+      }
+    }
+    if (members_.empty()) {
+      throw TraceError(name(), "has {} members, none of them an array (.npy)", archive_.members().size());
+    }
+  }
+
+  const std::string& name() const noexcept { return archive_.name(); }
+  bool has(std::string_view key) const { return members_.find(key) != members_.end(); }
+
+  std::vector<std::string> keys() const {
+    std::vector<std::string> out;
+    for (const auto& [key, member] : members_) {
+      out.push_back(key);
+    }
+    return out;
+  }
+
+  std::unique_ptr<NpyReader> open(std::string_view key) const {
+    const auto found = members_.find(key);
+    return std::make_unique<NpyReader>(archive_.open(found->second, found->first));
+  }
+
+  /// A number: an integer array of no dimensions, or of one element.
+  std::optional<std::uint64_t> number(std::string_view key) const {
+    if (!has(key)) {
+      return std::nullopt;
+    }
+    const std::unique_ptr<NpyReader> array = open(key);
+    if (array->elements() != 1) {
+      throw TraceError(array->name(), "shape {} has {} elements, expected one number", array->header().shape_text(),
+                       array->elements());
+    }
+    array->require_integers();
+    std::int64_t out = 0;
+    array->read(std::span(&out, 1));
+    if (out < 0) {
+      throw TraceError(array->name(), "is {}, expected 0 or more", out);
+    }
+    return static_cast<std::uint64_t>(out);
+  }
+
+ private:
+  ZipArchive archive_;
+  std::map<std::string, ZipArchive::Member, std::less<>> members_;
+};
+
+std::string list_shapes(const Arrays& arrays, const std::vector<std::string>& keys) {
+  constexpr std::size_t most_listed = 8;
+  std::vector<std::string> out;
+  for (const std::string& key : keys) {
+    if (out.size() == most_listed) {
+      out.push_back(fmt::format("{} more", keys.size() - most_listed));
+      break;
+    }
+    out.push_back(fmt::format("{} {}", printable(key), arrays.open(key)->header().shape_text()));
+  }
+  return fmt::format("{}", fmt::join(out, ", "));
+}
+
+/// The array of ids in an archive of no known fork.
+std::string find_anonymous_ids(const Arrays& arrays) {
+  std::vector<std::string> three_dimensional;
+  std::vector<std::string> any;
+  for (const std::string& key : arrays.keys()) {
+    if (!contains(other_keys, key)) {
+      any.push_back(key);
+      if (arrays.open(key)->header().shape.size() == 3) {
+        three_dimensional.push_back(key);
+      }
+    }
+  }
+  const std::vector<std::string>& candidates = three_dimensional.empty() ? any : three_dimensional;
+  if (candidates.size() != 1) {
+    throw TraceError(arrays.name(), "has no array named {}, and {} {}; expected one: {}", fmt::join(id_keys, ", "),
+                     candidates.size(), three_dimensional.empty() ? "others" : "of three dimensions",
+                     list_shapes(arrays, candidates.empty() ? arrays.keys() : candidates));
+  }
+  return candidates.front();
+}
+
+std::string find_ids(const Arrays& arrays) {
+  std::vector<std::string> found;
+  for (const std::string_view key : id_keys) {
+    if (arrays.has(key)) {
+      found.emplace_back(key);
+    }
+  }
+  if (found.size() > 1) {
+    throw TraceError(arrays.name(), "has {}; expected one array of ids", fmt::join(found, " and "));
+  }
+  return found.empty() ? find_anonymous_ids(arrays) : found.front();
+}
+
+std::optional<std::uint64_t> recorded_prompt(const Arrays& arrays) {
+  const std::optional<std::uint64_t> tokens = arrays.number("prompt_tokens");
+  const std::optional<std::uint64_t> length = arrays.number("prompt_len");
+  if (tokens && length && *tokens != *length) {
+    throw TraceError(arrays.name(), "prompt_len is {}, prompt_tokens is {}", *length, *tokens);
+  }
+  return length ? length : tokens;
+}
+
+/// The length of the prompt in tokens, if the capture knows it.
+///
+/// slot_ctx0 is the context a request starts to decode with, and no file says in what unit: tokens in some captures,
+/// compressed entries (unit_tokens of them one) in others. Beside a prompt length it is therefore checked against
+/// both. Alone it is the prompt length if the two units are the same; otherwise guessing would scale every context by
+/// unit_tokens, and the user has to say.
+std::optional<std::uint64_t> prompt_of(const Arrays& arrays, const ImportOptions& options) {
+  const std::optional<std::uint64_t> recorded = recorded_prompt(arrays);
+  const std::optional<std::uint64_t> known = recorded ? recorded : options.prompt_tokens;
+  const std::optional<std::uint64_t> context = arrays.number("slot_ctx0");
+  if (!context) {
+    return recorded;
+  }
+  if (known) {
+    if (*context != *known && *context != *known / options.unit_tokens) {
+      throw TraceError(arrays.name(), "slot_ctx0 is {}, {} is {}", *context,
+                       !recorded                  ? "--prompt-len"
+                       : arrays.has("prompt_len") ? "prompt_len"
+                                                  : "prompt_tokens",
+                       *known);
+    }
+    return recorded;
+  }
+  if (options.unit_tokens != 1) {
+    throw TraceError(arrays.name(),
+                     "has no prompt_len; slot_ctx0 is {}, which may count tokens or entries of {}: give --prompt-len",
+                     *context, options.unit_tokens);
+  }
+  return context;
+}
+
+/// How many rows of topk_index come before the first decode step.
+///
+/// The serving stack records one row a query, row i for the query at position i. A request of P prompt and C
+/// completion tokens has P + C - 1 queries, since nothing is asked with the last token: rows 0 .. P - 1 belong to the
+/// prompt (row P - 1 chose the first completion token, in the prefill) and can be zeros or stale; rows P .. P + C - 2
+/// are the C - 1 decode steps. Our step t has its query at position P + t, so row P is step 0.
+/// A tool that drops the prompt's rows leaves C - 1, all of them decode steps. C rows are decode steps too: either the
+/// last token was fed back after all, or row 0 is that of position P - 1, whose ids are then also below P + 1.
+/// With P = 1, C rows could be either; they are taken for the stack's own form.
+std::uint64_t prompt_rows(const NpyReader& ids, std::uint64_t rows, std::uint64_t prompt, std::uint64_t completion) {
+  if (prompt <= rows && completion == rows - prompt + 1) {
+    return prompt;
+  }
+  if (rows == completion || rows + 1 == completion) {
+    return 0;
+  }
+  throw TraceError(ids.name(),
+                   "shape {} has {} rows; {} prompt and {} completion tokens make {} with the prompt's, {} or {} "
+                   "without",
+                   ids.header().shape_text(), rows, prompt, completion,
+                   prompt + completion - std::min<std::uint64_t>(1, completion), completion,
+                   completion - std::min<std::uint64_t>(1, completion));
+}
+
+std::uint64_t skipped_rows(const Arrays& arrays, const std::string& key, const NpyReader& ids, std::uint64_t rows,
+                           std::optional<std::uint64_t> prompt, const ImportOptions& options) {
+  if (key == "topk_index") {
+    const std::optional<std::uint64_t> completion = arrays.number("completion_tokens");
+    if (!completion) {
+      throw TraceError(arrays.name(), "has topk_index but no completion_tokens, which tells its decode rows");
+    }
+    if (!prompt && !options.prompt_tokens) {
+      throw TraceError(arrays.name(), "has topk_index but no prompt_tokens; give --prompt-len");
+    }
+    return prompt_rows(ids, rows, prompt ? *prompt : *options.prompt_tokens, *completion);
+  }
+  const std::optional<std::uint64_t> output = arrays.number("output_len");
+  if (output && *output != rows) {
+    throw TraceError(arrays.name(), "output_len is {} but {} has {} steps", *output, printable(key), rows);
+  }
+  return 0;
+}
+
+std::unique_ptr<CaptureSource> open_npz(const std::filesystem::path& path, const ImportOptions& options) {
+  require_start(path, is_zip, "a zip file (\"PK\\x03\\x04\")");
+  const Arrays arrays(path);
+  const std::string key = find_ids(arrays);
+  std::unique_ptr<NpyReader> ids = arrays.open(key);
+  ids->require_integers();
+
+  ArrayClaims claims = claims_of(options);
+  if (const auto layers = arrays.number("num_layers")) {
+    claims.layers.insert(claims.layers.begin(), {.by = "num_layers", .value = *layers});
+  }
+  if (const auto top_k = arrays.number("index_topk")) {
+    claims.top_k.insert(claims.top_k.begin(), {.by = "index_topk", .value = *top_k});
+  }
+  const ArrayShape shape = array_shape(*ids, claims);
+  const std::optional<std::uint64_t> prompt = prompt_of(arrays, options);
+  const std::uint64_t skipped = skipped_rows(arrays, key, *ids, shape.rows, prompt, options);
+  std::unique_ptr<NpyReader> scores = arrays.has("topk_scores") ? arrays.open("topk_scores") : nullptr;
+  return open_arrays(std::move(ids), std::move(scores), shape, skipped, prompt);
+}
+
+}  // namespace
+
+ImportFormat npz_format() {
+  return {.name = "npz",
+          .description = "numpy archive of one request: topk_indices, indexer_topk_flat, topk_index, or one array",
+          .recognises = is_zip,
+          .open = open_npz};
+}
+
+}  // namespace dsasim

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+// A stream of bits, least significant first within little-endian bytes (docs/trace-format.md, "Bits").
+
+namespace dsasim::trace {
+
+static_assert(std::endian::native == std::endian::little, "the trace codec copies little-endian words as they are");
+
+/// Loads eight bytes from any address.
+inline std::uint64_t load_u64(const std::uint8_t* from) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+
+/// The `count` lowest bits set; count is 0 .. 64.
+constexpr std::uint64_t low_mask(unsigned count) noexcept {
+  return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+}
+
+class BitWriter {
+ public:
+  /// Appends the `count` lowest bits of `bits`; the others must be zero.
+  void put(std::uint64_t bits, unsigned count) {
+    if (count == 0) {
+      return;
+    }
+    pending_ |= bits << used_;
+    if (used_ + count < 64) {
+      used_ += count;
+      return;
+    }
+    append_pending(8);
+    const unsigned written = 64 - used_;
+    pending_ = written < 64 ? bits >> written : 0;
+    used_ = used_ + count - 64;
+  }
+
+  /// The bytes written, the last one filled up with zeros. The writer is empty afterwards.
+  std::vector<std::uint8_t> take() {
+    append_pending((used_ + 7) / 8);
+    pending_ = 0;
+    used_ = 0;
+    return std::exchange(bytes_, {});
+  }
+
+ private:
+  void append_pending(std::size_t count) {
+    const std::size_t end = bytes_.size();
+    bytes_.resize(end + count);
+    std::memcpy(bytes_.data() + end, &pending_, count);
+  }
+
+  std::vector<std::uint8_t> bytes_;
+  std::uint64_t pending_ = 0;
+  unsigned used_ = 0;  ///< bits of pending_ in use, below 64
+};
+
+/// Reads bits. There is no check against the end on each read: the owner of the bytes keeps enough zeros after them for
+/// one selection, and asks overrun() after each.
+class BitReader {
+ public:
+  BitReader() = default;
+  BitReader(const std::uint8_t* bytes, std::size_t size) : bytes_(bytes), end_bit_(size * 8) {}
+
+  /// The next `count` bits (0 .. 64), and possibly more above them.
+  std::uint64_t take(unsigned count) noexcept {
+    const std::uint8_t* at = bytes_ + (bit_ >> 3U);
+    const unsigned shift = bit_ & 7U;
+    std::uint64_t bits = load_u64(at) >> shift;
+    if (count > 57) [[unlikely]] {
+      bits |= (std::uint64_t{at[8]} << 1U) << (63 - shift);
+    }
+    bit_ += count;
+    return bits;
+  }
+
+  bool overrun() const noexcept { return bit_ > end_bit_; }
+  /// True if what is left is only the filling of the last byte.
+  bool exhausted() const noexcept { return !overrun() && end_bit_ - bit_ < 8; }
+
+ private:
+  const std::uint8_t* bytes_ = nullptr;
+  std::uint64_t bit_ = 0;
+  std::uint64_t end_bit_ = 0;
+};
+
+}  // namespace dsasim::trace

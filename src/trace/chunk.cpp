@@ -1,0 +1,123 @@
+#include "trace/chunk.hpp"
+
+#include "dsasim/error.hpp"
+#include "trace/lane_frame.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace dsasim::trace {
+namespace {
+
+std::uint64_t memory_limit(const ChunkHead& head) noexcept {
+  return chunk_memory_bytes + chunk_memory_ratio * head.payload_bytes;
+}
+
+}  // namespace
+
+InputFile::InputFile(const std::filesystem::path& path) : name_(path.string()) {
+  descriptor_ = ::open(name_.c_str(), O_RDONLY | O_CLOEXEC);  // NOLINT(cppcoreguidelines-pro-type-vararg)
+  if (descriptor_ < 0) {
+    throw SystemError(name_, "cannot be opened: {}", std::strerror(errno));
+  }
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(descriptor_);
+    throw SystemError(name_, "is not a regular file");
+  }
+  size_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+InputFile::~InputFile() {
+  ::close(descriptor_);
+}
+
+void InputFile::read(std::uint64_t offset, std::span<std::uint8_t> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t got = ::pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got <= 0) {
+      throw SystemError(name_, "cannot read {} bytes at {}: {}", bytes.size(), offset,
+                        got < 0 ? std::strerror(errno) : "the file has become shorter");
+    }
+    offset += static_cast<std::uint64_t>(got);
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+std::string chunk_name(const InputFile& file, const ChunkHead& head) {
+  return fmt::format("{}: request {}, steps {}-{}", file.name(), head.request, head.first_step,
+                     head.first_step + head.steps - 1);
+}
+
+void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uint64_t steps_before,
+                      const std::string& where) {
+  if (head.first_step != steps_before || head.steps == 0) {
+    throw TraceError(where, "a chunk of request {} has {} steps from {} on, expected step {} to come next", head.request,
+                     head.steps, head.first_step, steps_before);
+  }
+  const std::uint64_t layers = header.layers.size();
+  if (head.payload_bytes < 8 * layers || head.payload_bytes > max_chunk_bytes) {
+    throw TraceError(where, "a chunk claims {} bytes, expected {} to {}", head.payload_bytes, 8 * layers,
+                     max_chunk_bytes);
+  }
+  const std::uint64_t context =
+      context_entries(header, header.requests[head.request], head.first_step + head.steps - 1);
+  if (head.id_limit > max_entry_ids || (header.ids == IdKind::logical && head.id_limit > context)) {
+    throw TraceError(where, "a chunk of request {} claims ids up to {}, in a context of {} entries", head.request,
+                     head.id_limit - 1, context);
+  }
+  if (head.longest_selection > head.id_limit || head.accesses > layers * head.steps * head.longest_selection) {
+    throw TraceError(where, "a chunk of request {} claims {} ids in selections of up to {}, of {} ids", head.request,
+                     head.accesses, head.longest_selection, head.id_limit);
+  }
+  const std::uint64_t memory =
+      layers * (LanePlanes::bytes_for(head.id_limit) + std::uint64_t{4} * head.longest_selection) +
+      std::uint64_t{4} * layers * head.steps;
+  if (memory > memory_limit(head)) {
+    throw TraceError(where, "a chunk of {} bytes asks for {} bytes of memory; {} are allowed (docs/trace-format.md)",
+                     head.payload_bytes, memory, memory_limit(head));
+  }
+}
+
+std::vector<LaneDecoder> load_chunk(const InputFile& file, const TraceHeader& header, const ChunkPlace& place) {
+  const std::string where = chunk_name(file, place.head);
+  std::vector<std::uint8_t> payload(place.head.payload_bytes);
+  file.read(place.offset + record_bytes, payload);
+  if (XXH3_64bits(payload.data(), payload.size()) != place.head.payload_hash) {
+    throw TraceError(where, "the chunk at byte {} does not match its checksum", place.offset);
+  }
+  const std::size_t layers = header.layers.size();
+  std::span<const std::uint8_t> rest(payload);
+  rest = rest.subspan(8 * layers);
+  std::uint64_t memory_left = memory_limit(place.head);
+  std::vector<LaneDecoder> lanes;
+  lanes.reserve(layers);
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    std::array<std::uint32_t, 2> sizes{};
+    std::memcpy(sizes.data(), payload.data() + 8 * layer, sizeof sizes);
+    const std::string lane_name = fmt::format("{}, layer {}", where, layer);
+    if (sizes[0] > rest.size()) {
+      throw TraceError(lane_name, "claims {} bytes, {} are left in its chunk", sizes[0], rest.size());
+    }
+    StreamBytes streams = unpack_lane(rest.first(sizes[0]), sizes[1], memory_left, lane_name);
+    for (const auto& stream : streams) {
+      memory_left -= stream.size();
+    }
+    lanes.emplace_back(std::move(streams), place.head.steps, place.head.id_limit, header.has_scores, lane_name);
+    rest = rest.subspan(sizes[0]);
+  }
+  if (!rest.empty()) {
+    throw TraceError(where, "the chunk holds {} bytes that belong to no layer", rest.size());
+  }
+  return lanes;
+}
+
+}  // namespace dsasim::trace

@@ -1,0 +1,259 @@
+#include "trace/file_layout.hpp"
+
+#include "dsasim/error.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+namespace dsasim::trace {
+namespace {
+
+constexpr std::array<std::uint8_t, 4> chunk_magic = {'D', 'S', 'C', 'K'};
+constexpr std::array<std::uint8_t, 4> end_magic = {'D', 'S', 'E', 'N'};
+constexpr std::size_t checksum_bytes = 8;
+
+/// Writes fields one after the other, little-endian.
+class FieldWriter {
+ public:
+  template <class T>
+  void put(T value) {
+    static_assert(std::is_unsigned_v<T>);
+    for (std::size_t i = 0; i < sizeof value; ++i) {
+      bytes_.push_back(static_cast<std::uint8_t>(std::uint64_t{value} >> (8 * i)));
+    }
+  }
+  template <class Range>
+  void put_bytes(const Range& range) {
+    bytes_.insert(bytes_.end(), range.begin(), range.end());
+  }
+  void put_checksum() { put(std::uint64_t{XXH3_64bits(bytes_.data(), bytes_.size())}); }
+  std::vector<std::uint8_t> take() { return std::move(bytes_); }
+
+ private:
+  std::vector<std::uint8_t> bytes_;
+};
+
+/// Reads them back. Throws when the bytes end early.
+class FieldReader {
+ public:
+  FieldReader(std::span<const std::uint8_t> bytes, const std::string& where) : bytes_(bytes), where_(where) {}
+
+  template <class T>
+  T take() {
+    const auto raw = take_bytes(sizeof(T));
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < sizeof(T); ++i) {
+      value |= std::uint64_t{raw[i]} << (8 * i);
+    }
+    return static_cast<T>(value);
+  }
+  std::span<const std::uint8_t> take_bytes(std::size_t count) {
+    if (count > bytes_.size()) {
+      throw TraceError(where_, "the header ends within a field of {} bytes", count);
+    }
+    const auto taken = bytes_.first(count);
+    bytes_ = bytes_.subspan(count);
+    return taken;
+  }
+  std::string take_text() {
+    const auto raw = take_bytes(take<std::uint32_t>());
+    return {raw.begin(), raw.end()};
+  }
+  std::size_t left() const noexcept { return bytes_.size(); }
+
+ private:
+  std::span<const std::uint8_t> bytes_;
+  const std::string& where_;
+};
+
+RecordBytes to_record(FieldWriter& writer) {
+  writer.put_checksum();
+  const auto bytes = writer.take();
+  RecordBytes record{};
+  std::copy_n(bytes.begin(), std::min(bytes.size(), record.size()), record.begin());
+  return record;
+}
+
+template <class T>
+T field(const RecordBytes& record, std::size_t at) noexcept {
+  T value{};
+  std::memcpy(&value, record.data() + at, sizeof value);
+  return value;
+}
+
+}  // namespace
+
+std::string to_string(const Digest& digest) {
+  return fmt::format("{:016x}{:016x}", digest.high, digest.low);
+}
+
+void check_header(const TraceHeader& header, const std::string& where) {
+  const auto check_range = [&](const char* name, std::uint64_t found, std::uint64_t least, std::uint64_t most) {
+    if (found < least || found > most) {
+      throw ConfigError(where, "{} is {}, expected {} to {}", name, found, least, most);
+    }
+  };
+  check_range("the number of layers", header.layers.size(), 1, max_layers);
+  check_range("the number of requests", header.requests.size(), 1, max_requests);
+  check_range("the unit of an id in tokens", header.unit_tokens, 1, 1024);
+  check_range("the page size in tokens", header.page_tokens, 0, 1U << 20U);
+  check_range("the bytes of an entry", header.entry_bytes, 0, 1U << 30U);
+  check_range("the length of the model's name", header.model.size(), 0, 1U << 16U);
+  check_range("the length of the provenance", header.provenance.size(), 0, 1U << 20U);
+  for (const LayerInfo& layer : header.layers) {
+    check_range("a layer's number in the model", layer.model_layer, 0, max_layers);
+    check_range("a layer's group size", layer.group_size, 1, max_layers);
+  }
+  for (const RequestInfo& request : header.requests) {
+    check_range("a prompt's length in tokens", request.prompt_tokens, 0, max_entry_ids * header.unit_tokens);
+  }
+}
+
+std::vector<std::uint8_t> encode_header(const TraceHeader& header) {
+  FieldWriter body;
+  body.put(static_cast<std::uint8_t>(header.ids));
+  body.put(static_cast<std::uint8_t>(header.has_scores ? 1 : 0));
+  body.put(std::uint16_t{0});
+  body.put(header.unit_tokens);
+  body.put(header.page_tokens);
+  body.put(static_cast<std::uint32_t>(header.layers.size()));
+  body.put(static_cast<std::uint32_t>(header.requests.size()));
+  body.put(header.entry_bytes);
+  for (const std::string* text : {&header.model, &header.provenance}) {
+    body.put(static_cast<std::uint32_t>(text->size()));
+    body.put_bytes(*text);
+  }
+  for (const LayerInfo& layer : header.layers) {
+    body.put(layer.model_layer);
+    body.put(layer.group_size);
+  }
+  for (const RequestInfo& request : header.requests) {
+    body.put(request.prompt_tokens);
+    body.put(request.start_step);
+  }
+  const auto body_bytes = body.take();
+  FieldWriter file;
+  file.put_bytes(file_magic);
+  file.put(format_version);
+  file.put(static_cast<std::uint32_t>(file_magic.size() + 8 + body_bytes.size() + checksum_bytes));
+  file.put_bytes(body_bytes);
+  file.put_checksum();
+  return file.take();
+}
+
+std::uint32_t header_size(std::span<const std::uint8_t, 16> start, const std::string& where) {
+  if (!std::equal(file_magic.begin(), file_magic.end(), start.begin())) {
+    throw TraceError(where, "not a .dsat trace (its first bytes differ); other formats are read by `dsasim import`");
+  }
+  FieldReader reader(start.subspan<8>(), where);
+  if (const auto version = reader.take<std::uint32_t>(); version != format_version) {
+    throw TraceError(where, "trace format version {}; this program reads version {}", version, format_version);
+  }
+  const auto size = reader.take<std::uint32_t>();
+  if (size < start.size() + checksum_bytes || size > max_header_bytes) {
+    throw TraceError(where, "claims a header of {} bytes, expected {} to {}", size, start.size() + checksum_bytes,
+                     max_header_bytes);
+  }
+  return size;
+}
+
+TraceHeader decode_header(std::span<const std::uint8_t> bytes, const std::string& where) {
+  const auto content = bytes.first(bytes.size() - checksum_bytes);
+  FieldReader checksum(bytes.last(checksum_bytes), where);
+  if (checksum.take<std::uint64_t>() != XXH3_64bits(content.data(), content.size())) {
+    throw TraceError(where, "the header does not match its checksum");
+  }
+  FieldReader reader(content.subspan(16), where);
+  TraceHeader header;
+  const auto ids = reader.take<std::uint8_t>();
+  const auto scores = reader.take<std::uint8_t>();
+  const auto reserved = reader.take<std::uint16_t>();
+  if (ids > 1 || scores > 1 || reserved != 0) {
+    throw TraceError(where, "the header has flags {}, {}, {} that version {} does not know", ids, scores, reserved,
+                     format_version);
+  }
+  header.ids = static_cast<IdKind>(ids);
+  header.has_scores = scores != 0;
+  header.unit_tokens = reader.take<std::uint32_t>();
+  header.page_tokens = reader.take<std::uint32_t>();
+  const auto layers = reader.take<std::uint32_t>();
+  const auto requests = reader.take<std::uint32_t>();
+  header.entry_bytes = reader.take<std::uint64_t>();
+  header.model = reader.take_text();
+  header.provenance = reader.take_text();
+  if (reader.left() != std::uint64_t{8} * layers + std::uint64_t{12} * requests) {
+    throw TraceError(where, "the header has {} bytes for {} layers and {} requests", reader.left(), layers, requests);
+  }
+  for (std::uint32_t i = 0; i < layers; ++i) {
+    const auto model_layer = reader.take<std::uint32_t>();
+    header.layers.push_back({.model_layer = model_layer, .group_size = reader.take<std::uint32_t>()});
+  }
+  for (std::uint32_t i = 0; i < requests; ++i) {
+    const auto prompt_tokens = reader.take<std::uint64_t>();
+    header.requests.push_back({.prompt_tokens = prompt_tokens, .start_step = reader.take<std::uint32_t>()});
+  }
+  check_header(header, where);
+  return header;
+}
+
+RecordBytes encode(const ChunkHead& head) {
+  FieldWriter writer;
+  writer.put_bytes(chunk_magic);
+  writer.put(head.request);
+  writer.put(head.first_step);
+  writer.put(head.steps);
+  writer.put(head.longest_selection);
+  writer.put(head.accesses);
+  writer.put(head.id_limit);
+  writer.put(std::uint32_t{0});
+  writer.put(head.payload_bytes);
+  writer.put(head.payload_hash);
+  return to_record(writer);
+}
+
+RecordBytes encode(const EndRecord& end) {
+  FieldWriter writer;
+  writer.put_bytes(end_magic);
+  writer.put(std::uint32_t{0});
+  writer.put(end.chunks);
+  writer.put(end.accesses);
+  writer.put(end.file_bytes);
+  writer.put(end.digest.low);
+  writer.put(end.digest.high);
+  writer.put(std::uint64_t{0});
+  return to_record(writer);
+}
+
+RecordKind record_kind(const RecordBytes& bytes) noexcept {
+  if (field<std::uint64_t>(bytes, record_bytes - checksum_bytes) !=
+      XXH3_64bits(bytes.data(), record_bytes - checksum_bytes)) {
+    return RecordKind::damaged;
+  }
+  if (std::equal(chunk_magic.begin(), chunk_magic.end(), bytes.begin())) {
+    return RecordKind::chunk;
+  }
+  return std::equal(end_magic.begin(), end_magic.end(), bytes.begin()) ? RecordKind::end : RecordKind::damaged;
+}
+
+ChunkHead decode_chunk_head(const RecordBytes& bytes) noexcept {
+  return {.request = field<std::uint32_t>(bytes, 4),
+          .first_step = field<std::uint64_t>(bytes, 8),
+          .steps = field<std::uint32_t>(bytes, 16),
+          .longest_selection = field<std::uint32_t>(bytes, 20),
+          .accesses = field<std::uint64_t>(bytes, 24),
+          .id_limit = field<std::uint32_t>(bytes, 32),
+          .payload_bytes = field<std::uint64_t>(bytes, 40),
+          .payload_hash = field<std::uint64_t>(bytes, 48)};
+}
+
+EndRecord decode_end(const RecordBytes& bytes) noexcept {
+  return {.chunks = field<std::uint64_t>(bytes, 8),
+          .accesses = field<std::uint64_t>(bytes, 16),
+          .file_bytes = field<std::uint64_t>(bytes, 24),
+          .digest = {.low = field<std::uint64_t>(bytes, 32), .high = field<std::uint64_t>(bytes, 40)}};
+}
+
+}  // namespace dsasim::trace

@@ -1,0 +1,71 @@
+#pragma once
+
+#include "dsasim/trace/header.hpp"
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+// The fixed parts of a .dsat file (docs/trace-format.md): the header, the head of each chunk, and the end record.
+
+namespace dsasim::trace {
+
+inline constexpr std::array<std::uint8_t, 8> file_magic = {0x89, 'D', 'S', 'A', 'T', '\r', '\n', 0x1A};
+inline constexpr std::uint32_t format_version = 1;
+
+/// Limits of the format, so that no field of a damaged file can ask for more than they allow.
+inline constexpr std::uint32_t max_header_bytes = 1U << 26U;
+inline constexpr std::uint32_t max_layers = 1U << 16U;
+inline constexpr std::uint32_t max_requests = 1U << 20U;
+inline constexpr std::uint64_t max_chunk_bytes = std::uint64_t{1} << 32U;
+
+/// A reader's working memory for one chunk may be this much, plus so many times the chunk's size in the file.
+inline constexpr std::uint64_t chunk_memory_bytes = std::uint64_t{1} << 28U;
+inline constexpr std::uint64_t chunk_memory_ratio = 1024;
+
+inline constexpr std::size_t record_bytes = 64;  ///< of a chunk's head and of the end record
+using RecordBytes = std::array<std::uint8_t, record_bytes>;
+
+struct ChunkHead {
+  std::uint32_t request = 0;
+  std::uint64_t first_step = 0;
+  std::uint32_t steps = 0;
+  std::uint32_t longest_selection = 0;
+  std::uint64_t accesses = 0;
+  std::uint32_t id_limit = 0;  ///< the largest id plus one; 0 if all selections are empty
+  std::uint64_t payload_bytes = 0;
+  std::uint64_t payload_hash = 0;  ///< XXH3-64
+};
+
+struct Digest {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  friend bool operator==(const Digest&, const Digest&) = default;
+};
+std::string to_string(const Digest& digest);  ///< 32 hexadecimal digits, as xxhsum prints them
+
+struct EndRecord {
+  std::uint64_t chunks = 0;
+  std::uint64_t accesses = 0;
+  std::uint64_t file_bytes = 0;  ///< the end record included
+  Digest digest;
+};
+
+/// What a header must satisfy; throws ConfigError naming the field.
+void check_header(const TraceHeader& header, const std::string& where);
+
+std::vector<std::uint8_t> encode_header(const TraceHeader& header);
+/// Bytes of the header, from the first 16 of the file. Throws TraceError if they are not those of a .dsat file.
+std::uint32_t header_size(std::span<const std::uint8_t, 16> start, const std::string& where);
+TraceHeader decode_header(std::span<const std::uint8_t> bytes, const std::string& where);
+
+RecordBytes encode(const ChunkHead& head);
+RecordBytes encode(const EndRecord& end);
+enum class RecordKind : std::uint8_t { chunk, end, damaged };
+RecordKind record_kind(const RecordBytes& bytes) noexcept;  ///< by magic and checksum
+ChunkHead decode_chunk_head(const RecordBytes& bytes) noexcept;
+EndRecord decode_end(const RecordBytes& bytes) noexcept;
+
+}  // namespace dsasim::trace

@@ -1,0 +1,128 @@
+#include "trace/lane.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace dsasim::trace {
+namespace {
+
+/// The bits of `bits` at the places set in `mask`, packed together. The software form of x86's PEXT: encoding is not
+/// the hot path, and its cost (about 5 candidates an id) is below that of reading the capture.
+std::uint64_t extract_bits(std::uint64_t bits, std::uint64_t mask) noexcept {
+  std::uint64_t packed = 0;
+  for (unsigned at = 0; mask != 0; ++at, mask &= mask - 1) {
+    packed |= ((bits >> static_cast<unsigned>(std::countr_zero(mask))) & 1U) << at;
+  }
+  return packed;
+}
+
+void put_class(BitWriter& writer, std::uint64_t selected, std::uint64_t members) {
+  writer.put(extract_bits(selected, members), static_cast<unsigned>(std::popcount(members)));
+}
+
+void push_u32(std::vector<std::uint8_t>& bytes, std::uint32_t value) {
+  for (unsigned shift = 0; shift < 32; shift += 8) {
+    bytes.push_back(static_cast<std::uint8_t>(value >> shift));
+  }
+}
+
+}  // namespace
+
+std::size_t LaneEncoder::append(std::span<const EntryId> ids, std::span<const std::uint16_t> scores) {
+  std::uint32_t largest = 0;
+  for (const EntryId id : ids) {
+    largest = std::max(largest, value(id));
+  }
+  planes_.reserve_ids(ids.empty() ? 0 : std::uint64_t{largest} + 1);
+  std::fill(planes_.next.begin(), planes_.next.end(), 0);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    std::uint64_t& word = planes_.next[value(ids[i]) / 64];
+    const std::uint64_t bit = std::uint64_t{1} << (value(ids[i]) % 64);
+    if ((word & bit) != 0) {
+      return i;
+    }
+    word |= bit;
+    planes_.live[value(ids[i]) / (64 * block_words)] = 1;
+  }
+  push_u32(bytes_[static_cast<std::size_t>(Stream::lengths)], static_cast<std::uint32_t>(ids.size()));
+  encode_set(planes_.words());
+  encode_order(ids);
+  if (has_scores_) {
+    for (const std::uint16_t score : scores) {
+      bytes_[static_cast<std::size_t>(Stream::scores_low)].push_back(static_cast<std::uint8_t>(score & 0xFFU));
+      bytes_[static_cast<std::size_t>(Stream::scores_high)].push_back(static_cast<std::uint8_t>(score >> 8U));
+    }
+  }
+  planes_.advance();
+  return ids.size();
+}
+
+void LaneEncoder::encode_set(std::size_t words) {
+  std::int64_t last_far = -1;
+  for (std::size_t word = 0; word < words; ++word) {
+    if (planes_.live[word / block_words] == 0) {
+      continue;
+    }
+    const std::uint64_t selected = planes_.next[word];
+    const std::uint64_t one = planes_.one_ago[word];
+    const std::uint64_t two = planes_.two_ago[word];
+    const std::uint64_t recent = (planes_.window_new[word] | planes_.window_old[word]) & ~(one | two);
+    put_class(steady_, selected, one & two);
+    put_class(wavering_, selected, one ^ two);
+    put_class(returning_, selected, recent);
+    encode_far(selected & ~(one | two | recent), word, last_far);
+    planes_.window_new[word] |= selected;
+  }
+}
+
+void LaneEncoder::encode_far(std::uint64_t far, std::size_t word, std::int64_t& last_far) {
+  for (; far != 0; far &= far - 1) {
+    const std::int64_t id = static_cast<std::int64_t>(word) * 64 + std::countr_zero(far);
+    const GapCode code = encode_gap(static_cast<std::uint32_t>(id - last_far - 1));
+    bytes_[static_cast<std::size_t>(Stream::far_symbols)].push_back(code.symbol);
+    far_extra_.put(code.extra, code.extra_bits);
+    last_far = id;
+  }
+}
+
+void LaneEncoder::encode_order(std::span<const EntryId> ids) {
+  auto& orders = bytes_[static_cast<std::size_t>(Stream::orders)];
+  const bool ascending = std::is_sorted(ids.begin(), ids.end());
+  if (ascending && orders.empty()) {
+    return;  // the stream begins with the first selection that needs it
+  }
+  orders.resize(planes_.steps, 0);
+  orders.push_back(ascending ? 0 : 1);
+  if (ascending) {
+    return;
+  }
+  word_rank_.resize(planes_.words());
+  std::uint32_t before = 0;
+  for (std::size_t word = 0; word < planes_.words(); ++word) {
+    word_rank_[word] = before;
+    before += static_cast<std::uint32_t>(std::popcount(planes_.next[word]));
+  }
+  for (const EntryId id : ids) {
+    const std::uint64_t below = planes_.next[value(id) / 64] & low_mask(value(id) % 64);
+    const std::uint32_t rank = word_rank_[value(id) / 64] + static_cast<std::uint32_t>(std::popcount(below));
+    for (unsigned byte = 0; byte < 4 && (byte == 0 || (ids.size() - 1) >> (8 * byte) != 0); ++byte) {
+      bytes_[static_cast<std::size_t>(Stream::ranks_byte_0) + byte].push_back(
+          static_cast<std::uint8_t>(rank >> (8 * byte)));
+    }
+  }
+}
+
+StreamBytes LaneEncoder::take() {
+  auto& orders = bytes_[static_cast<std::size_t>(Stream::orders)];
+  if (!orders.empty()) {
+    orders.resize(planes_.steps, 0);
+  }
+  bytes_[static_cast<std::size_t>(Stream::steady)] = steady_.take();
+  bytes_[static_cast<std::size_t>(Stream::wavering)] = wavering_.take();
+  bytes_[static_cast<std::size_t>(Stream::returning)] = returning_.take();
+  bytes_[static_cast<std::size_t>(Stream::far_extra)] = far_extra_.take();
+  planes_ = {};
+  return std::exchange(bytes_, {});
+}
+
+}  // namespace dsasim::trace

@@ -1,0 +1,41 @@
+#include "trace/lane.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace dsasim::trace {
+namespace {
+
+std::size_t words_for(std::uint64_t id_limit) noexcept {
+  const std::uint64_t block_ids = block_words * 64;
+  return static_cast<std::size_t>((id_limit + block_ids - 1) / block_ids * block_words);
+}
+
+}  // namespace
+
+std::uint64_t LanePlanes::bytes_for(std::uint64_t id_limit) noexcept {
+  return 5 * sizeof(std::uint64_t) * words_for(id_limit) + words_for(id_limit) / block_words;
+}
+
+void LanePlanes::reserve_ids(std::uint64_t id_limit) {
+  const std::size_t words = words_for(id_limit);
+  if (words <= next.size()) {
+    return;
+  }
+  for (auto* plane : {&one_ago, &two_ago, &next, &window_new, &window_old}) {
+    plane->resize(words, 0);
+  }
+  live.resize(words / block_words, 0);
+}
+
+void LanePlanes::advance() {
+  std::swap(two_ago, one_ago);
+  std::swap(one_ago, next);
+  ++steps;
+  if (steps % window_steps == 0) {
+    std::swap(window_old, window_new);
+    std::fill(window_new.begin(), window_new.end(), 0);
+  }
+}
+
+}  // namespace dsasim::trace

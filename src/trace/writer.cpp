@@ -1,0 +1,201 @@
+#include "dsasim/trace/writer.hpp"
+
+#include "dsasim/error.hpp"
+#include "trace/digest.hpp"
+#include "trace/file_layout.hpp"
+#include "trace/lane_frame.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+
+namespace dsasim {
+
+using namespace trace;
+
+namespace {
+
+/// A file that is only ever appended to.
+class OutputFile {
+ public:
+  explicit OutputFile(const std::filesystem::path& path) : name_(path.string()), file_(std::fopen(name_.c_str(), "wb")) {
+    if (file_ == nullptr) {
+      throw SystemError(name_, "cannot be created: {}", std::strerror(errno));
+    }
+  }
+  ~OutputFile() { close(); }
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  void append(std::span<const std::uint8_t> bytes) {
+    if (std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) {
+      fail();
+    }
+    size_ += bytes.size();
+  }
+  /// What was appended reaches the kernel, so that a crash of this program cannot take it back.
+  void flush() {
+    if (std::fflush(file_) != 0) {
+      fail();
+    }
+  }
+  void finish() {
+    flush();
+    if (close() != 0) {
+      fail();
+    }
+  }
+  std::uint64_t size() const noexcept { return size_; }
+  const std::string& name() const noexcept { return name_; }
+
+ private:
+  [[noreturn]] void fail() const { throw SystemError(name_, "cannot be written: {}", std::strerror(errno)); }
+  int close() noexcept { return file_ == nullptr ? 0 : std::fclose(std::exchange(file_, nullptr)); }
+
+  std::string name_;
+  std::FILE* file_;
+  std::uint64_t size_ = 0;
+};
+
+/// The chunk that a request is in the middle of.
+struct OpenChunk {
+  std::vector<LaneEncoder> lanes;
+  ChunkHead head;
+  std::uint32_t next_layer = 0;
+  std::uint64_t steps_before = 0;
+  RequestDigest digest;
+};
+
+}  // namespace
+
+class TraceWriter::Impl {
+ public:
+  Impl(const std::filesystem::path& path, const TraceHeader& header, const WriterOptions& options)
+      : header_(header), options_(options), file_(path) {
+    for (std::uint32_t request = 0; request < header_.requests.size(); ++request) {
+      OpenChunk& chunk = open_.emplace_back();
+      chunk.lanes.assign(header_.layers.size(), LaneEncoder(header_.has_scores));
+      chunk.head.request = request;
+    }
+    file_.append(encode_header(header_));
+    file_.flush();
+  }
+
+  void append(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) {
+    OpenChunk& chunk = open_.at(request);
+    check(request, ids, scores);
+    const std::size_t coded = chunk.lanes[chunk.next_layer].append(ids, scores);
+    if (coded != ids.size()) {
+      throw TraceError(place(request), "id {} is selected twice (its second place is {})", value(ids[coded]), coded);
+    }
+    chunk.digest.add(ids);
+    const auto length = static_cast<std::uint32_t>(ids.size());
+    chunk.head.accesses += length;
+    chunk.head.longest_selection = std::max(chunk.head.longest_selection, length);
+    for (const EntryId id : ids) {
+      chunk.head.id_limit = std::max(chunk.head.id_limit, value(id) + 1);
+    }
+    if (++chunk.next_layer == header_.layers.size()) {
+      chunk.next_layer = 0;
+      ++chunk.head.steps;
+      if (chunk.head.accesses >= options_.chunk_ids || chunk.head.steps >= options_.chunk_steps) {
+        close_chunk(chunk);
+      }
+    }
+  }
+
+  void finish() {
+    std::vector<std::uint64_t> steps;
+    std::vector<Digest> digests;
+    for (OpenChunk& chunk : open_) {
+      if (chunk.next_layer != 0) {
+        throw TraceError(place(chunk.head.request), "the trace ends in the middle of a step of {} layers",
+                         header_.layers.size());
+      }
+      close_chunk(chunk);
+      steps.push_back(chunk.steps_before);
+      digests.push_back(chunk.digest.value());
+    }
+    end_.file_bytes = file_.size() + record_bytes;
+    end_.digest = trace_digest(header_, steps, digests);
+    file_.append(encode(end_));
+    file_.finish();
+  }
+
+ private:
+  std::string place(std::uint32_t request) const {
+    const OpenChunk& chunk = open_[request];
+    return fmt::format("request {}, step {}, layer {}", request, chunk.steps_before + chunk.head.steps,
+                       chunk.next_layer);
+  }
+
+  void check(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) const {
+    const OpenChunk& chunk = open_[request];
+    if (scores.size() != (header_.has_scores ? ids.size() : 0)) {
+      throw TraceError(place(request), "{} scores for {} ids{}", scores.size(), ids.size(),
+                       header_.has_scores ? "" : "; the header says that there are none");
+    }
+    const bool logical = header_.ids == IdKind::logical;
+    const std::uint64_t context =
+        context_entries(header_, header_.requests[request], chunk.steps_before + chunk.head.steps);
+    const std::uint64_t limit = logical ? std::min(context, max_entry_ids) : max_entry_ids;
+    for (const EntryId id : ids) {
+      if (value(id) >= limit) {
+        throw TraceError(place(request), "id {} lies outside the {} of {} entries{}", value(id),
+                         logical ? "context" : "format's limit", limit, logical ? " (physical ids must be declared)" : "");
+      }
+    }
+  }
+
+  void close_chunk(OpenChunk& chunk) {
+    if (chunk.head.steps == 0) {
+      return;
+    }
+    // The payload: a table of each lane's two sizes, then the lanes.
+    std::vector<std::uint8_t> payload(8 * chunk.lanes.size());
+    for (std::size_t layer = 0; layer < chunk.lanes.size(); ++layer) {
+      const LaneFrame frame = pack_lane(chunk.lanes[layer].take());
+      const std::array<std::uint32_t, 2> sizes = {static_cast<std::uint32_t>(frame.compressed.size()),
+                                                  frame.plain_bytes};
+      std::memcpy(payload.data() + 8 * layer, sizes.data(), sizeof sizes);
+      payload.insert(payload.end(), frame.compressed.begin(), frame.compressed.end());
+    }
+    chunk.head.payload_bytes = payload.size();
+    chunk.head.payload_hash = XXH3_64bits(payload.data(), payload.size());
+    file_.append(encode(chunk.head));
+    file_.append(payload);
+    file_.flush();
+    ++end_.chunks;
+    end_.accesses += chunk.head.accesses;
+    chunk.steps_before += chunk.head.steps;
+    chunk.head = {.request = chunk.head.request, .first_step = chunk.steps_before};
+  }
+
+  TraceHeader header_;
+  WriterOptions options_;
+  OutputFile file_;
+  std::vector<OpenChunk> open_;  ///< by request
+  EndRecord end_;
+};
+
+TraceWriter::TraceWriter(const std::filesystem::path& path, const TraceHeader& header, const WriterOptions& options) {
+  check_header(header, path.string());
+  impl_ = std::make_unique<Impl>(path, header, options);
+}
+TraceWriter::~TraceWriter() = default;
+TraceWriter::TraceWriter(TraceWriter&&) noexcept = default;
+TraceWriter& TraceWriter::operator=(TraceWriter&&) noexcept = default;
+
+void TraceWriter::append(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) {
+  impl_->append(request, ids, scores);
+}
+
+void TraceWriter::finish() {
+  impl_->finish();
+}
+
+}  // namespace dsasim
