@@ -4,8 +4,8 @@
 
 namespace dsasim {
 
-// One function for each row of the list in formats.cpp, defined in the file of that name.
-ImportFormat npz_format();
-ImportFormat npy_format();
+// One function for each row of the list in formats.cpp.
+ImportFormat npz_format();  // npz.cpp
+ImportFormat npy_format();  // npy_format.cpp
 
 }  // namespace dsasim

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <new>
 #include <system_error>
 
 namespace dsasim {

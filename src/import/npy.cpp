@@ -44,10 +44,10 @@ std::string read_header_text(ByteSource& bytes, std::uint64_t& header_bytes) {
   if (std::memcmp(start.data(), magic.data(), magic.size()) != 0) {
     std::array<unsigned char, 8> found{};
     std::memcpy(found.data(), start.data(), found.size());
-    throw TraceError(bytes.name(), "starts with {}, expected an .npy array (\"\\x93NUMPY\")", quoted_start(found));
+    throw TraceError(bytes.name(), R"(starts with {}, expected an .npy array ("\x93NUMPY"))", quoted_start(found));
   }
-  const unsigned major = std::to_integer<unsigned>(start[6]);
-  const unsigned minor = std::to_integer<unsigned>(start[7]);
+  const auto major = std::to_integer<unsigned>(start[6]);
+  const auto minor = std::to_integer<unsigned>(start[7]);
   if (major < 1 || major > 3 || minor != 0) {
     throw TraceError(bytes.name(), "is .npy version {}.{}, expected 1.0, 2.0 or 3.0", major, minor);
   }
@@ -98,7 +98,7 @@ template <class T, bool Swap, class Out>
 Out convert(const std::byte* from, std::span<Out> out) noexcept {
   Out seen = 0;
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const Out value = static_cast<Out>(load<T, Swap>(from + i * sizeof(T)));
+    const auto value = static_cast<Out>(load<T, Swap>(from + i * sizeof(T)));  // NOLINT(bugprone-signed-char-misuse)
     seen = static_cast<Out>(seen | value);
     out[i] = value;
   }

@@ -10,7 +10,7 @@ bool is_npy(std::span<const unsigned char> first_bytes) {
 }
 
 std::unique_ptr<CaptureSource> open_npy(const std::filesystem::path& path, const ImportOptions& options) {
-  require_start(path, is_npy, "an .npy array (\"\\x93NUMPY\")");
+  require_start(path, is_npy, R"(an .npy array ("\x93NUMPY"))");
   auto ids = std::make_unique<NpyReader>(open_file(path));
   const ArrayShape shape = array_shape(*ids, claims_of(options));
   return open_arrays(std::move(ids), nullptr, shape, 0, std::nullopt);

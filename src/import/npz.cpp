@@ -17,7 +17,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <map>
 #include <string>
 
@@ -224,7 +223,7 @@ std::uint64_t skipped_rows(const Arrays& arrays, const std::string& key, const N
 }
 
 std::unique_ptr<CaptureSource> open_npz(const std::filesystem::path& path, const ImportOptions& options) {
-  require_start(path, is_zip, "a zip file (\"PK\\x03\\x04\")");
+  require_start(path, is_zip, R"(a zip file ("PK\x03\x04"))");
   const Arrays arrays(path);
   const std::string key = find_ids(arrays);
   std::unique_ptr<NpyReader> ids = arrays.open(key);

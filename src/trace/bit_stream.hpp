@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -52,9 +53,9 @@ class BitWriter {
 
  private:
   void append_pending(std::size_t count) {
-    const std::size_t end = bytes_.size();
-    bytes_.resize(end + count);
-    std::memcpy(bytes_.data() + end, &pending_, count);
+    std::array<std::uint8_t, 8> raw{};
+    std::memcpy(raw.data(), &pending_, raw.size());
+    bytes_.insert(bytes_.end(), raw.begin(), raw.begin() + static_cast<std::ptrdiff_t>(count));
   }
 
   std::vector<std::uint8_t> bytes_;

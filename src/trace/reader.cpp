@@ -160,6 +160,13 @@ std::uint32_t TraceReader::request_count() const noexcept {
 std::uint32_t TraceReader::layer_count() const noexcept {
   return static_cast<std::uint32_t>(header().layers.size());
 }
+std::vector<std::uint64_t> TraceReader::chunk_starts(std::uint32_t request) const {
+  std::vector<std::uint64_t> starts;
+  for (const ChunkPlace& place : impl_->chunks(request)) {
+    starts.push_back(place.head.first_step);
+  }
+  return starts;
+}
 bool TraceReader::truncated() const noexcept {
   return !impl_->end();
 }

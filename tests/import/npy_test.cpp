@@ -261,7 +261,8 @@ TEST_CASE("an .npy with any byte changed is an error or an array", "[import][npy
       damaged[at] = static_cast<char>(damaged[at] ^ flip);
       write_file(dir / "a.npy", damaged);
       try {
-        CHECK(read_all("npy", dir / "a.npy").ids.size() * 4 <= whole.size());
+        const Contents contents = read_all("npy", dir / "a.npy");
+        CHECK(contents.ids.size() <= whole.size());
       } catch (const Error& error) {
         CHECK(std::string_view(error.what()).find('\n') == std::string_view::npos);
       }

@@ -110,7 +110,7 @@ class AccessCache final : public Cache {
   Directory directory_;
   P policy_;
   std::vector<AccessNumber> next_uses_;  ///< foreseen
-  AccessNumber accesses_ = 0;  ///< before the current selection
+  AccessNumber accesses_ = 0;            ///< before the current selection
 };
 
 }  // namespace dsasim

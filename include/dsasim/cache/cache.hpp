@@ -23,8 +23,8 @@ inline constexpr NextUse never_again = 0xFFFFFFFF;
 /// A cache of KV entries being replayed, whatever its policy.
 ///
 /// A cache serves one or more streams; an entry is found in its directory, a dense array, at `base` (where the stream's
-/// part begins) plus the id. The virtual call is paid once per selection, some hundreds to thousands of accesses; inside
-/// it the policy is a template parameter and its hooks are inlined (measured: within 2% of a static loop).
+/// part begins) plus the id. The virtual call is paid once per selection, some hundreds to thousands of accesses;
+/// inside it the policy is a template parameter and its hooks are inlined (measured: within 2% of a static loop).
 class Cache {
  public:
   virtual ~Cache() = default;

@@ -17,7 +17,9 @@ using Place = std::uint32_t;
 inline constexpr Place never_seen = std::numeric_limits<Place>::max();
 inline constexpr Place evicted = never_seen - 1;
 
-constexpr bool is_resident(Place place) noexcept { return place < evicted; }
+constexpr bool is_resident(Place place) noexcept {
+  return place < evicted;
+}
 
 /// Which entry is in which slot, both ways. An entry's key is where its stream's part of the directory begins plus its
 /// id; keys are dense, so that looking one up is a load and not a hash.
@@ -67,7 +69,7 @@ class Directory {
   }
 
  private:
-  std::vector<Place> place_of_;       ///< by key
+  std::vector<Place> place_of_;        ///< by key
   std::vector<std::uint32_t> key_of_;  ///< by slot
   // 64 bits, so that the compiler knows that a store to either array does not change it.
   std::size_t used_ = 0;

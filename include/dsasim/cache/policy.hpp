@@ -68,17 +68,22 @@ concept Policy = std::constructible_from<P, const PolicySetup&> && requires(cons
 template <class P>
 concept SeesFuture = requires(P p, AccessNumber number) {
   { p.on_foresee(number) } -> std::same_as<void>;
-  { p.on_next_use(number) } noexcept -> std::same_as<void>;
+  { p.on_next_use(number) }
+  noexcept->std::same_as<void>;
 };
 
 template <class P>
 concept AccessPolicy = Policy<P> && requires(P p, SlotId slot) {
   { P::needs_future } -> std::convertible_to<bool>;
-  { p.on_hit(slot) } noexcept -> std::same_as<void>;
-  { p.admits() } noexcept -> std::same_as<bool>;
-  { p.victim() } noexcept -> std::same_as<SlotId>;
-  { p.on_fill(slot) } noexcept -> std::same_as<void>;
-} && (!P::needs_future || SeesFuture<P>);
+  { p.on_hit(slot) }
+  noexcept->std::same_as<void>;
+  { p.admits() }
+  noexcept->std::same_as<bool>;
+  { p.victim() }
+  noexcept->std::same_as<SlotId>;
+  { p.on_fill(slot) }
+  noexcept->std::same_as<void>;
+} &&(!P::needs_future || SeesFuture<P>);
 
 /// A policy that sees one selection at a time: nothing that a selection names can be evicted by it.
 ///
@@ -91,10 +96,14 @@ concept AccessPolicy = Policy<P> && requires(P p, SlotId slot) {
 /// An insert() is victim() (if full), on_fill(slot), on_end(). Again every hook is required.
 template <class P>
 concept StepPolicy = Policy<P> && requires(P p, SlotId slot) {
-  { p.on_hit(slot) } noexcept -> std::same_as<void>;
-  { p.victim() } noexcept -> std::same_as<SlotId>;
-  { p.on_fill(slot) } noexcept -> std::same_as<void>;
-  { p.on_end() } noexcept -> std::same_as<void>;
+  { p.on_hit(slot) }
+  noexcept->std::same_as<void>;
+  { p.victim() }
+  noexcept->std::same_as<SlotId>;
+  { p.on_fill(slot) }
+  noexcept->std::same_as<void>;
+  { p.on_end() }
+  noexcept->std::same_as<void>;
 };
 
 }  // namespace dsasim

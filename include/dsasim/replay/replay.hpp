@@ -6,10 +6,13 @@
 #include "dsasim/replay/counters.hpp"
 #include "dsasim/trace/reader.hpp"
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace dsasim {
@@ -31,6 +34,20 @@ enum class NewToken : std::uint8_t {
   allocate,  ///< is put in as the newest before the step's accesses
   pinned,    ///< has a slot of its own outside the capacity at its own step, and is absent afterwards
 };
+
+/// The names of the choices, for options, configuration files and reports.
+template <class E>
+using ChoiceName = std::pair<std::string_view, E>;
+inline constexpr std::array scope_names = {
+    ChoiceName<Scope>{"shared", Scope::shared}, ChoiceName<Scope>{"layer", Scope::layer},
+    ChoiceName<Scope>{"request", Scope::request}, ChoiceName<Scope>{"stream", Scope::stream}};
+inline constexpr std::array order_names = {ChoiceName<Order>{"logged", Order::logged},
+                                           ChoiceName<Order>{"ascending", Order::ascending}};
+inline constexpr std::array warm_names = {ChoiceName<Warm>{"none", Warm::none}, ChoiceName<Warm>{"first", Warm::first},
+                                          ChoiceName<Warm>{"prompt-tail", Warm::prompt_tail}};
+inline constexpr std::array new_token_names = {ChoiceName<NewToken>{"demand", NewToken::demand},
+                                               ChoiceName<NewToken>{"allocate", NewToken::allocate},
+                                               ChoiceName<NewToken>{"pinned", NewToken::pinned}};
 
 /// Steps of the batch, half open.
 struct StepRange {

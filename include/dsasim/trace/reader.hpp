@@ -39,6 +39,9 @@ class TraceReader {
   std::uint32_t request_count() const noexcept;
   std::uint32_t layer_count() const noexcept;
 
+  /// The steps at which the request's chunks begin: where a RequestCursor starts without decoding what comes before.
+  std::vector<std::uint64_t> chunk_starts(std::uint32_t request) const;
+
   bool truncated() const noexcept;
   std::uint64_t file_bytes() const noexcept;
   std::uint64_t chunk_count() const noexcept;

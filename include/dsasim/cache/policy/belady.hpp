@@ -67,14 +67,15 @@ class AccessNumberSet {
 };
 
 /// Belady's MIN: evicts the entry whose next access is farthest. No policy that admits every miss misses less; with
-/// bypass=1, none at all. An entry that would itself be the farthest is then fetched for its access and not admitted.
+/// bypass=1, none at all. Of several entries never accessed again, the one accessed last goes first. An entry that
+/// would itself be the farthest is then fetched for its access and not admitted.
 ///
 /// Belady: A study of replacement algorithms for a virtual-storage computer, IBM Systems Journal 5(2), 1966.
 ///
 /// Access numbers are dense and each has one entry, so the next uses of the resident entries are a set of bits, and the
-/// farthest is its largest number: some 4 loads, where a heap with its late keys sifts each of them to the top. Numbers are
-/// not removed when their access comes: the past is smaller than everything that counts. The price is 4.2 bytes for each
-/// access of the cache, as much as the distances themselves take.
+/// farthest is its largest number: some 4 loads, where a heap with its late keys sifts each of them to the top. Numbers
+/// are not removed when their access comes: the past is smaller than everything that counts. The price is 4.2 bytes for
+/// each access of the cache, as much as the distances themselves take.
 class Belady {
  public:
   static constexpr std::string_view name = "belady";

@@ -54,8 +54,11 @@ class FifoStep {
   static constexpr Replacement replacement = Replacement::per_selection;
 
   explicit FifoStep(const PolicySetup& setup)
-      : end_(setup.capacity_entries), next_(setup.capacity_entries + std::size_t{1}, end_),
-        named_in_(setup.capacity_entries, 0), newest_(end_), passed_(end_) {}
+      : end_(setup.capacity_entries),
+        next_(setup.capacity_entries + std::size_t{1}, end_),
+        named_in_(setup.capacity_entries, 0),
+        newest_(end_),
+        passed_(end_) {}
 
   void on_hit(SlotId slot) noexcept { named_in_[value(slot)] = selection_; }
 

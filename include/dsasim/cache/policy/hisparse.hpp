@@ -16,8 +16,9 @@
 namespace dsasim {
 
 /// The replacement of SGLang's HiSparse hot buffer, the same in vLLM and TensorRT-LLM: LRU over whole selections.
-/// Misses, in logged order, take the slots that were not hit, oldest first. The new order, oldest to newest, is: the slots left
-/// over in their old order, the misses in logged order, the hits in their old order (not in the order of access).
+/// Misses, in logged order, take the slots that were not hit, oldest first. The new order, oldest to newest, is: the
+/// slots left over in their old order, the misses in logged order, the hits in their old order (not in the order of
+/// access).
 ///
 /// Its special case for contexts shorter than the buffer and its extra slot for the newest token are not applied here.
 ///

@@ -3,6 +3,7 @@
 #include "dsasim/cache/policy.hpp"
 #include "dsasim/types.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cassert>
@@ -142,12 +143,7 @@ class RandomStep {
   void on_end() noexcept { ++selection_; }
 
   bool invariant() const {
-    for (const std::uint64_t selection : named_in_) {
-      if (selection >= selection_) {
-        return false;
-      }
-    }
-    return true;
+    return std::ranges::all_of(named_in_, [this](std::uint64_t selection) { return selection < selection_; });
   }
 
  private:

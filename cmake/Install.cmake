@@ -1,0 +1,11 @@
+include(CMakePackageConfigHelpers)
+set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/dsasim)
+install(TARGETS dsasim EXPORT dsasimTargets)
+install(TARGETS dsasim_cli)
+install(DIRECTORY include/dsasim DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT dsasimTargets NAMESPACE dsasim:: DESTINATION ${config_dir})
+get_target_property(DSASIM_LIBRARY_TYPE dsasim TYPE)
+configure_package_config_file(cmake/dsasimConfig.cmake.in dsasimConfig.cmake INSTALL_DESTINATION ${config_dir})
+write_basic_package_version_file(dsasimConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/dsasimConfig.cmake ${PROJECT_BINARY_DIR}/dsasimConfigVersion.cmake
+        DESTINATION ${config_dir})

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "dsasim/replay/replay.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace dsasim {
+
+inline constexpr std::string_view report_schema = "dsasim-report/1";
+
+/// The report as JSON, schema dsasim-report/1 (docs/report.md): a function of the trace's content and the
+/// configuration alone. Ends with a newline.
+std::string report_json(const TraceReader& trace, const ReplayResult& result);
+
+/// The report for a person: the totals, and the layers that missed least and most.
+std::string report_table(const TraceReader& trace, const ReplayResult& result);
+
+/// Rows of --per-step. `entry_bytes` of 0 leaves fetched_bytes empty.
+inline constexpr std::string_view step_csv_header =
+    "step,layer,request,accesses,hits,misses,compulsory_misses,evictions,fetched_bytes,missed_pages,gather_ns\n";
+void append_step_csv(std::string& out, const StepRow& row, std::uint64_t entry_bytes);
+
+}  // namespace dsasim

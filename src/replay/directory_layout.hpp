@@ -1,0 +1,41 @@
+#pragma once
+
+#include "dsasim/replay/replay.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace dsasim {
+
+/// Which cache serves which stream, and where in its directory the stream's ids begin.
+struct DirectoryLayout {
+  struct Stream {
+    std::uint32_t layer = 0;
+    std::uint32_t request = 0;
+    std::uint32_t cache = 0;
+    std::uint32_t base = 0;
+  };
+  struct CacheShape {
+    std::uint32_t directory_entries = 0;
+    std::uint64_t capacity_entries = 0;
+    std::vector<std::uint32_t> streams;  ///< numbers of its streams, ascending
+  };
+
+  std::vector<Stream> streams;     ///< numbered in replay order: layer * requests + request
+  std::vector<CacheShape> caches;  ///< numbered by request, by layer or as the streams, by scope
+
+  /// False where nothing is reserved: there every access misses, whatever else is configured.
+  bool reserves(const Stream& stream) const noexcept { return caches[stream.cache].capacity_entries > 0; }
+
+  const Stream& stream(std::uint32_t layer, std::uint32_t request, std::uint32_t requests) const noexcept {
+    return streams[std::size_t{layer} * requests + request];
+  }
+};
+
+/// `capacity_entries` is by layer, or one number for all. Throws ConfigError if a cache's streams have more ids than a directory can number, SystemError if the directories
+/// exceed the machine's memory.
+DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config,
+                            std::span<const std::uint64_t> capacity_entries);
+
+}  // namespace dsasim

@@ -1,0 +1,196 @@
+#include "replay/future.hpp"
+
+#include "dsasim/error.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string>
+
+namespace dsasim {
+namespace {
+
+/// The windows of a replay's steps, in order: cut where the longest request's chunks begin, so that walking them from
+/// the end decodes hardly anything twice.
+std::vector<StepRange> make_windows(const TraceReader& trace, StepRange steps) {
+  std::uint32_t longest = 0;
+  for (std::uint32_t request = 1; request < trace.request_count(); ++request) {
+    longest = trace.extent(request).steps > trace.extent(longest).steps ? request : longest;
+  }
+  std::vector<StepRange> windows = {{.first = steps.first, .last = steps.last}};
+  for (const std::uint64_t start : trace.chunk_starts(longest)) {
+    const std::uint64_t cut = start + trace.header().requests[longest].start_step;
+    if (cut > windows.back().first && cut < steps.last) {
+      windows.back().last = cut;
+      windows.push_back({.first = cut, .last = steps.last});
+    }
+  }
+  return windows;
+}
+
+}  // namespace
+
+ScratchFile::ScratchFile() {
+  const char* folder = std::getenv("TMPDIR");
+  std::string name = std::string(folder != nullptr && *folder != '\0' ? folder : "/tmp") + "/dsasim-XXXXXX";
+  descriptor_ = ::mkstemp(name.data());
+  if (descriptor_ < 0) {
+    throw SystemError(name, "cannot create a scratch file ($TMPDIR): {}", std::strerror(errno));
+  }
+  ::unlink(name.c_str());
+}
+
+ScratchFile::~ScratchFile() {
+  ::close(descriptor_);
+}
+
+void ScratchFile::append(std::span<const NextUse> values) {
+  auto bytes = std::as_bytes(values);
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written <= 0) {
+      throw SystemError("scratch file in $TMPDIR", "cannot be written after {} bytes: {}", size_, std::strerror(errno));
+    }
+    size_ += static_cast<std::uint64_t>(written);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void ScratchFile::read(std::uint64_t offset, std::span<NextUse> values) const {
+  auto bytes = std::as_writable_bytes(values);
+  while (!bytes.empty()) {
+    const ssize_t got = ::pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got <= 0) {
+      throw SystemError("scratch file in $TMPDIR", "cannot be read at {}: {}", offset, std::strerror(errno));
+    }
+    offset += static_cast<std::uint64_t>(got);
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+Future::Future(const TraceReader& trace, const ReplayConfig& config, StepRange steps, const DirectoryLayout& layout)
+    : trace_(trace), layout_(layout), order_(trace.header(), config), walked_(layout.caches.size()) {
+  for (const auto& cache : layout_.caches) {
+    last_use_.emplace_back(cache.directory_entries, 0);
+  }
+  const auto windows = make_windows(trace, steps);
+  Window window;
+  for (std::size_t i = windows.size(); i-- > 0;) {
+    decode(windows[i], window);
+    walk_back(window);
+    if (i > 0) {
+      blocks_.push_back({.offset = file_.size(), .count = current_.size()});
+      file_.append(current_);
+    }
+  }
+}
+
+void Future::decode(StepRange window_steps, Window& window) {
+  window.entries.clear();
+  window.selections.clear();
+  const std::uint32_t requests = trace_.request_count();
+  std::vector<std::optional<RequestCursor>> cursors(requests);
+  for (std::uint64_t step = window_steps.first; step < window_steps.last; ++step) {
+    for (std::uint32_t request = 0; request < requests; ++request) {
+      const std::uint64_t start = trace_.header().requests[request].start_step;
+      if (!cursors[request] && step >= start && step - start < trace_.extent(request).steps) {
+        const std::uint64_t last = std::min(window_steps.last - start, trace_.extent(request).steps);
+        cursors[request].emplace(trace_, request, step - start, last);
+      }
+      if (cursors[request] && !cursors[request]->next()) {
+        cursors[request].reset();
+      }
+    }
+    for (std::uint32_t stream = 0; stream < layout_.streams.size(); ++stream) {
+      const auto& place = layout_.streams[stream];
+      auto& cursor = cursors[place.request];
+      if (!cursor) {
+        continue;
+      }
+      std::optional<EntryId> new_entry;
+      if (layout_.reserves(place)) {
+        new_entry = order_.new_entry(place.request, step - trace_.header().requests[place.request].start_step);
+      }
+      const bool insert = new_entry && order_.inserts();
+      if (insert) {
+        window.entries.push_back(*new_entry);
+      }
+      const auto ids = order_.accesses(cursor->selection(place.layer), new_entry);
+      window.entries.insert(window.entries.end(), ids.begin(), ids.end());
+      window.selections.push_back({.stream = stream, .accesses = static_cast<std::uint32_t>(ids.size()), .insert = insert});
+    }
+  }
+}
+
+void Future::walk_back(const Window& window) {
+  current_.resize(window.entries.size());
+  at_ = 0;
+  std::size_t at = window.entries.size();
+  for (std::size_t i = window.selections.size(); i-- > 0;) {
+    const Selection& selection = window.selections[i];
+    const auto& stream = layout_.streams[selection.stream];
+    if (std::uint64_t{walked_[stream.cache]} + selection.accesses >= never_again) {
+      throw ConfigError("--policy", "belady: a cache has more than {} accesses; replay a part with --steps", never_again);
+    }
+    for (std::uint32_t j = 0; j < selection.accesses; ++j) {
+      --at;
+      current_[at] = use_before(stream.cache, stream.base + value(window.entries[at]), true);
+    }
+    if (selection.insert) {
+      --at;
+      current_[at] = use_before(stream.cache, stream.base + value(window.entries[at]), false);
+    }
+  }
+  assert(at == 0);
+}
+
+/// The distance from here, the place before all accesses walked so far, to the entry's next use. If `access`, here is
+/// an access of it; otherwise an insert, whose distance counts from the next access.
+NextUse Future::use_before(std::uint32_t cache, std::uint32_t key, bool access) {
+  std::uint32_t& last_use = last_use_[cache][key];
+  const std::uint32_t walked = walked_[cache];
+  const NextUse distance = last_use == 0 ? never_again : walked - last_use + (access ? 1 : 0);
+  if (access) {
+    last_use = ++walked_[cache];
+  }
+  return distance;
+}
+
+NextUse Future::first_use(std::uint32_t cache, std::uint32_t key) const noexcept {
+  const std::uint32_t last_use = last_use_[cache][key];
+  return last_use == 0 ? never_again : walked_[cache] - last_use;
+}
+
+void Future::forget_first_uses() {
+  last_use_ = {};
+}
+
+void Future::load_next_block() {
+  assert(!blocks_.empty());
+  current_.resize(blocks_.back().count);
+  file_.read(blocks_.back().offset, current_);
+  blocks_.pop_back();
+  at_ = 0;
+}
+
+std::span<const NextUse> Future::next(std::size_t count) {
+  while (at_ == current_.size() && count > 0) {
+    load_next_block();
+  }
+  assert(at_ + count <= current_.size());
+  at_ += count;
+  return {current_.data() + at_ - count, count};
+}
+
+}  // namespace dsasim

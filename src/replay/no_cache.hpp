@@ -1,0 +1,34 @@
+#pragma once
+
+#include "dsasim/cache/cache.hpp"
+
+#include <vector>
+
+namespace dsasim {
+
+/// A capacity of 0: every access misses, nothing is kept. First touches still count as compulsory, so that a curve
+/// over capacities has the same compulsory misses at each point.
+class NoCache final : public Cache {
+ public:
+  explicit NoCache(std::uint32_t directory_entries) : seen_(directory_entries) {}
+
+  SelectionOutcome select(std::uint32_t base, std::span<const EntryId> ids, std::vector<EntryId>& missed) override {
+    SelectionOutcome outcome{.accesses = static_cast<std::uint32_t>(ids.size())};
+    for (const EntryId id : ids) {
+      const std::size_t key = std::size_t{base} + value(id);
+      outcome.compulsory_misses += seen_[key] ? 0U : 1U;
+      seen_[key] = true;
+    }
+    missed.insert(missed.end(), ids.begin(), ids.end());
+    return outcome;
+  }
+  std::uint32_t insert(std::uint32_t /*base*/, EntryId /*entry*/) override { return 0; }
+  void foresee(std::span<const NextUse> /*next_uses*/) override {}
+  bool contains(std::uint32_t /*base*/, EntryId /*entry*/) const override { return false; }
+  bool invariant() const override { return true; }
+
+ private:
+  std::vector<bool> seen_;
+};
+
+}  // namespace dsasim

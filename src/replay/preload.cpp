@@ -1,0 +1,73 @@
+#include "replay/preload.hpp"
+
+#include <algorithm>
+
+namespace dsasim {
+namespace {
+
+/// How many entries of each stream's prompt a cache of this capacity takes, one of each stream in turn.
+std::vector<std::uint64_t> shares(std::span<const std::uint64_t> prompt_entries, std::uint64_t capacity_entries) {
+  std::vector<std::uint64_t> taken(prompt_entries.size(), 0);
+  std::uint64_t left = capacity_entries;
+  for (bool any = true; any && left > 0;) {
+    // As many whole rounds at once as every stream that has some left can give.
+    std::uint64_t open = 0;
+    std::uint64_t least = ~std::uint64_t{0};
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+      if (taken[i] < prompt_entries[i]) {
+        ++open;
+        least = std::min(least, prompt_entries[i] - taken[i]);
+      }
+    }
+    any = open > 0;
+    const std::uint64_t rounds = any ? std::min(least, std::max<std::uint64_t>(left / open, 1)) : 0;
+    for (std::size_t i = 0; i < taken.size() && left > 0; ++i) {
+      if (taken[i] < prompt_entries[i]) {
+        const std::uint64_t more = std::min(rounds, left);
+        taken[i] += more;
+        left -= more;
+      }
+    }
+  }
+  return taken;
+}
+
+void insert(Cache& cache, std::uint32_t cache_number, std::uint32_t base, std::uint64_t position, Future* future) {
+  const EntryId entry{static_cast<std::uint32_t>(position)};
+  if (future != nullptr) {
+    const NextUse first_use = future->first_use(cache_number, base + value(entry));
+    cache.foresee({&first_use, 1});
+  }
+  cache.insert(base, entry);
+}
+
+}  // namespace
+
+void preload(std::span<const std::unique_ptr<Cache>> caches, const DirectoryLayout& layout, const TraceHeader& header,
+             Warm warm, Future* future) {
+  if (warm == Warm::none) {
+    return;
+  }
+  for (std::uint32_t cache = 0; cache < caches.size(); ++cache) {
+    const auto& streams = layout.caches[cache].streams;
+    std::vector<std::uint64_t> prompt_entries;
+    for (const std::uint32_t stream : streams) {
+      prompt_entries.push_back(header.requests[layout.streams[stream].request].prompt_tokens / header.unit_tokens);
+    }
+    const auto taken = shares(prompt_entries, layout.caches[cache].capacity_entries);
+    const std::uint64_t rounds = *std::max_element(taken.begin(), taken.end());
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+      for (std::size_t i = 0; i < streams.size(); ++i) {
+        // Both fill oldest first. With unequal shares the first positions line up at 0, the last at the prompts' ends.
+        const std::uint64_t skipped = warm == Warm::first ? 0 : rounds - taken[i];
+        if (round < skipped || round - skipped >= taken[i]) {
+          continue;
+        }
+        const std::uint64_t from = warm == Warm::first ? 0 : prompt_entries[i] - taken[i];
+        insert(*caches[cache], cache, layout.streams[streams[i]].base, from + round - skipped, future);
+      }
+    }
+  }
+}
+
+}  // namespace dsasim

@@ -1,0 +1,132 @@
+#include "dsasim/report/report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <iterator>
+#include <numeric>
+#include <vector>
+
+namespace dsasim {
+namespace {
+
+/// 8388608 as 8,388,608, whatever the locale.
+std::string grouped(std::uint64_t value) {
+  std::string text = std::to_string(value);
+  for (std::size_t at = text.size(); at > 3; at -= 3) {
+    text.insert(at - 3, ",");
+  }
+  return text;
+}
+
+/// A quantity with three digits or more: 1.34 MB, 12.5 ms.
+template <std::size_t N>
+std::string scaled(double value, const std::array<const char*, N>& units) {
+  std::size_t unit = 0;
+  for (; value >= 1000 && unit + 1 < N; ++unit) {
+    value /= 1000;
+  }
+  return fmt::format("{:.{}f} {}", value, unit == 0 ? 0 : (value < 100 ? 2 : 1), units[unit]);
+}
+std::string bytes_text(std::uint64_t bytes) {
+  return scaled(static_cast<double>(bytes), std::array{"B", "kB", "MB", "GB", "TB"});
+}
+std::string time_text(double ns) {
+  return scaled(ns, std::array{"ns", "us", "ms", "s"});
+}
+
+std::string ratio_text(const Counters& counters) {
+  return counters.accesses == 0 ? "-" : fmt::format("{:.2f}%", 100.0 * static_cast<double>(counters.misses()) /
+                                                                   static_cast<double>(counters.accesses));
+}
+
+void append_row(std::string& out, std::string_view name, const Counters& counters, std::uint64_t entry_bytes) {
+  fmt::format_to(std::back_inserter(out), "{:<10} {:>13} {:>13} {:>8} {:>12} {:>13} {:>11} {:>12} {:>11}\n", name,
+                 grouped(counters.accesses), grouped(counters.misses()), ratio_text(counters),
+                 grouped(counters.compulsory_misses), grouped(counters.evictions),
+                 entry_bytes == 0 ? "-" : bytes_text(counters.fetched_rows * entry_bytes),
+                 grouped(counters.missed_pages), time_text(static_cast<double>(counters.gather_ns)));
+}
+
+/// Layers by miss ratio, least first; equal ones by number.
+std::vector<std::size_t> layers_by_ratio(const std::vector<Counters>& layers) {
+  std::vector<std::size_t> order(layers.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto ratio = [&](std::size_t layer) {
+    return layers[layer].accesses == 0
+               ? 0.0
+               : static_cast<double>(layers[layer].misses()) / static_cast<double>(layers[layer].accesses);
+  };
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return ratio(a) < ratio(b); });
+  return order;
+}
+
+std::string capacity_text(const EffectiveConfig& config) {
+  const auto& entries = config.capacity_entries;
+  const auto [least, most] = std::minmax_element(entries.begin(), entries.end());
+  std::string text = *least == *most ? fmt::format("{} entries", grouped(*least))
+                                     : fmt::format("{} to {} entries by layer", grouped(*least), grouped(*most));
+  if (config.asked.capacity.unit() != Capacity::Unit::entries) {
+    text += fmt::format(" ({})", config.asked.capacity.text());
+  }
+  return text;
+}
+
+std::string scope_text(Scope scope) {
+  switch (scope) {
+    case Scope::shared:
+      return "one cache shared by all";
+    case Scope::layer:
+      return "a cache for each layer";
+    case Scope::request:
+      return "a cache for each request";
+    case Scope::stream:
+      break;
+  }
+  return "a cache for each request and layer";
+}
+
+}  // namespace
+
+std::string report_table(const TraceReader& trace, const ReplayResult& result) {
+  const EffectiveConfig& config = result.config;
+  const std::uint64_t steps = config.steps.last - config.steps.first - config.asked.warmup_steps;
+  std::string out;
+  auto line = std::back_inserter(out);
+  fmt::format_to(line, "{}: requests {}, layers {}, steps {}, top-k {}\n",
+                 std::filesystem::path(trace.name()).filename().string(), trace.request_count(), trace.layer_count(),
+                 trace.longest_request_steps(), trace.longest_selection());
+  fmt::format_to(line, "{}, {}, of {}\n\n", to_string(config.asked.policy), scope_text(config.asked.scope),
+                 capacity_text(config));
+  fmt::format_to(line, "{:<10} {:>13} {:>13} {:>8} {:>12} {:>13} {:>11} {:>12} {:>11}\n", "", "accesses", "misses",
+                 "ratio", "compulsory", "evictions", "fetched", "pages", "gather");
+  append_row(out, "total", result.totals, config.entry_bytes);
+  const auto order = layers_by_ratio(result.layers);
+  const std::size_t shown = order.size() <= 6 ? order.size() : 3;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i < shown || i + shown >= order.size()) {
+      append_row(out, fmt::format("layer {}", order[i]), result.layers[order[i]], config.entry_bytes);
+    } else if (i == shown) {
+      fmt::format_to(line, "  ... {} layers between\n", order.size() - 2 * shown);
+    }
+  }
+  if (steps > 0) {
+    const double selections = static_cast<double>(steps) * static_cast<double>(trace.layer_count());
+    fmt::format_to(line, "\nA step and layer misses {:.1f} entries and gathers for {} ({} memory, {} ns a missed page).\n",
+                   static_cast<double>(result.totals.misses()) / selections,
+                   time_text(static_cast<double>(result.totals.gather_ns) / selections), config.asked.memory.name,
+                   config.asked.memory.miss_ns);
+  }
+  return out;
+}
+
+void append_step_csv(std::string& out, const StepRow& row, std::uint64_t entry_bytes) {
+  const Counters& c = row.counters;
+  fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{},{}\n", row.step, row.layer, row.request,
+                 c.accesses, c.hits, c.misses(), c.compulsory_misses, c.evictions,
+                 entry_bytes == 0 ? "" : std::to_string(c.fetched_rows * entry_bytes), c.missed_pages, c.gather_ns);
+}
+
+}  // namespace dsasim

@@ -1,0 +1,9 @@
+#include "dsasim/version.hpp"
+
+namespace dsasim {
+
+std::string_view version() noexcept {
+  return DSASIM_VERSION;
+}
+
+}  // namespace dsasim

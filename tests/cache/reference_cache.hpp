@@ -1,0 +1,211 @@
+#pragma once
+
+// The policies once more, as plain as they can be written: every decision looks at all entries. Slow on purpose; the
+// fast caches are compared with this.
+
+#include "dsasim/cache/cache.hpp"
+#include "dsasim/cache/policy/random.hpp"
+#include "dsasim/cache/policy_spec.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <list>
+#include <map>
+#include <set>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace dsasim::test {
+
+using Key = std::uint32_t;
+
+class ReferenceCache {
+ public:
+  ReferenceCache(const PolicySpec& given, std::size_t capacity, std::uint64_t cache_number)
+      : spec_(complete_policy(given)), capacity_(capacity), draws_(Xoshiro256::of_cache(seed(), cache_number)) {}
+
+  /// Keys are base + id. `next_uses` is read by belady only, and may be empty for others.
+  SelectionOutcome select(const std::vector<Key>& keys, std::span<const NextUse> next_uses, std::vector<Key>& missed) {
+    SelectionOutcome outcome{.accesses = static_cast<std::uint32_t>(keys.size())};
+    const bool atomic = spec_.name == "hisparse" || parameter("atomic") == "step";
+    if (atomic) {
+      named_ = {keys.begin(), keys.end()};
+      select_atomically(keys, outcome, missed);
+      named_.clear();
+      return outcome;
+    }
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const std::uint64_t next = next_uses.empty() || next_uses[i] == never_again ? never : now_ + next_uses[i];
+      if (contains(keys[i])) {
+        ++outcome.hits;
+        hit(keys[i], next);
+      } else {
+        missed.push_back(keys[i]);
+        outcome.compulsory_misses += seen_.insert(keys[i]).second ? 1U : 0U;
+        if (!refuses(next)) {
+          outcome.evictions += add(keys[i], next);
+        }
+      }
+      ++now_;
+    }
+    return outcome;
+  }
+
+  std::uint32_t insert(Key key, NextUse next_use) {
+    if (contains(key)) {
+      return 0;
+    }
+    seen_.insert(key);
+    return add(key, next_use == never_again ? never : now_ + next_use);
+  }
+
+  bool contains(Key key) const { return entries_.contains(key); }
+
+ private:
+  static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+
+  struct Entry {
+    std::uint64_t inserted = 0;  ///< when
+    std::uint64_t used = 0;      ///< when last
+    std::uint64_t count = 1;
+    std::uint64_t next = never;
+    bool spared = false;  ///< clock's bit
+  };
+
+  std::string parameter(const std::string& key) const {
+    for (const auto& [name, chosen] : spec_.parameters) {
+      if (name == key) {
+        return chosen;
+      }
+    }
+    return {};
+  }
+
+  std::uint64_t seed() const { return spec_.name == "random" ? std::stoull(parameter("seed")) : 0; }
+
+  void select_atomically(const std::vector<Key>& keys, SelectionOutcome& outcome, std::vector<Key>& missed) {
+    std::vector<Key> misses;
+    std::set<Key> hits;
+    for (const Key key : keys) {
+      if (contains(key)) {
+        hits.insert(key);
+      } else {
+        misses.push_back(key);
+      }
+    }
+    for (const Key key : misses) {
+      outcome.compulsory_misses += seen_.insert(key).second ? 1U : 0U;
+      outcome.evictions += add(key, never);
+    }
+    // hisparse: the hits become the newest, after the misses, in their old order.
+    std::list<Key> renewed;
+    for (auto at = order_.begin(); at != order_.end();) {
+      const auto next = std::next(at);
+      if (hits.contains(*at)) {
+        renewed.splice(renewed.end(), order_, at);
+      }
+      at = next;
+    }
+    order_.splice(order_.end(), renewed);
+    outcome.hits = static_cast<std::uint32_t>(hits.size());
+    missed.insert(missed.end(), misses.begin(), misses.end());
+  }
+
+  void hit(Key key, std::uint64_t next) {
+    Entry& entry = entries_[key];
+    entry.used = ++clock_;
+    ++entry.count;
+    entry.spared = true;
+    entry.next = next;
+  }
+
+  bool refuses(std::uint64_t next) const {
+    return parameter("bypass") == "1" && entries_.size() == capacity_ &&
+           std::ranges::all_of(entries_, [next](const auto& resident) { return resident.second.next <= next; });
+  }
+
+  /// Brings an entry in; returns the evictions.
+  std::uint32_t add(Key key, std::uint64_t next) {
+    const bool full = entries_.size() == capacity_;
+    std::size_t slot = slots_.size();
+    if (full) {
+      const Key victim = choose_victim();
+      slot = static_cast<std::size_t>(std::ranges::find(slots_, victim) - slots_.begin());
+      entries_.erase(victim);
+      order_.remove(victim);
+    } else {
+      slots_.push_back(key);
+    }
+    slots_[slot] = key;
+    hand_ = (slot + 1) % capacity_;
+    ++clock_;
+    entries_[key] = {.inserted = clock_, .used = clock_, .next = next};
+    order_.push_back(key);
+    return full ? 1 : 0;
+  }
+
+  Key choose_victim() {
+    const std::string& name = spec_.name;
+    if (name == "hisparse") {
+      return *std::ranges::find_if(order_, [this](Key key) { return !named_.contains(key); });
+    }
+    if (name == "random") {
+      for (;;) {
+        const Key key = slots_[draws_.below(static_cast<std::uint32_t>(capacity_))];
+        if (!named_.contains(key)) {
+          return key;
+        }
+      }
+    }
+    if (name == "clock") {
+      for (; entries_[slots_[hand_]].spared; hand_ = (hand_ + 1) % capacity_) {
+        entries_[slots_[hand_]].spared = false;
+      }
+      return slots_[hand_];
+    }
+    return least([&name](const Entry& entry) {
+      if (name == "lru") {
+        return std::pair(entry.used, entry.used);
+      }
+      if (name == "fifo") {
+        return std::pair(entry.inserted, entry.inserted);
+      }
+      if (name == "lfu") {
+        return std::pair(entry.count, entry.used);
+      }
+      if (name == "belady") {
+        return std::pair(never - entry.next, never - entry.used);
+      }
+      throw std::logic_error("the reference does not know the policy " + name);
+    });
+  }
+
+  /// The entry, of those not named by an open selection, for which `rank` is smallest.
+  template <class Rank>
+  Key least(Rank rank) const {
+    std::map<std::pair<std::uint64_t, std::uint64_t>, Key> ranked;
+    for (const auto& [key, entry] : entries_) {
+      if (!named_.contains(key)) {
+        ranked[rank(entry)] = key;
+      }
+    }
+    return ranked.begin()->second;
+  }
+
+  PolicySpec spec_;
+  std::size_t capacity_;
+  Xoshiro256 draws_;
+  std::map<Key, Entry> entries_;
+  std::list<Key> order_;    ///< hisparse: oldest first
+  std::vector<Key> slots_;  ///< clock and random: by slot
+  std::set<Key> named_;     ///< by the selection that is open; empty for policies of one access at a time
+  std::set<Key> seen_;
+  std::size_t hand_ = 0;
+  std::uint64_t clock_ = 0;
+  std::uint64_t now_ = 0;  ///< the number of the next access
+};
+
+}  // namespace dsasim::test

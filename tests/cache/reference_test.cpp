@@ -1,0 +1,108 @@
+// The fast caches against the plain ones, on random logs: outcome, misses in order, and residency after each event.
+
+#include "cache/reference_cache.hpp"
+
+#include "cache/replay_log.hpp"
+#include "catch.hpp"
+#include "dsasim/cache/policy_spec.hpp"
+
+using namespace dsasim;
+using namespace dsasim::test;
+
+namespace {
+
+bool same(const SelectionOutcome& a, const SelectionOutcome& b) {
+  return a.accesses == b.accesses && a.hits == b.hits && a.compulsory_misses == b.compulsory_misses &&
+         a.evictions == b.evictions;
+}
+
+class Comparison {
+ public:
+  Comparison(const PolicySpec& spec, const ReplayLog& log, std::uint32_t capacity, std::uint64_t cache_number)
+      : log_(log),
+        needs_future_(policy_needs(spec).future),
+        fast_(make_cache(spec, capacity, log.directory_entries, cache_number)),
+        plain_(spec, capacity, cache_number) {}
+
+  void run() {
+    const auto future = future_of(log_);
+    for (std::size_t number = 0; number < log_.events.size(); ++number) {
+      CAPTURE(number);
+      if (needs_future_) {
+        fast_->foresee(future[number]);
+      }
+      const Event& event = log_.events[number];
+      if (event.is_insert) {
+        const std::uint32_t evictions = fast_->insert(event.base, event.ids[0]);
+        REQUIRE(evictions == plain_.insert(event.base + value(event.ids[0]), future[number][0]));
+      } else {
+        select(event, future[number]);
+      }
+      REQUIRE(fast_->invariant());
+      REQUIRE(same_residents());
+    }
+  }
+
+ private:
+  void select(const Event& event, const std::vector<NextUse>& next_uses) {
+    std::vector<Key> keys;
+    for (const EntryId entry : event.ids) {
+      keys.push_back(event.base + value(entry));
+    }
+    std::vector<EntryId> missed{EntryId{12345}};  // is appended to
+    std::vector<Key> plain_missed;
+    const SelectionOutcome outcome = fast_->select(event.base, event.ids, missed);
+    REQUIRE(same(outcome, plain_.select(keys, next_uses, plain_missed)));
+    REQUIRE(missed.front() == EntryId{12345});
+    std::vector<Key> missed_keys;
+    for (const EntryId entry : std::span(missed).subspan(1)) {
+      missed_keys.push_back(event.base + value(entry));
+    }
+    REQUIRE(missed_keys == plain_missed);
+  }
+
+  bool same_residents() const {
+    for (Key key = 0; key < log_.directory_entries; ++key) {
+      if (fast_->contains(0, EntryId{key}) != plain_.contains(key)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  const ReplayLog& log_;
+  bool needs_future_;
+  std::unique_ptr<Cache> fast_;
+  ReferenceCache plain_;
+};
+
+}  // namespace
+
+TEST_CASE("Every policy does what its plain reference does", "[cache][reference]") {
+  const std::uint32_t capacity = GENERATE(1U, 2U, 3U, 7U, 16U, 40U, 65U, 191U, 1000U);
+  const std::uint32_t streams = GENERATE(1U, 3U);
+  const bool inserts = GENERATE(false, true);
+  for (const PolicySpec& spec : all_variants()) {
+    LogShape shape{.streams = streams, .context = 64, .longest = 16, .events = 250, .inserts = inserts};
+    if (policy_needs(spec).whole_selection) {
+      shape.longest = std::min(shape.longest, capacity);
+    }
+    for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+      CAPTURE(to_string(spec), capacity, streams, inserts, seed);
+      const ReplayLog log = random_log(shape, seed);
+      Comparison(spec, log, capacity, seed).run();
+    }
+  }
+}
+
+TEST_CASE("Long replays agree with the plain reference when selections are as large as the cache",
+          "[cache][reference]") {
+  // Many rounds of the log of hisparse, of clock's hand and of the set of access numbers.
+  const std::uint32_t capacity = GENERATE(16U, 70U);
+  const LogShape shape{.streams = 2, .context = 100, .longest = capacity, .events = 1500, .inserts = true};
+  const ReplayLog log = random_log(shape, 5);
+  for (const PolicySpec& spec : all_variants()) {
+    CAPTURE(to_string(spec), capacity);
+    Comparison(spec, log, capacity, 2).run();
+  }
+}

@@ -1,0 +1,122 @@
+#pragma once
+
+// Small logs of selections and inserts for the cache tests, their future, and every policy variant to run them with.
+
+#include "dsasim/cache/cache.hpp"
+#include "dsasim/cache/policy_spec.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <numeric>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dsasim::test {
+
+/// One select(), or one insert() (of the only id).
+struct Event {
+  bool is_insert = false;
+  std::uint32_t base = 0;
+  std::vector<EntryId> ids;
+};
+
+struct ReplayLog {
+  std::uint32_t directory_entries = 0;
+  std::vector<Event> events;
+};
+
+struct LogShape {
+  std::uint32_t streams = 1;
+  std::uint32_t context = 64;
+  std::uint32_t longest = 8;  ///< selection; the shortest is empty
+  std::uint32_t events = 300;
+  bool inserts = false;
+};
+
+/// Selections of distinct ids, half of them from a part of the context that drifts, so that there is reuse.
+inline ReplayLog random_log(const LogShape& shape, std::uint64_t seed) {
+  std::mt19937_64 bits(seed);
+  const auto draw = [&bits](std::uint32_t bound) { return static_cast<std::uint32_t>(bits() % bound); };
+  ReplayLog log{.directory_entries = shape.streams * shape.context, .events = {}};
+  for (std::uint32_t number = 0; number < shape.events; ++number) {
+    Event event{.is_insert = shape.inserts && draw(4) == 0, .base = draw(shape.streams) * shape.context, .ids = {}};
+    const std::uint32_t wanted = event.is_insert ? 1 : draw(shape.longest + 1);
+    const std::uint32_t drift = number * shape.context / shape.events;
+    while (event.ids.size() < wanted) {
+      const std::uint32_t near = (drift + draw(shape.longest + 1)) % shape.context;
+      const EntryId entry{draw(2) == 0 ? near : draw(shape.context)};
+      if (std::ranges::find(event.ids, entry) == event.ids.end()) {
+        event.ids.push_back(entry);
+      }
+    }
+    log.events.push_back(std::move(event));
+  }
+  return log;
+}
+
+/// For each event, what foresee() has to be told before it.
+inline std::vector<std::vector<NextUse>> future_of(const ReplayLog& log) {
+  std::vector<std::vector<NextUse>> future(log.events.size());
+  std::map<std::uint32_t, std::uint32_t> next_access;  // by key
+  std::uint32_t now = 0;
+  for (const Event& event : log.events) {
+    now += event.is_insert ? 0 : static_cast<std::uint32_t>(event.ids.size());
+  }
+  for (std::size_t number = log.events.size(); number-- > 0;) {
+    const Event& event = log.events[number];
+    future[number].resize(event.ids.size());
+    for (std::size_t i = event.ids.size(); i-- > 0;) {
+      const std::uint32_t key = event.base + value(event.ids[i]);
+      now -= event.is_insert ? 0 : 1;
+      const auto next = next_access.find(key);
+      future[number][i] = next == next_access.end() ? never_again : next->second - now;
+      if (!event.is_insert) {
+        next_access[key] = now;
+      }
+    }
+  }
+  return future;
+}
+
+/// Every policy with every value of its parameters (of a range: the default and 7).
+inline std::vector<PolicySpec> all_variants() {
+  std::vector<PolicySpec> variants;
+  for (const PolicyDescription& policy : policy_descriptions()) {
+    std::vector<PolicySpec> some{{.name = std::string(policy.name), .parameters = {}}};
+    for (const PolicyParameter& parameter : policy.parameters) {
+      const bool is_range = parameter.accepted.find("..") != std::string_view::npos;
+      std::string choices = is_range ? std::string(parameter.default_value) + "|7" : std::string(parameter.accepted);
+      std::vector<PolicySpec> more;
+      while (!choices.empty()) {
+        const std::string choice = choices.substr(0, choices.find('|'));
+        choices.erase(0, choice.size() + 1);
+        for (PolicySpec spec : some) {
+          spec.parameters.emplace_back(parameter.key, choice);
+          more.push_back(std::move(spec));
+        }
+      }
+      some = std::move(more);
+    }
+    variants.insert(variants.end(), some.begin(), some.end());
+  }
+  return variants;
+}
+
+inline std::uint64_t misses_of(const PolicySpec& spec, const ReplayLog& log, std::uint32_t capacity) {
+  const auto cache = make_cache(spec, capacity, log.directory_entries, 0);
+  const bool needs_future = policy_needs(spec).future;
+  const auto future = future_of(log);
+  std::vector<EntryId> missed;
+  for (std::size_t number = 0; number < log.events.size(); ++number) {
+    if (needs_future) {
+      cache->foresee(future[number]);
+    }
+    cache->select(log.events[number].base, log.events[number].ids, missed);
+  }
+  return missed.size();
+}
+
+}  // namespace dsasim::test

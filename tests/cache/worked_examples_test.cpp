@@ -1,0 +1,276 @@
+// One small example for each policy, drawn so that it can be followed by hand. Letters are entries; h is a hit, m a
+// miss; under a miss stands the victim. Selections are separated by spaces.
+
+#include "cache/replay_log.hpp"
+#include "catch.hpp"
+#include "dsasim/cache/policy/random.hpp"
+#include "dsasim/cache/policy_spec.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace dsasim;
+using namespace dsasim::test;
+
+namespace {
+
+constexpr std::uint32_t alphabet = 26;
+
+ReplayLog log_of(std::string_view text) {
+  ReplayLog log{.directory_entries = alphabet, .events = {Event{}}};
+  for (const char letter : text) {
+    if (letter == ' ') {
+      log.events.emplace_back();
+    } else {
+      log.events.back().ids.push_back(EntryId{static_cast<std::uint32_t>(letter - 'A')});
+    }
+  }
+  return log;
+}
+
+std::string residents(const Cache& cache) {
+  std::string letters;
+  for (std::uint32_t id = 0; id < alphabet; ++id) {
+    letters += cache.contains(0, EntryId{id}) ? std::string(1, static_cast<char>('A' + id)) : "";
+  }
+  return letters;
+}
+
+/// What left between two states of a cache, in alphabetical order.
+std::string gone(const std::string& before, const std::string& after) {
+  std::string letters;
+  for (const char letter : before) {
+    letters += after.find(letter) == std::string::npos ? std::string(1, letter) : "";
+  }
+  return letters;
+}
+
+struct Replay {
+  std::string seen;     ///< h and m, as in the drawing
+  std::string victims;  ///< after each selection that evicted, what left, in alphabetical order
+  std::string left;     ///< residents at the end, in alphabetical order
+};
+
+Replay replay(std::string_view policy, std::uint32_t capacity, std::string_view text) {
+  const PolicySpec spec = parse_policy(policy);
+  const ReplayLog log = log_of(text);
+  const auto future = future_of(log);
+  const auto cache = make_cache(spec, capacity, alphabet, 0);
+  Replay result;
+  for (std::size_t number = 0; number < log.events.size(); ++number) {
+    if (policy_needs(spec).future) {
+      cache->foresee(future[number]);
+    }
+    const std::string before = residents(*cache);
+    std::vector<EntryId> missed;
+    cache->select(0, log.events[number].ids, missed);
+    result.seen += number == 0 ? "" : " ";
+    for (const EntryId entry : log.events[number].ids) {
+      result.seen += std::ranges::find(missed, entry) == missed.end() ? 'h' : 'm';
+    }
+    result.victims += gone(before, residents(*cache));
+    CHECK(cache->invariant());
+  }
+  result.left = residents(*cache);
+  return result;
+}
+
+/// One access to a selection.
+std::string spaced(std::string_view text) {
+  std::string result;
+  for (const char letter : text) {
+    result += result.empty() ? "" : " ";
+    result += letter;
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("lru evicts the least recently used entry", "[cache][lru]") {
+  // Four slots.
+  //
+  //   A B C D   A B   E F G H   A B E F G H
+  //   m m m m   h h   m m m m   m m m m m m
+  //                   C D A B   E F G H A B
+  //                   ^ A and B were just used; and from the second G on, a loop of six over four slots never hits
+  const Replay result = replay("lru", 4, spaced("ABCDABEFGHABEFGH"));
+  CHECK(result.seen == spaced("mmmmhhmmmmmmmmmm"));
+  CHECK(result.victims == "CDABEFGHAB");
+  CHECK(result.left == "EFGH");
+}
+
+TEST_CASE("fifo evicts the entry that came in first, however often it was hit", "[cache][fifo]") {
+  // Three slots.
+  //
+  //   A B C   A A   D E   A B
+  //   m m m   h h   m m   m m
+  //                 A B   C D   A's two hits did not keep it
+  const Replay result = replay("fifo", 3, spaced("ABCAADEAB"));
+  CHECK(result.seen == spaced("mmmhhmmmm"));
+  CHECK(result.victims == "ABCD");
+  CHECK(result.left == "ABE");
+}
+
+TEST_CASE("fifo,atomic=step passes over what the selection names, which keeps its place", "[cache][fifo]") {
+  // Three slots; the order of insertion is written below, oldest first.
+  //
+  //   ABC    AD     AE     BF
+  //   mmm    hm     hm     mm
+  //          B      C      AD   A had remained the oldest, and is no longer named
+  //   ABC    ACD    ADE    EBF
+  const Replay result = replay("fifo,atomic=step", 3, "ABC AD AE BF");
+  CHECK(result.seen == "mmm hm hm mm");
+  CHECK(result.victims == "BCAD");
+  CHECK(result.left == "BEF");
+}
+
+TEST_CASE("Replacing at each access can evict what the selection is about to use, and atomic=step cannot",
+          "[cache][fifo]") {
+  // Two slots: C evicts A, which was to be a hit, and A then evicts B.
+  CHECK(replay("fifo", 2, "AB CA").seen == "mm mm");
+  CHECK(replay("fifo,atomic=step", 2, "AB CA").seen == "mm mh");
+}
+
+TEST_CASE("random draws the victim's slot, the same on every machine", "[cache][random]") {
+  // Two slots, every access a miss. The draws of seed 1, cache 0 say which slot each entry after B takes.
+  const Replay result = replay("random", 2, spaced("ABCDEFG"));
+  CHECK(result.seen == spaced("mmmmmmm"));
+  std::string victims;
+  std::string slots = "AB";
+  Xoshiro256 draws = Xoshiro256::of_cache(1, 0);
+  for (const char letter : std::string("CDEFG")) {
+    char& slot = slots[draws.below(2)];
+    victims += slot;
+    slot = letter;
+  }
+  CHECK(result.victims == victims);
+}
+
+TEST_CASE("random,atomic=step draws until the slot is not named by the selection", "[cache][random]") {
+  // Three slots, and each second selection names two residents: only the third can go.
+  //
+  //   ABC   ABD   ADE   ABE
+  //   mmm   hhm   hhm   hmh
+  //         C     B     D
+  const Replay result = replay("random,atomic=step", 3, "ABC ABD ADE ABE");
+  CHECK(result.seen == "mmm hhm hhm hmh");
+  CHECK(result.victims == "CBD");
+}
+
+TEST_CASE("clock spares an entry that was hit for one round of the hand", "[cache][clock]") {
+  // Three slots; bits below, the hand before the slot marked >.
+  //
+  //   A B C   A          D          B          E          A
+  //   m m m   h          m          m          m          m
+  //                      B          C          A          D
+  //           >A1 B0 C0  A0 D0 >C0  >A0 D0 B0  E0 >D0 B0  E0 A0 >B0
+  //
+  // D finds A's bit set, clears it and takes B's slot; at E, A has not been hit again.
+  const Replay result = replay("clock", 3, spaced("ABCADBEA"));
+  CHECK(result.seen == spaced("mmmhmmmm"));
+  CHECK(result.victims == "BCAD");
+  CHECK(result.left == "ABE");
+}
+
+TEST_CASE("lfu evicts the entry counted least, of several the least recently used", "[cache][lfu]") {
+  // Three slots; counts below.
+  //
+  //   A B C      A A B      D          E          C
+  //   m m m      h h h      m          m          m
+  //                         C          D          E     newcomers, counted 1, evict each other
+  //   A1 B1 C1   C1 B2 A3   D1 B2 A3   E1 B2 A3   C1 B2 A3
+  const Replay newcomers = replay("lfu", 3, spaced("ABCAABDEC"));
+  CHECK(newcomers.seen == spaced("mmmhhhmmm"));
+  CHECK(newcomers.victims == "CDE");
+
+  // Two slots. At the first C both count 2, and B was used longer ago; at the second B, A and C count 2.
+  //
+  //   A B   B A     C       C       B       C
+  //   m m   h h     m       h       m       h
+  //                 B               A
+  //         B2 A2   C1 A2   A2 C2   B1 C2   B1 C3
+  const Replay ties = replay("lfu", 2, spaced("ABBACCBC"));
+  CHECK(ties.seen == spaced("mmhhmhmh"));
+  CHECK(ties.victims == "BA");
+}
+
+TEST_CASE("belady evicts the entry whose next access is farthest", "[cache][belady]") {
+  // Two slots.
+  //
+  //   A B C A B C A
+  //   m m m h m h m
+  //       B   A   .   at C, A is needed next and B goes; at B, C is next and A goes; at the end nothing is needed again
+  const Replay result = replay("belady", 2, spaced("ABCABCA"));
+  CHECK(result.seen == spaced("mmmhmhm"));
+  CHECK(result.victims.substr(0, 2) == "BA");
+}
+
+TEST_CASE("belady,bypass=1 does not admit what would be the next victim", "[cache][belady]") {
+  // Two slots: C is never accessed again and passes by, so A and B stay; so does D, which comes later than both.
+  //
+  //   A B C D A B D A B
+  //   m m m m h h m h h
+  const Replay result = replay("belady,bypass=1", 2, spaced("ABCDABDAB"));
+  CHECK(result.seen == spaced("mmmmhhmhh"));
+  CHECK(result.victims.empty());
+  CHECK(result.left == "AB");
+  // Admitting each of them: C takes B's slot, D takes C's, B takes A's, A takes D's.
+  CHECK(replay("belady", 2, spaced("ABCDABDAB")).seen == spaced("mmmmhmhmh"));
+}
+
+TEST_CASE("hisparse gives misses the oldest slots not hit, and makes hits the newest in their old order",
+          "[cache][hisparse]") {
+  // Four slots; the order after each selection is written below, oldest first: left over, misses, hits.
+  //
+  //   ABCD   DEB    FG     AE
+  //   mmmm   hmh    mm     mm
+  //          A      CE     BD
+  //   ABCD   CEBD   BDFG   FGAE
+  const Replay result = replay("hisparse", 4, "ABCD DEB FG AE");
+  CHECK(result.seen == "mmmm hmh mm mm");
+  CHECK(result.victims == "ACEBD");
+  CHECK(result.left == "AEFG");
+
+  // Three slots. C was accessed before A, but their old order counts, so A is the older of the two and E evicts it.
+  // To LRU C is the older one.
+  //
+  //   ABC   CA    D     E
+  //   mmm   hh    m     m
+  //               B     A
+  //   ABC   BAC   ACD   CDE
+  const Replay order = replay("hisparse", 3, "ABC CA D E");
+  CHECK(order.victims == "BA");
+  CHECK(replay("lru", 3, "ABC CA D E").victims == "BC");
+}
+
+TEST_CASE("The generator is xoshiro256** seeded by splitmix64", "[cache][random]") {
+  // The published sequences: splitmix64 of 1234567, and xoshiro256** of the state 1, 2, 3, 4.
+  SplitMix64 words(1234567);
+  CHECK(words.next() == 6457827717110365317U);
+  CHECK(words.next() == 3203168211198807973U);
+  CHECK(words.next() == 9817491932198370423U);
+  Xoshiro256 numbers({1, 2, 3, 4});
+  CHECK(numbers.next() == 11520U);
+  CHECK(numbers.next() == 0U);
+  CHECK(numbers.next() == 1509978240U);
+  CHECK(numbers.next() == 1215971899390074240U);
+}
+
+TEST_CASE("A draw has the same chance for every slot, and another sequence for every cache and seed",
+          "[cache][random]") {
+  Xoshiro256 draws = Xoshiro256::of_cache(1, 0);
+  std::vector<int> count(6, 0);
+  for (int i = 0; i < 60000; ++i) {
+    ++count.at(draws.below(6));
+  }
+  for (const int times : count) {
+    CHECK(std::abs(times - 10000) < 400);  // four standard deviations
+  }
+  CHECK(Xoshiro256::of_cache(1, 0).next() != Xoshiro256::of_cache(1, 1).next());
+  CHECK(Xoshiro256::of_cache(1, 1).next() != Xoshiro256::of_cache(2, 0).next());
+}

@@ -1,0 +1,239 @@
+#include "captures.hpp"
+#include "catch.hpp"
+#include "dsasim/trace/reader.hpp"
+#include "reading.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+using namespace dsasim;
+using namespace captures;
+
+namespace fs = std::filesystem;
+using Values = std::vector<std::int64_t>;
+
+namespace {
+
+ImportOptions with_prompt(std::uint64_t tokens) {
+  ImportOptions options;
+  options.prompt_tokens = tokens;
+  return options;
+}
+
+/// All of a request's ids, each selection followed by -1.
+Values ids_of(const TraceReader& trace, std::uint32_t request) {
+  Values out;
+  RequestCursor cursor(trace, request, 0, trace.extent(request).steps);
+  while (cursor.next()) {
+    for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
+      const SelectionView selection = cursor.selection(layer);
+      for (std::uint32_t i = 0; i < selection.size; ++i) {
+        out.push_back(value(selection.ids[i]));
+      }
+      out.push_back(-1);
+    }
+  }
+  return out;
+}
+
+std::vector<fs::path> files_in(const TempDir& dir) {
+  std::vector<fs::path> out;
+  for (const fs::directory_entry& entry : fs::directory_iterator(dir.path())) {
+    out.push_back(entry.path().filename());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+/// The message of importing these files of the directory to out.dsat.
+std::string import_error(const TempDir& dir, const std::vector<std::string>& names, const ImportOptions& options) {
+  std::vector<fs::path> inputs;
+  for (const std::string& name : names) {
+    inputs.push_back(dir / name);
+  }
+  return error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); });
+}
+
+}  // namespace
+
+TEST_CASE("captures become one batch in the order given", "[import]") {
+  const TempDir dir;
+  write_zip(dir / "req_0.npz", {{"topk_indices.npy", npy("(2, 2, 3)", {5, 0, 3, 1, -1, -1, 2, 4, 6, -1, -1, -1})},
+                                {"prompt_len.npy", scalar(7)}});
+  write_zip(dir / "req_1.npz", {{"topk_indices.npy", npy("(1, 2, 2)", {1, 0, 2, -7})}, {"prompt_len.npy", scalar(9)}});
+  const std::vector<fs::path> inputs{dir / "req_1.npz", dir / "req_0.npz"};
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> progress;
+  import_captures(inputs, dir / "out.dsat", {},
+                  [&](std::uint64_t done, std::uint64_t total) { progress.emplace_back(done, total); });
+  const TraceReader trace(dir / "out.dsat");
+  const TraceHeader& header = trace.header();
+  CHECK(header.provenance == "npz: req_1.npz, req_0.npz");
+  CHECK(header.ids == IdKind::logical);
+  CHECK(header.unit_tokens == 1);
+  CHECK_FALSE(header.has_scores);
+  REQUIRE(header.layers.size() == 2);
+  CHECK(header.layers[1].model_layer == 1);
+  CHECK(header.layers[1].group_size == 1);
+  REQUIRE(header.requests.size() == 2);
+  CHECK(header.requests[0].prompt_tokens == 9);
+  CHECK(header.requests[1].prompt_tokens == 7);
+  CHECK(ids_of(trace, 0) == Values{1, 0, -1, 2, -1});
+  CHECK(ids_of(trace, 1) == Values{5, 0, 3, -1, 1, -1, 2, 4, 6, -1, -1});
+  CHECK(progress == std::vector<std::pair<std::uint64_t, std::uint64_t>>{{1, 3}, {2, 3}, {3, 3}});
+}
+
+TEST_CASE("scores follow their ids into the trace", "[import]") {
+  const TempDir dir;
+  // A padded id's score is not a number in some captures, and nobody's.
+  write_zip(dir / "r.npz", {{"topk_indices.npy", npy("(1, 1, 3)", {2, 0, -1})},
+                            {"topk_scores.npy", halves("(1, 1, 3)", {0x4000, 0xfc00, 0x7e00})}});
+  const std::vector<fs::path> inputs{dir / "r.npz"};
+  import_captures(inputs, dir / "out.dsat", with_prompt(5));
+  const TraceReader trace(dir / "out.dsat");
+  CHECK(trace.header().has_scores);
+  RequestCursor cursor(trace, 0, 0, 1);
+  REQUIRE(cursor.next());
+  const SelectionView selection = cursor.selection(0);
+  REQUIRE(selection.size == 2);
+  REQUIRE(selection.scores != nullptr);
+  CHECK(selection.scores[0] == 0x4000);
+  CHECK(selection.scores[1] == 0xfc00);
+}
+
+TEST_CASE("what the options say stands in the header", "[import]") {
+  const TempDir dir;
+  write_file(dir / "a.npy", npy("(1, 1, 2)", {1, 0}));
+  ImportOptions options = with_prompt(11);
+  options.ids = IdKind::physical;
+  options.unit_tokens = 4;
+  options.page_tokens = 64;
+  options.entry_bytes = 656;
+  options.model = "m";
+  options.provenance = "p";
+  const std::vector<fs::path> inputs{dir / "a.npy"};
+  import_captures(inputs, dir / "out.dsat", options);
+  const TraceReader trace(dir / "out.dsat");
+  CHECK(trace.header().ids == IdKind::physical);
+  CHECK(trace.header().unit_tokens == 4);
+  CHECK(trace.header().page_tokens == 64);
+  CHECK(trace.header().entry_bytes == 656);
+  CHECK(trace.header().model == "m");
+  CHECK(trace.header().provenance == "p");
+}
+
+TEST_CASE("the origin of a mixed batch names each format once", "[import]") {
+  const TempDir dir;
+  write_file(dir / "a.npy", npy("(1, 1, 2)", {1, 0}));
+  write_zip(dir / "b.npz", {{"x.npy", npy("(1, 1, 2)", {1, 0})}});
+  std::vector<fs::path> inputs{dir / "a.npy", dir / "b.npz", dir / "b.npz"};
+  import_captures(inputs, dir / "out.dsat", with_prompt(5));
+  CHECK(TraceReader(dir / "out.dsat").header().provenance == "npy: a.npy; npz: b.npz, b.npz");
+  inputs.resize(18, dir / "b.npz");
+  import_captures(inputs, dir / "out.dsat", with_prompt(5));
+  CHECK(TraceReader(dir / "out.dsat").header().provenance.ends_with("b.npz, b.npz and 2 more"));
+}
+
+TEST_CASE("an import that fails names the file and leaves the output as it was", "[import]") {
+  const TempDir dir;
+  write_zip(dir / "good.npz", {{"topk_indices.npy", npy("(1, 1, 2)", {1, 0})}, {"prompt_len.npy", scalar(5)}});
+  write_zip(dir / "wide.npz", {{"topk_indices.npy", npy("(1, 2, 2)", iota(4))}, {"prompt_len.npy", scalar(5)}});
+  write_zip(dir / "scored.npz", {{"topk_indices.npy", npy("(1, 1, 2)", {1, 0})},
+                                 {"topk_scores.npy", halves("(1, 1, 2)", {0x3c00, 0x7c01})},
+                                 {"prompt_len.npy", scalar(5)}});
+  write_file(dir / "gap.npy", npy("(2, 2, 3)", {0, 1, 2, 0, 1, 2, 0, 1, 2, 0, -1, 2}));
+  write_file(dir / "large.npy", npy_around(dictionary("<u4", "(1, 1, 2)"), integers({0, 2147483648}, 4)));
+  write_file(dir / "ahead.npy", npy("(2, 1, 2)", {5, 0, 7, 1}));
+  write_file(dir / "twice.npy", npy("(1, 1, 3)", {1, 2, 1}));
+  write_file(dir / "text.csv", "a,b\n");
+  write_file(dir / "empty", "");
+  ImportOptions foreign;
+  foreign.format = "vcr";
+  ImportOptions as_npz;
+  as_npz.format = "npz";
+  ImportOptions no_layers;
+  no_layers.layers = 0;
+  using Names = std::vector<std::string>;
+  const auto [names, options, message] = GENERATE_COPY(table<Names, ImportOptions, std::string>({
+      {{}, {}, "import: no input files"},
+      {{"good.npz"}, foreign, "--from: unknown format \"vcr\"; known: auto, npz, npy"},
+      {{"good.npz"}, no_layers, "--layers: is 0, expected at least 1"},
+      {{"none.npz"}, {}, "none.npz: cannot open: No such file or directory"},
+      {{"text.csv"},
+       {},
+       "text.csv: starts with \"a,b\\x0a\", which no known format does; give --from, one of npz, npy"},
+      {{"empty"}, {}, "empty: is empty, which no known format does; give --from, one of npz, npy"},
+      {{"gap.npy"}, as_npz, "gap.npy: starts with \"\\x93NUMPY\\x01\\x00\", expected a zip file (\"PK\\x03\\x04\")"},
+      {{"good.npz", "wide.npz"}, {}, "wide.npz: has 2 layers, good.npz has 1; a batch has one model"},
+      {{"good.npz", "scored.npz"},
+       {},
+       "scored.npz: has scores, good.npz has none; all requests of a batch have them, or none"},
+      {{"scored.npz", "good.npz"},
+       {},
+       "good.npz: has no scores, scored.npz has some; all requests of a batch have them, or none"},
+      {{"good.npz"}, with_prompt(6), "good.npz: its prompt length is 5, --prompt-len says 6"},
+      {{"gap.npy"}, {}, "gap.npy: does not say how long the prompt is; give --prompt-len"},
+      {{"gap.npy"},
+       with_prompt(std::uint64_t{1} << 63U),
+       "gap.npy: a prompt of 9223372036854775808 tokens and 2 steps have more entries than ids can name, 2147483648"},
+      {{"good.npz", "scored.npz"},
+       {},
+       "scored.npz: has scores, good.npz has none; all requests of a batch have them, or "
+       "none"},
+      {{"gap.npy"},
+       with_prompt(5),
+       "gap.npy: step 1, layer 1, column 1: -1 stands before an id; negative ids pad the end of a row"},
+      {{"good.npz", "large.npy"},
+       with_prompt(5),
+       "large.npy: step 0, layer 0, column 1: id 2147483648 is not below 2147483648"},
+      {{"scored.npz"}, {}, "scored.npz: step 0, layer 0, column 1: the score is not a number (NaN)"},
+      {{"good.npz", "ahead.npy"}, with_prompt(5), "ahead.npy: request 1, step 1, layer 0: id 7 "},
+      {{"twice.npy"}, with_prompt(5), "twice.npy: request 0, step 0, layer 0: id 1 "},
+  }));
+  CAPTURE(names);
+  const bool existing = GENERATE(false, true);
+  if (existing) {
+    write_file(dir / "out.dsat", "a trace");
+  }
+  const std::vector<fs::path> before = files_in(dir);
+  const std::string found = import_error(dir, names, options);
+  // The last words on ids outside the context or named twice are the writer's.
+  CHECK((message.ends_with(' ') ? found.substr(0, message.size()) : found) == message);
+  CHECK(files_in(dir) == before);
+  if (existing) {
+    CHECK(read_file(dir / "out.dsat") == "a trace");
+  }
+}
+
+TEST_CASE("the output replaces a trace, and nothing else", "[import]") {
+  const TempDir dir;
+  write_file(dir / "a.npy", npy("(1, 1, 2)", {1, 0}));
+  const std::vector<fs::path> inputs{dir / "a.npy"};
+  const auto to = [&](const fs::path& output) {
+    return error_of(dir, [&] { import_captures(inputs, output, with_prompt(5)); });
+  };
+  CHECK(to(dir / "a.npy") == "a.npy: is an input and the output");
+  CHECK(to(dir / "none/out.dsat") ==
+        dir.strip(fmt::format("none/out.dsat: the directory {} does not exist", (dir / "none").string())));
+  fs::create_directory(dir / "d");
+  CHECK(to(dir / "d") == "d: not a regular file");
+  CHECK(to("/dev/null") == "/dev/null: not a regular file");
+  CHECK(fs::is_character_file("/dev/null"));
+
+  write_file(dir / "old.dsat", "old");
+  fs::create_symlink(dir / "old.dsat", dir / "link.dsat");
+  CHECK(to(dir / "link.dsat").empty());
+  CHECK(fs::is_symlink(dir / "link.dsat"));
+  CHECK(TraceReader(dir / "old.dsat").accesses() == 2);
+  CHECK(files_in(dir) == std::vector<fs::path>{"a.npy", "d", "link.dsat", "old.dsat"});
+}
+
+TEST_CASE("every format is listed once, with a description", "[import]") {
+  std::vector<std::string_view> names;
+  for (const ImportFormat& format : import_formats()) {
+    CHECK(std::find(names.begin(), names.end(), format.name) == names.end());
+    CHECK_FALSE(format.description.empty());
+    names.push_back(format.name);
+  }
+  CHECK(std::find(names.begin(), names.end(), "auto") == names.end());
+}

@@ -1,0 +1,79 @@
+#include "command.hpp"
+#include "options.hpp"
+#include "output.hpp"
+
+#include "dsasim/import/import.hpp"
+#include "dsasim/trace/reader.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dsasim::tool {
+namespace {
+
+constexpr std::array id_kind_names = {std::pair<std::string_view, IdKind>{"logical", IdKind::logical},
+                                      std::pair<std::string_view, IdKind>{"physical", IdKind::physical}};
+
+struct Options {
+  std::vector<std::string> inputs;
+  std::string output;
+  ImportOptions import;
+};
+
+int run(const Options& options) {
+  if (options.output.empty()) {
+    throw ConfigError("--output", "expected the path of the trace to write");
+  }
+  Progress progress("import");
+  const std::vector<std::filesystem::path> inputs(options.inputs.begin(), options.inputs.end());
+  import_captures(inputs, options.output, options.import,
+                  [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
+  const TraceReader trace(options.output);
+  fmt::print("{}: requests {}, layers {}, steps {}, top-k {}, {} ids in {} bytes\n", options.output,
+             trace.request_count(), trace.layer_count(), trace.longest_request_steps(), trace.longest_selection(),
+             trace.accesses(), trace.file_bytes());
+  return exit_done;
+}
+
+void add_shape_options(CLI::App& app, ImportOptions& import) {
+  constexpr std::uint32_t most_layers = 1U << 16U;
+  constexpr std::uint64_t most_tokens = max_entry_ids;
+  add_number<std::uint32_t>(app, "--layers", import.layers, "Layers of the capture, where it does not say", 1,
+                            most_layers);
+  add_number<std::uint32_t>(app, "--top-k", import.top_k, "Ids in a row, where the capture does not say", 1,
+                            1U << 30U);
+  add_number<std::uint64_t>(app, "--prompt-len", import.prompt_tokens,
+                            "Tokens of the prompt, where the capture does not say", 0, most_tokens);
+  add_choice(app, "--ids", import.ids, "What ids are: positions, or slots of the stack's pool [logical]",
+             id_kind_names);
+  add_number<std::uint32_t>(app, "--unit-tokens", import.unit_tokens, "Tokens that one id stands for [1]", 1, 1024);
+}
+
+}  // namespace
+
+std::function<int()> add_import(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  ImportOptions& import = options->import;
+  app.add_option("input", options->inputs, "Captures; each becomes one request of the batch")
+      ->required()
+      ->type_name("IN");
+  app.add_option("-o,--output", options->output, "Trace to write")->type_name("OUT.dsat");
+  std::string formats = "auto";
+  for (const ImportFormat& format : import_formats()) {
+    formats += "|" + std::string(format.name);
+  }
+  app.add_option("--from", import.format, "Format of the captures [auto]")->type_name(formats);
+  add_shape_options(app, import);
+  add_number<std::uint32_t>(app, "--page-tokens", import.page_tokens, "Tokens of the stack's KV page, if known", 1,
+                            1U << 20U);
+  add_number<std::uint64_t>(app, "--entry-bytes", import.entry_bytes, "Bytes of an entry in one layer, if known", 1,
+                            1U << 30U);
+  app.add_option("--model", import.model, "Name of the model, kept in the trace")->type_name("TEXT");
+  app.add_option("--provenance", import.provenance, "Where the capture comes from [the inputs' names]")
+      ->type_name("TEXT");
+  return [options] { return run(*options); };
+}
+
+}  // namespace dsasim::tool

@@ -1,0 +1,96 @@
+#include "command.hpp"
+#include "output.hpp"
+
+#include "dsasim/trace/reader.hpp"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+namespace dsasim::tool {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json describe(const TraceReader& trace) {
+  const TraceHeader& header = trace.header();
+  Json out;
+  out["schema"] = "dsasim-info/1";
+  out["model"] = header.model;
+  out["provenance"] = header.provenance;
+  out["ids"] = header.ids == IdKind::logical ? "logical" : "physical";
+  out["unit_tokens"] = header.unit_tokens;
+  out["page_tokens"] = header.page_tokens == 0 ? Json(nullptr) : Json(header.page_tokens);
+  out["entry_bytes"] = header.entry_bytes == 0 ? Json(nullptr) : Json(header.entry_bytes);
+  out["scores"] = header.has_scores;
+  out["steps"] = trace.longest_request_steps();
+  out["top_k"] = trace.longest_selection();
+  out["accesses"] = trace.accesses();
+  out["file_bytes"] = trace.file_bytes();
+  out["bits_per_id"] = trace.accesses() == 0 ? Json(nullptr)
+                                             : Json(8.0 * static_cast<double>(trace.file_bytes()) /
+                                                    static_cast<double>(trace.accesses()));
+  out["chunks"] = trace.chunk_count();
+  out["truncated"] = trace.truncated();
+  out["digest"] = trace.digest();
+  for (const LayerInfo& layer : header.layers) {
+    out["layers"].push_back({{"model_layer", layer.model_layer}, {"group_size", layer.group_size}});
+  }
+  for (std::uint32_t i = 0; i < trace.request_count(); ++i) {
+    out["requests"].push_back({{"prompt_tokens", header.requests[i].prompt_tokens},
+                               {"start_step", header.requests[i].start_step},
+                               {"steps", trace.extent(i).steps},
+                               {"accesses", trace.extent(i).accesses},
+                               {"id_limit", trace.extent(i).id_limit}});
+  }
+  return out;
+}
+
+/// The same for a person. Long lists of requests are cut.
+void print(const Json& info) {
+  for (const auto& [key, value] : info.items()) {
+    if (key != "schema" && !value.is_array()) {
+      fmt::print("{:<13} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
+    }
+  }
+  std::uint64_t grouped = 0;
+  for (const Json& layer : info["layers"]) {
+    grouped += layer["group_size"].get<std::uint64_t>();
+  }
+  fmt::print("{:<13} {} that own an index, {} in all\n", "layers", info["layers"].size(), grouped);
+  constexpr std::size_t shown = 16;
+  const Json& requests = info["requests"];
+  fmt::print("{:<13} {}\n", "requests", requests.size());
+  for (std::size_t i = 0; i < std::min(shown, requests.size()); ++i) {
+    fmt::print("{:>13} prompt {} tokens, {} steps from step {}, {} ids\n", i, requests[i]["prompt_tokens"].dump(),
+               requests[i]["steps"].dump(), requests[i]["start_step"].dump(), requests[i]["accesses"].dump());
+  }
+  if (requests.size() > shown) {
+    fmt::print("{:>13} {} more; --json - shows all\n", "...", requests.size() - shown);
+  }
+}
+
+}  // namespace
+
+std::function<int()> add_info(CLI::App& app) {
+  auto path = std::make_shared<std::string>();
+  auto json = std::make_shared<std::string>();
+  app.add_option("trace", *path, "Trace to describe (.dsat); may be cut off")->required()->type_name("TRACE");
+  app.add_option("--json", *json, "Write it as JSON (- for stdout) instead of the table")->type_name("FILE");
+  return [path, json] {
+    const Json info = describe(TraceReader(*path, {.allow_truncated = true}));
+    if (json->empty()) {
+      print(info);
+    } else {
+      Output output("--json", *json);
+      output.write(info.dump(2) + "\n");
+      output.commit();
+    }
+    return exit_done;
+  };
+}
+
+}  // namespace dsasim::tool

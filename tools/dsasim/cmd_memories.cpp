@@ -1,0 +1,19 @@
+#include "command.hpp"
+
+#include "dsasim/memory/memory_model.hpp"
+
+#include <fmt/core.h>
+
+namespace dsasim::tool {
+
+std::function<int()> add_memories(CLI::App& /*app*/) {
+  return [] {
+    for (const MemoryDescription& model : memory_models()) {
+      fmt::print("{:<10} {}\n{:<10}   {}\n{:<10}   {}\n", model.name, model.sentence, "", model.parameters, "",
+                 model.source);
+    }
+    return exit_done;
+  };
+}
+
+}  // namespace dsasim::tool

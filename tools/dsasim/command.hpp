@@ -1,0 +1,32 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <span>
+#include <string_view>
+
+namespace dsasim::tool {
+
+inline constexpr int exit_done = 0;
+inline constexpr int exit_negative = 1;   ///< the answer is no: damage found, a difference
+inline constexpr int exit_user = 2;       ///< the user's input is wrong
+inline constexpr int exit_internal = 70;  ///< our own fault
+
+/// One command: one file, one row of the list in main.cpp.
+struct Command {
+  std::string_view name;
+  std::string_view description;
+  std::string_view example;
+  /// Declares the options; what it returns is run when the command was chosen, and gives the exit status.
+  std::function<int()> (*add)(CLI::App& app);
+};
+
+std::function<int()> add_import(CLI::App& app);
+std::function<int()> add_info(CLI::App& app);
+std::function<int()> add_verify(CLI::App& app);
+std::function<int()> add_replay(CLI::App& app);
+std::function<int()> add_policies(CLI::App& app);
+std::function<int()> add_memories(CLI::App& app);
+
+}  // namespace dsasim::tool

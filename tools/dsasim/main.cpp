@@ -1,0 +1,109 @@
+// The command line: the list of commands, and what every command has in common.
+
+#include "command.hpp"
+#include "options.hpp"
+
+#include "dsasim/error.hpp"
+#include "dsasim/version.hpp"
+
+#include <fmt/core.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dsasim::tool {
+namespace {
+
+constexpr std::array commands = {
+    Command{.name = "import",
+            .description = "Make a .dsat trace of captured selections",
+            .example = "dsasim import --from npz req_0.npz req_1.npz -o batch.dsat",
+            .add = add_import},
+    Command{.name = "info",
+            .description = "Show what a trace says of itself: shape, provenance, size",
+            .example = "dsasim info batch.dsat",
+            .add = add_info},
+    Command{.name = "verify",
+            .description = "Read and check every byte of a trace",
+            .example = "dsasim verify batch.dsat",
+            .add = add_verify},
+    Command{.name = "replay",
+            .description = "Replay a trace through one cache configuration",
+            .example = "dsasim replay batch.dsat --policy lru --scope stream --capacity 2x",
+            .add = add_replay},
+    Command{.name = "policies",
+            .description = "List the replacement policies, their parameters and their sources",
+            .example = "dsasim policies",
+            .add = add_policies},
+    Command{.name = "memories",
+            .description = "List the memory models",
+            .example = "dsasim memories",
+            .add = add_memories},
+};
+
+/// One line, whatever CLI11 wrote.
+std::string one_line(std::string text) {
+  while (!text.empty() && text.back() == '\n') {
+    text.pop_back();
+  }
+  for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos;) {
+    text.replace(at, 1, "; ");
+  }
+  return text;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Replays captured selections of sparse attention through models of a KV cache."};
+  app.set_version_flag("--version", std::string(version()));
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(28);
+  std::vector<std::pair<CLI::App*, std::function<int()>>> added;
+  for (const Command& command : commands) {
+    CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.description));
+    sub->footer(fmt::format("Example:\n  {}\n", command.example));
+    added.emplace_back(sub, command.add(*sub));
+    add_config_option(*sub);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      return app.exit(error) == 0 ? exit_done : exit_internal;  // --help and --version
+    }
+    fmt::print(stderr, "dsasim: {} (--help lists the options)\n", one_line(error.what()));
+    return exit_user;
+  }
+  for (const auto& [sub, action] : added) {
+    if (sub->parsed()) {
+      apply_config_file(*sub);
+      return action();
+    }
+  }
+  return exit_internal;
+}
+
+}  // namespace
+}  // namespace dsasim::tool
+
+int main(int argc, char** argv) {
+  using namespace dsasim::tool;
+  try {
+    spdlog::set_default_logger(spdlog::stderr_color_st("dsasim"));
+    spdlog::set_pattern("%n: %^%l%$: %v");
+    const int status = run(argc, argv);
+    return std::fflush(stdout) == 0 ? status : exit_user;
+  } catch (const dsasim::Error& error) {
+    fmt::print(stderr, "dsasim: {}\n", one_line(error.what()));
+    return exit_user;
+  } catch (const CLI::Error& error) {
+    fmt::print(stderr, "dsasim: {}\n", one_line(error.what()));
+    return exit_user;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "dsasim: internal error: {}\n", one_line(error.what()));
+    return exit_internal;
+  }
+}

@@ -1,0 +1,69 @@
+#pragma once
+
+#include "dsasim/error.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Options with exact conversions and errors that name what would do. CLI11's own would take "010" for 8 and "4e3" as
+// a parse error without an example.
+
+namespace dsasim::tool {
+
+template <class T>
+T parse_number(std::string_view option, std::string_view text, T least, T most) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || !(value >= least && value <= most)) {
+    throw ConfigError(option, "expected a number from {} to {}, found \"{}\"", least, most, text);
+  }
+  return value;
+}
+
+/// `target` is a T or an optional<T>.
+template <class T, class Target>
+CLI::Option* add_number(CLI::App& app, const std::string& option, Target& target, const std::string& description,
+                        T least, T most) {
+  return app
+      .add_option_function<std::string>(
+          option, [=, &target](const std::string& text) { target = parse_number<T>(option, text, least, most); },
+          description)
+      ->type_name("N");
+}
+
+/// `names` are pairs of a name and a value of the target's type.
+template <class Names, class Target>
+CLI::Option* add_choice(CLI::App& app, const std::string& option, Target& target, const std::string& description,
+                        const Names& names) {
+  std::vector<std::string_view> known;
+  std::transform(names.begin(), names.end(), std::back_inserter(known), [](const auto& name) { return name.first; });
+  return app
+      .add_option_function<std::string>(
+          option,
+          [&target, &names, option, known](const std::string& text) {
+            const auto found = std::find(known.begin(), known.end(), text);
+            if (found == known.end()) {
+              throw ConfigError(option, "expected one of {}, found \"{}\"", fmt::join(known, ", "), text);
+            }
+            target = names[static_cast<std::size_t>(found - known.begin())].second;
+          },
+          description)
+      ->type_name(fmt::format("{}", fmt::join(known, "|")));
+}
+
+/// Adds --config to a command.
+void add_config_option(CLI::App& app);
+
+/// Reads the file of --config, if one was given, and sets every option that the command line left alone. Throws
+/// ConfigError for what is no JSON object, a key given twice, and keys that are no option of the command.
+void apply_config_file(CLI::App& app);
+
+}  // namespace dsasim::tool

@@ -1,0 +1,85 @@
+#include "output.hpp"
+
+#include "dsasim/error.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+namespace dsasim::tool {
+namespace {
+
+double now_s() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Output::Output(std::string option, std::string path) : option_(std::move(option)), path_(std::move(path)) {
+  if (to_stdout()) {
+    file_ = stdout;
+    return;
+  }
+  temporary_path_ = fmt::format("{}.{}.tmp", path_, ::getpid());
+  file_ = std::fopen(temporary_path_.c_str(), "wb");
+  if (file_ == nullptr) {
+    fail("cannot be created");
+  }
+}
+
+Output::~Output() {
+  if (!to_stdout() && file_ != nullptr) {
+    std::fclose(file_);
+    std::remove(temporary_path_.c_str());
+  }
+}
+
+void Output::fail(const char* what) const {
+  throw SystemError(option_, "{} {}: {}", path_, what, std::strerror(errno));
+}
+
+void Output::write(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size()) {
+    fail("cannot be written");
+  }
+}
+
+void Output::commit() {
+  if (std::fflush(file_) != 0) {
+    fail("cannot be written");
+  }
+  if (to_stdout()) {
+    return;
+  }
+  if (std::fclose(std::exchange(file_, nullptr)) != 0 || std::rename(temporary_path_.c_str(), path_.c_str()) != 0) {
+    std::remove(temporary_path_.c_str());
+    fail("cannot be written");
+  }
+}
+
+Progress::Progress(std::string label) : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1), started_s_(now_s()) {}
+
+Progress::~Progress() {
+  if (last_drawn_s_ >= 0) {
+    fmt::print(stderr, "\r\x1b[K");
+  }
+}
+
+void Progress::update(std::uint64_t done, std::uint64_t total) {
+  constexpr double redraw_s = 0.1;
+  const double now = now_s();
+  if (!terminal_ || total == 0 || now - std::max(started_s_, last_drawn_s_) < redraw_s) {
+    return;
+  }
+  last_drawn_s_ = now;
+  const double share = static_cast<double>(done) / static_cast<double>(total);
+  const double left_s = share > 0 ? (now - started_s_) * (1 - share) / share : 0;
+  fmt::print(stderr, "\r\x1b[K{} {:3.0f}%  {:.0f} s left", label_, 100 * share, left_s);
+  std::fflush(stderr);
+}
+
+}  // namespace dsasim::tool

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+namespace dsasim::tool {
+
+/// A result: a file, or stdout for "-". Opened before the work begins, so that a bad path costs nothing; a file appears
+/// under its name only when it is complete.
+class Output {
+ public:
+  /// `option` names it in errors. Throws SystemError if the file cannot be created.
+  Output(std::string option, std::string path);
+  ~Output();
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  void write(std::string_view text);
+  void commit();
+
+ private:
+  [[noreturn]] void fail(const char* what) const;
+  bool to_stdout() const noexcept { return path_ == "-"; }
+
+  std::string option_;
+  std::string path_;
+  std::string temporary_path_;
+  std::FILE* file_ = nullptr;
+};
+
+/// A line on stderr that shows how far the work is, if stderr is a terminal; nothing otherwise.
+class Progress {
+ public:
+  explicit Progress(std::string label);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void update(std::uint64_t done, std::uint64_t total);
+
+ private:
+  std::string label_;
+  bool terminal_;
+  double last_drawn_s_ = -1;
+  double started_s_;
+};
+
+}  // namespace dsasim::tool
