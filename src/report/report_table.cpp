@@ -16,7 +16,7 @@ namespace {
 std::string grouped(std::uint64_t value) {
   std::string text = std::to_string(value);
   for (std::size_t at = text.size(); at > 3; at -= 3) {
-    text.insert(at - 3, ",");
+    text.insert(at - 3, 1, ',');  // as a character: the string form trips GCC bug 105651
   }
   return text;
 }
