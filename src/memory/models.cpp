@@ -13,14 +13,13 @@ namespace dsasim {
 namespace {
 
 constexpr std::array models = {
-    MemoryDescription{
-        .name = "serial",
-        .sentence = "Every missed page costs --miss-ns, one after the other: an upper bound.",
-        .parameters = "--miss-ns NS (200)",
-        .source = "N. Levy, arXiv 2603.13430, Table 4",
-        .make = [](const MemorySpec& spec) -> std::unique_ptr<const MemoryModel> {
-          return std::make_unique<SerialMemory>(spec.miss_ns);
-        }},
+    MemoryDescription{.name = "serial",
+                      .sentence = "Every missed page costs --miss-ns, one after the other: an upper bound.",
+                      .parameters = "--miss-ns NS (200)",
+                      .source = "N. Levy, arXiv 2603.13430, Table 4",
+                      .make = [](const MemorySpec& spec) -> std::unique_ptr<const MemoryModel> {
+                        return std::make_unique<SerialMemory>(spec.miss_ns);
+                      }},
 };
 
 /// Keeps the time of any gather within what an integer of nanoseconds holds.

@@ -30,8 +30,10 @@ constexpr std::array suffixes = {
 };
 
 [[noreturn]] void refuse(std::string_view text) {
-  throw ConfigError("--capacity", "expected 4096 (entries), 20MB, 20MiB, 2x (times the longest selection) or 0.2ctx (of the context), found \"{}\"",
-                    text);
+  throw ConfigError(
+      "--capacity",
+      "expected 4096 (entries), 20MB, 20MiB, 2x (times the longest selection) or 0.2ctx (of the context), found \"{}\"",
+      text);
 }
 
 }  // namespace
@@ -64,7 +66,9 @@ Capacity Capacity::parse(std::string_view text) {
 
 std::uint64_t Capacity::entries(const TraceReader& trace, std::uint64_t bytes_an_entry) const {
   std::uint64_t base = 1;
-  std::uint64_t divisor = divisor_;
+  // In 128 bits: a mantissa of 19 digits times 1 GiB fits; a product beyond it saturates at "everything fits".
+  __extension__ using Wide = unsigned __int128;
+  Wide divisor = divisor_;
   switch (unit_) {
     case Unit::entries:
       break;
@@ -76,14 +80,12 @@ std::uint64_t Capacity::entries(const TraceReader& trace, std::uint64_t bytes_an
       break;
     case Unit::bytes:
       if (bytes_an_entry == 0) {
-        throw ConfigError("--capacity", "{} needs the bytes of an entry, which the trace does not give; add --entry-bytes",
-                          text_);
+        throw ConfigError("--capacity",
+                          "{} needs the bytes of an entry, which the trace does not give; add --entry-bytes", text_);
       }
       divisor *= bytes_an_entry;
       break;
   }
-  // In 128 bits: a mantissa of 19 digits times 1 GiB fits; a product beyond it saturates at "everything fits".
-  __extension__ using Wide = unsigned __int128;
   const Wide numerator = Wide{mantissa_} * multiplier_;
   const Wide limit = ~Wide{0} / std::max<std::uint64_t>(base, 1);
   const Wide value = numerator > limit ? Wide{~std::uint64_t{0}} : numerator * base / divisor;

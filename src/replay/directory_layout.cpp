@@ -51,8 +51,7 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
                             std::span<const std::uint64_t> capacity_entries) {
   const std::uint32_t layers = trace.layer_count();
   const std::uint32_t requests = trace.request_count();
-  std::vector<std::uint64_t> entries(
-      std::size_t{cache_of(config.scope, layers - 1, requests - 1, requests)} + 1);
+  std::vector<std::uint64_t> entries(std::size_t{cache_of(config.scope, layers - 1, requests - 1, requests)} + 1);
   std::uint64_t total = 0;
   DirectoryLayout layout;
   layout.caches.resize(entries.size());
@@ -67,9 +66,11 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
         throw ConfigError("--scope", "the streams of one cache have {} ids together, at most {} can be told apart",
                           entries[cache], most);
       }
-      layout.caches[cache].capacity_entries = capacity_entries[std::min<std::size_t>(layer, capacity_entries.size() - 1)];
+      layout.caches[cache].capacity_entries =
+          capacity_entries[std::min<std::size_t>(layer, capacity_entries.size() - 1)];
       layout.caches[cache].streams.push_back(static_cast<std::uint32_t>(layout.streams.size()));
-      layout.streams.push_back({.layer = layer, .request = request, .cache = cache, .base = static_cast<std::uint32_t>(base)});
+      layout.streams.push_back(
+          {.layer = layer, .request = request, .cache = cache, .base = static_cast<std::uint32_t>(base)});
     }
   }
   check_memory(trace, total);

@@ -128,7 +128,8 @@ void Future::decode(StepRange window_steps, Window& window) {
       }
       const auto ids = order_.accesses(cursor->selection(place.layer), new_entry);
       window.entries.insert(window.entries.end(), ids.begin(), ids.end());
-      window.selections.push_back({.stream = stream, .accesses = static_cast<std::uint32_t>(ids.size()), .insert = insert});
+      window.selections.push_back(
+          {.stream = stream, .accesses = static_cast<std::uint32_t>(ids.size()), .insert = insert});
     }
   }
 }
@@ -141,7 +142,8 @@ void Future::walk_back(const Window& window) {
     const Selection& selection = window.selections[i];
     const auto& stream = layout_.streams[selection.stream];
     if (std::uint64_t{walked_[stream.cache]} + selection.accesses >= never_again) {
-      throw ConfigError("--policy", "belady: a cache has more than {} accesses; replay a part with --steps", never_again);
+      throw ConfigError("--policy", "belady: a cache has more than {} accesses; replay a part with --steps",
+                        never_again);
     }
     for (std::uint32_t j = 0; j < selection.accesses; ++j) {
       --at;

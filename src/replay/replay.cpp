@@ -16,10 +16,12 @@
 namespace dsasim {
 namespace {
 
-/// Counts the distinct pages among a selection's misses: a stamp by page, so that nothing is cleared between selections.
+/// Counts the distinct pages among a selection's misses: a stamp by page, so that nothing is cleared between
+/// selections.
 class PageCounter {
  public:
-  PageCounter(std::uint32_t page_tokens, std::uint32_t unit_tokens) : page_tokens_(page_tokens), unit_tokens_(unit_tokens) {}
+  PageCounter(std::uint32_t page_tokens, std::uint32_t unit_tokens)
+      : page_tokens_(page_tokens), unit_tokens_(unit_tokens) {}
 
   std::uint64_t count(std::span<const EntryId> missed) {
     ++stamp_;
@@ -42,11 +44,11 @@ class PageCounter {
   std::vector<std::uint64_t> stamps_;
 };
 
-/// Gives each row its part of `total_ns` in proportion to its misses: the whole parts first, then one nanosecond each to
-/// the largest remainders, the earlier request first among equals.
+/// Gives each row its part of `total_ns` in proportion to its misses: the whole parts first, then one nanosecond each
+/// to the largest remainders, the earlier request first among equals.
 void share_out(std::uint64_t total_ns, std::span<StepRow> rows) {
-  const std::uint64_t misses =
-      std::accumulate(rows.begin(), rows.end(), std::uint64_t{0}, [](auto sum, const auto& row) { return sum + row.counters.misses(); });
+  const std::uint64_t misses = std::accumulate(rows.begin(), rows.end(), std::uint64_t{0},
+                                               [](auto sum, const auto& row) { return sum + row.counters.misses(); });
   if (misses == 0) {
     return;
   }
@@ -59,7 +61,8 @@ void share_out(std::uint64_t total_ns, std::span<StepRow> rows) {
     left -= rows[i].counters.gather_ns;
     remainders.emplace_back(static_cast<std::uint64_t>(product % misses), i);
   }
-  std::stable_sort(remainders.begin(), remainders.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::stable_sort(remainders.begin(), remainders.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
   for (std::uint64_t i = 0; i < left; ++i) {
     ++rows[remainders[i].second].counters.gather_ns;
   }
@@ -117,7 +120,8 @@ class Replay {
         continue;
       }
       // More slots than ids are never filled: a capacity of "everything" must not cost memory.
-      const auto slots = static_cast<std::uint32_t>(std::min<std::uint64_t>(shape.capacity_entries, shape.directory_entries));
+      const auto slots =
+          static_cast<std::uint32_t>(std::min<std::uint64_t>(shape.capacity_entries, shape.directory_entries));
       caches_.push_back(make_cache(config_.policy, slots, shape.directory_entries, number));
     }
     preload(caches_, layout_, trace_.header(), config_.warm, future_ ? &*future_ : nullptr);
@@ -265,10 +269,12 @@ std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const Re
                       "layer or stream",
                       config.capacity.text());
   }
-  const std::uint64_t least = *std::min_element(entries.begin(), entries.end());
-  if (policy_needs(config.policy).whole_selection && least > 0 && least < trace.longest_selection()) {
+  const auto too_small = std::find_if(entries.begin(), entries.end(), [&](std::uint64_t capacity) {
+    return capacity > 0 && capacity < trace.longest_selection();
+  });
+  if (policy_needs(config.policy).whole_selection && too_small != entries.end()) {
     throw ConfigError("--capacity", "{} keeps a whole selection: expected 0 or at least {} entries, found {}",
-                      to_string(config.policy), trace.longest_selection(), least);
+                      to_string(config.policy), trace.longest_selection(), *too_small);
   }
   return entries;
 }

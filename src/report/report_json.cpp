@@ -41,8 +41,8 @@ Json config_json(const EffectiveConfig& config) {
   out["policy"] = to_string(config.asked.policy);
   out["scope"] = name_of(scope_names, config.asked.scope);
   out["capacity"] = config.asked.capacity.text();
-  out["capacity_entries"] = config.capacity_entries.size() == 1 ? Json(config.capacity_entries.front())
-                                                                : Json(config.capacity_entries);
+  out["capacity_entries"] =
+      config.capacity_entries.size() == 1 ? Json(config.capacity_entries.front()) : Json(config.capacity_entries);
   out["entry_bytes"] = config.entry_bytes == 0 ? Json(nullptr) : Json(config.entry_bytes);
   out["page_tokens"] = config.page_tokens;
   out["order"] = name_of(order_names, config.asked.order);
@@ -74,12 +74,9 @@ std::string report_json(const TraceReader& trace, const ReplayResult& result) {
   out["schema"] = report_schema;
   out["tool"] = {{"version", version()}};
   out["config"] = config_json(result.config);
-  out["trace"] = {{"requests", trace.request_count()},
-                  {"layers", trace.layer_count()},
-                  {"steps", trace.longest_request_steps()},
-                  {"top_k", trace.longest_selection()},
-                  {"accesses", trace.accesses()},
-                  {"digest", trace.digest()}};
+  out["trace"] = {{"requests", trace.request_count()},      {"layers", trace.layer_count()},
+                  {"steps", trace.longest_request_steps()}, {"top_k", trace.longest_selection()},
+                  {"accesses", trace.accesses()},           {"digest", trace.digest()}};
   add_counters(out["totals"], result.totals, entry_bytes);
   out["layers"] = numbered("layer", result.layers, entry_bytes);
   out["requests"] = numbered("request", result.requests, entry_bytes);

@@ -38,8 +38,9 @@ std::string time_text(double ns) {
 }
 
 std::string ratio_text(const Counters& counters) {
-  return counters.accesses == 0 ? "-" : fmt::format("{:.2f}%", 100.0 * static_cast<double>(counters.misses()) /
-                                                                   static_cast<double>(counters.accesses));
+  return counters.accesses == 0 ? "-"
+                                : fmt::format("{:.2f}%", 100.0 * static_cast<double>(counters.misses()) /
+                                                             static_cast<double>(counters.accesses));
 }
 
 void append_row(std::string& out, std::string_view name, const Counters& counters, std::uint64_t entry_bytes) {
@@ -114,7 +115,8 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
   }
   if (steps > 0) {
     const double selections = static_cast<double>(steps) * static_cast<double>(trace.layer_count());
-    fmt::format_to(line, "\nA step and layer misses {:.1f} entries and gathers for {} ({} memory, {} ns a missed page).\n",
+    fmt::format_to(line,
+                   "\nA step and layer misses {:.1f} entries and gathers for {} ({} memory, {} ns a missed page).\n",
                    static_cast<double>(result.totals.misses()) / selections,
                    time_text(static_cast<double>(result.totals.gather_ns) / selections), config.asked.memory.name,
                    config.asked.memory.miss_ns);

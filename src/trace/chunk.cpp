@@ -60,8 +60,8 @@ std::string chunk_name(const InputFile& file, const ChunkHead& head) {
 void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uint64_t steps_before,
                       const std::string& where) {
   if (head.first_step != steps_before || head.steps == 0) {
-    throw TraceError(where, "a chunk of request {} has {} steps from {} on, expected step {} to come next", head.request,
-                     head.steps, head.first_step, steps_before);
+    throw TraceError(where, "a chunk of request {} has {} steps from {} on, expected step {} to come next",
+                     head.request, head.steps, head.first_step, steps_before);
   }
   const std::uint64_t layers = header.layers.size();
   if (head.payload_bytes < 8 * layers || head.payload_bytes > max_chunk_bytes) {

@@ -39,8 +39,7 @@ Digest RequestDigest::value() const {
   return to_digest(XXH3_128bits_digest(state_->xxh));
 }
 
-Digest trace_digest(const TraceHeader& header, std::span<const std::uint64_t> steps,
-                    std::span<const Digest> requests) {
+Digest trace_digest(const TraceHeader& header, std::span<const std::uint64_t> steps, std::span<const Digest> requests) {
   std::vector<std::uint64_t> words = {header.unit_tokens, header.layers.size(), header.requests.size()};
   for (std::size_t i = 0; i < requests.size(); ++i) {
     words.insert(words.end(), {header.requests[i].prompt_tokens, steps[i], requests[i].low, requests[i].high});

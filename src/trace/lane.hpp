@@ -120,7 +120,11 @@ class LaneEncoder {
 };
 
 /// What the decoder's loops were compiled for; chosen when the program runs, so that one binary serves every machine.
-enum class InstructionSet : std::uint8_t { portable, bmi2 };
+enum class InstructionSet : std::uint8_t {
+  portable,
+  bmi2,    ///< PDEP, POPCNT, TZCNT: Intel since 2013, AMD since 2017
+  avx512,  ///< and VPCOMPRESSB: Intel since 2019 (Ice Lake), AMD since 2022 (Zen 4)
+};
 bool supported(InstructionSet set) noexcept;
 InstructionSet best_instruction_set() noexcept;
 
@@ -134,8 +138,8 @@ class LaneDecoder {
   /// The length of the next selection, to make room for it.
   std::uint32_t next_length() const;
 
-  /// Decodes the next selection. `ids` has room for next_length() + decode_slack, `scores` for next_length(), or is null
-  /// if there are none or they are not wanted.
+  /// Decodes the next selection. `ids` has room for next_length() + decode_slack, `scores` for next_length(), or is
+  /// null if there are none or they are not wanted.
   void next(EntryId* ids, std::uint16_t* scores);
 
   /// The largest id of the selection that next() decoded last; 0 if it was empty.
@@ -169,6 +173,6 @@ class LaneDecoder {
 };
 
 /// Ids that next() may write beyond the selection's length.
-inline constexpr std::size_t decode_slack = 16;
+inline constexpr std::size_t decode_slack = 64;
 
 }  // namespace dsasim::trace

@@ -103,8 +103,8 @@ LaneFrame pack_lane(const StreamBytes& streams) {
     if (mostly_zero(streams[i])) {
       packed[i] = drop_zero_bytes(streams[i]);
     }
-    const std::size_t stored = packed[i].empty() || packed[i].size() >= streams[i].size() ? streams[i].size()
-                                                                                          : packed[i].size();
+    const std::size_t stored =
+        packed[i].empty() || packed[i].size() >= streams[i].size() ? streams[i].size() : packed[i].size();
     table[i] = {.stored_bytes = static_cast<std::uint32_t>(stored),
                 .stream_bytes = static_cast<std::uint32_t>(streams[i].size())};
     plain_bytes += stored;
@@ -143,8 +143,8 @@ StreamBytes unpack_lane(std::span<const std::uint8_t> compressed, std::uint32_t 
     total += row.stream_bytes;
   }
   if (stored != plain_bytes || total > stream_bytes_limit) {
-    throw TraceError(where, "its table names {} bytes of {}, for streams of {} bytes of at most {}", stored, plain_bytes,
-                     total, stream_bytes_limit);
+    throw TraceError(where, "its table names {} bytes of {}, for streams of {} bytes of at most {}", stored,
+                     plain_bytes, total, stream_bytes_limit);
   }
   StreamBytes streams;
   std::span<const std::uint8_t> rest(plain);

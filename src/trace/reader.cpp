@@ -99,8 +99,8 @@ class TraceReader::Impl {
       accesses += extent.accesses;
     }
     if (end.chunks != place_count_ || end.accesses != accesses) {
-      throw TraceError(file_.name(), "holds {} chunks and {} ids, its end record says {} and {}", place_count_, accesses,
-                       end.chunks, end.accesses);
+      throw TraceError(file_.name(), "holds {} chunks and {} ids, its end record says {} and {}", place_count_,
+                       accesses, end.chunks, end.accesses);
     }
     end_ = end;
   }
@@ -233,8 +233,9 @@ class RequestCursor::Impl {
       : trace_(trace), request_(request), last_(last) {
     assert(first <= last && last <= trace.extent(request).steps);
     const auto& chunks = trace_.chunks(request_);
-    const auto after = std::upper_bound(chunks.begin(), chunks.end(), first,
-                                        [](std::uint64_t step, const auto& place) { return step < place.head.first_step; });
+    const auto after = std::upper_bound(chunks.begin(), chunks.end(), first, [](std::uint64_t step, const auto& place) {
+      return step < place.head.first_step;
+    });
     next_chunk_ = first == last ? chunks.size() : static_cast<std::size_t>(after - chunks.begin()) - 1;
     // Decoding starts where the chunk does: what comes before `first` is decoded and passed over.
     decoded_ = first == last ? first : chunks[next_chunk_].head.first_step;
@@ -287,8 +288,8 @@ class RequestCursor::Impl {
     // Steps of one lane are decoded together, so that its planes stay in the cache; about 2 MiB of ids in all.
     constexpr std::uint64_t block_ids = std::uint64_t{1} << 19U;
     const std::uint64_t ids_a_step = std::max<std::uint64_t>(1, chunk_->accesses / chunk_->steps);
-    const std::uint64_t steps = std::min<std::uint64_t>(std::clamp<std::uint64_t>(block_ids / ids_a_step, 1, 64),
-                                                        chunk_steps_left_);
+    const std::uint64_t steps =
+        std::min<std::uint64_t>(std::clamp<std::uint64_t>(block_ids / ids_a_step, 1, 64), chunk_steps_left_);
     block_.resize(lanes_.size());
     for (std::size_t layer = 0; layer < lanes_.size(); ++layer) {
       decode_lane(lanes_[layer], block_[layer], steps);
@@ -331,8 +332,8 @@ class RequestCursor::Impl {
     const auto& header = trace_.header();
     const std::uint64_t context = context_entries(header, header.requests[request_], step);
     if (header.ids == IdKind::logical && largest >= context) {
-      throw TraceError(chunk_name(trace_.file(), *chunk_), "step {}: id {} lies outside the context of {} entries", step,
-                       largest, context);
+      throw TraceError(chunk_name(trace_.file(), *chunk_), "step {}: id {} lies outside the context of {} entries",
+                       step, largest, context);
     }
   }
 

@@ -22,7 +22,8 @@ namespace {
 /// A file that is only ever appended to.
 class OutputFile {
  public:
-  explicit OutputFile(const std::filesystem::path& path) : name_(path.string()), file_(std::fopen(name_.c_str(), "wb")) {
+  explicit OutputFile(const std::filesystem::path& path)
+      : name_(path.string()), file_(std::fopen(name_.c_str(), "wb")) {
     if (file_ == nullptr) {
       throw SystemError(name_, "cannot be created: {}", std::strerror(errno));
     }
@@ -146,7 +147,8 @@ class TraceWriter::Impl {
     for (const EntryId id : ids) {
       if (value(id) >= limit) {
         throw TraceError(place(request), "id {} lies outside the {} of {} entries{}", value(id),
-                         logical ? "context" : "format's limit", limit, logical ? " (physical ids must be declared)" : "");
+                         logical ? "context" : "format's limit", limit,
+                         logical ? " (physical ids must be declared)" : "");
       }
     }
   }

@@ -42,8 +42,7 @@ void add_shape_options(CLI::App& app, ImportOptions& import) {
   constexpr std::uint64_t most_tokens = max_entry_ids;
   add_number<std::uint32_t>(app, "--layers", import.layers, "Layers of the capture, where it does not say", 1,
                             most_layers);
-  add_number<std::uint32_t>(app, "--top-k", import.top_k, "Ids in a row, where the capture does not say", 1,
-                            1U << 30U);
+  add_number<std::uint32_t>(app, "--top-k", import.top_k, "Ids in a row, where the capture does not say", 1, 1U << 30U);
   add_number<std::uint64_t>(app, "--prompt-len", import.prompt_tokens,
                             "Tokens of the prompt, where the capture does not say", 0, most_tokens);
   add_choice(app, "--ids", import.ids, "What ids are: positions, or slots of the stack's pool [logical]",

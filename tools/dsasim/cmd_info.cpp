@@ -30,9 +30,10 @@ Json describe(const TraceReader& trace) {
   out["top_k"] = trace.longest_selection();
   out["accesses"] = trace.accesses();
   out["file_bytes"] = trace.file_bytes();
-  out["bits_per_id"] = trace.accesses() == 0 ? Json(nullptr)
-                                             : Json(8.0 * static_cast<double>(trace.file_bytes()) /
-                                                    static_cast<double>(trace.accesses()));
+  out["bits_per_id"] =
+      trace.accesses() == 0
+          ? Json(nullptr)
+          : Json(8.0 * static_cast<double>(trace.file_bytes()) / static_cast<double>(trace.accesses()));
   out["chunks"] = trace.chunk_count();
   out["truncated"] = trace.truncated();
   out["digest"] = trace.digest();

@@ -80,6 +80,9 @@ int run(const Options& options) {
   if (options.json == "-" && options.per_step == "-") {
     throw ConfigError("--per-step", "stdout (-) is taken by --json");
   }
+  if (!options.json.empty() && options.json == options.per_step) {
+    throw ConfigError("--per-step", "{} is taken by --json", options.per_step);
+  }
   const TraceReader trace(options.trace, {.allow_truncated = options.allow_truncated});
   effective_config(trace, options.config);
   if (trace.truncated()) {

@@ -10,8 +10,14 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -39,10 +45,8 @@ constexpr std::array commands = {
             .description = "List the replacement policies, their parameters and their sources",
             .example = "dsasim policies",
             .add = add_policies},
-    Command{.name = "memories",
-            .description = "List the memory models",
-            .example = "dsasim memories",
-            .add = add_memories},
+    Command{
+        .name = "memories", .description = "List the memory models", .example = "dsasim memories", .add = add_memories},
 };
 
 /// One line, whatever CLI11 wrote.
@@ -54,6 +58,18 @@ std::string one_line(std::string text) {
     text.replace(at, 1, "; ");
   }
   return text;
+}
+
+/// CLI11 says only that a subcommand is required, whatever stands in its place.
+void check_command(int argc, char** argv) {
+  const std::string_view given = argc > 1 ? argv[1] : "";
+  const auto is_given = [&](const Command& command) { return command.name == given; };
+  if (!given.starts_with('-') && std::none_of(commands.begin(), commands.end(), is_given)) {
+    std::vector<std::string_view> names;
+    std::transform(commands.begin(), commands.end(), std::back_inserter(names), [](const auto& c) { return c.name; });
+    throw ConfigError("command", "expected one of {}, found {}", fmt::join(names, ", "),
+                      argc > 1 ? fmt::format("\"{}\"", given) : "none");
+  }
 }
 
 int run(int argc, char** argv) {
@@ -68,6 +84,7 @@ int run(int argc, char** argv) {
     added.emplace_back(sub, command.add(*sub));
     add_config_option(*sub);
   }
+  check_command(argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -95,12 +112,18 @@ int main(int argc, char** argv) {
     spdlog::set_default_logger(spdlog::stderr_color_st("dsasim"));
     spdlog::set_pattern("%n: %^%l%$: %v");
     const int status = run(argc, argv);
-    return std::fflush(stdout) == 0 ? status : exit_user;
+    if (std::fflush(stdout) != 0) {
+      throw dsasim::SystemError("stdout", "cannot be written: {}", std::strerror(errno));
+    }
+    return status;
   } catch (const dsasim::Error& error) {
     fmt::print(stderr, "dsasim: {}\n", one_line(error.what()));
     return exit_user;
   } catch (const CLI::Error& error) {
     fmt::print(stderr, "dsasim: {}\n", one_line(error.what()));
+    return exit_user;
+  } catch (const std::system_error& error) {
+    fmt::print(stderr, "dsasim: {}\n", one_line(error.what()));  // fmt::print into a full disk
     return exit_user;
   } catch (const std::exception& error) {
     fmt::print(stderr, "dsasim: internal error: {}\n", one_line(error.what()));

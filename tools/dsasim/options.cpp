@@ -64,6 +64,17 @@ std::string as_text(const std::string& where, const Json& value) {
   throw ConfigError(where, "expected a string, a number, true or false, found {}", value.dump());
 }
 
+/// Converts what was added to the option; an error says that it comes from the file.
+void set(CLI::Option& option, const std::string& where) {
+  try {
+    option.run_callback();
+  } catch (const ConfigError& error) {
+    throw ConfigError(where, "{}", error.what());
+  } catch (const CLI::Error& error) {
+    throw ConfigError(where, "{}", error.what());
+  }
+}
+
 }  // namespace
 
 void add_config_option(CLI::App& app) {
@@ -78,7 +89,8 @@ void apply_config_file(CLI::App& app) {
   }
   const auto path = config->as<std::string>();
   const auto known = option_names(app);
-  for (const auto& [key, value] : read_object(path).items()) {
+  const Json document = read_object(path);  // items() refers to it
+  for (const auto& [key, value] : document.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       throw ConfigError(path, "unknown key \"{}\"; known: {}", key, fmt::join(known, ", "));
     }
@@ -94,7 +106,7 @@ void apply_config_file(CLI::App& app) {
     } else {
       option->add_result(as_text(where, value));
     }
-    option->run_callback();
+    set(*option, where);
   }
 }
 

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 namespace dsasim::tool {
@@ -24,8 +26,18 @@ Output::Output(std::string option, std::string path) : option_(std::move(option)
     file_ = stdout;
     return;
   }
-  temporary_path_ = fmt::format("{}.{}.tmp", path_, ::getpid());
-  file_ = std::fopen(temporary_path_.c_str(), "wb");
+  std::error_code error;
+  target_path_ =
+      std::filesystem::is_symlink(path_, error) ? std::filesystem::weakly_canonical(path_, error).string() : path_;
+  const auto found = std::filesystem::status(target_path_, error);
+  if (std::filesystem::is_directory(found)) {
+    errno = EISDIR;
+    fail("cannot be created");
+  }
+  if (!std::filesystem::exists(found) || std::filesystem::is_regular_file(found)) {
+    temporary_path_ = fmt::format("{}.{}.tmp", target_path_, ::getpid());
+  }
+  file_ = std::fopen(temporary_path_.empty() ? target_path_.c_str() : temporary_path_.c_str(), "wb");
   if (file_ == nullptr) {
     fail("cannot be created");
   }
@@ -34,6 +46,12 @@ Output::Output(std::string option, std::string path) : option_(std::move(option)
 Output::~Output() {
   if (!to_stdout() && file_ != nullptr) {
     std::fclose(file_);
+    remove_temporary();
+  }
+}
+
+void Output::remove_temporary() const noexcept {
+  if (!temporary_path_.empty()) {
     std::remove(temporary_path_.c_str());
   }
 }
@@ -55,13 +73,17 @@ void Output::commit() {
   if (to_stdout()) {
     return;
   }
-  if (std::fclose(std::exchange(file_, nullptr)) != 0 || std::rename(temporary_path_.c_str(), path_.c_str()) != 0) {
-    std::remove(temporary_path_.c_str());
+  if (std::fclose(std::exchange(file_, nullptr)) != 0 ||
+      (!temporary_path_.empty() && std::rename(temporary_path_.c_str(), target_path_.c_str()) != 0)) {
+    const int reason = errno;
+    remove_temporary();
+    errno = reason;
     fail("cannot be written");
   }
 }
 
-Progress::Progress(std::string label) : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1), started_s_(now_s()) {}
+Progress::Progress(std::string label)
+    : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1), started_s_(now_s()) {}
 
 Progress::~Progress() {
   if (last_drawn_s_ >= 0) {

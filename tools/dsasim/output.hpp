@@ -22,11 +22,13 @@ class Output {
 
  private:
   [[noreturn]] void fail(const char* what) const;
+  void remove_temporary() const noexcept;
   bool to_stdout() const noexcept { return path_ == "-"; }
 
   std::string option_;
   std::string path_;
-  std::string temporary_path_;
+  std::string target_path_;     ///< where links lead
+  std::string temporary_path_;  ///< empty for what is no regular file (/dev/null, a pipe): that is written in place
   std::FILE* file_ = nullptr;
 };
 

@@ -95,7 +95,7 @@ struct StepRow {
 };
 
 struct ReplayHooks {
-  std::function<void(const StepRow&)> on_row;                              ///< in replay order, without warm-up steps
+  std::function<void(const StepRow&)> on_row;                            ///< in replay order, without warm-up steps
   std::function<void(std::uint64_t done, std::uint64_t total)> on_step;  ///< for progress
 };
 

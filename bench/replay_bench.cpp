@@ -1,0 +1,49 @@
+// accesses/s of whole replays, the decoding included: each policy at twice the selection, a cache for each stream.
+
+#include "fixture.hpp"
+
+#include "dsasim/replay/replay.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <string>
+
+namespace dsasim::bench {
+namespace {
+
+void replay_policy(benchmark::State& state, const std::string& policy, Scope scope, const std::string& capacity) {
+  const TraceReader trace(trace_path);
+  ReplayConfig config;
+  config.policy = parse_policy(policy);
+  config.scope = scope;
+  config.capacity = Capacity::parse(capacity);
+  std::uint64_t misses = 0;
+  for (auto _ : state) {
+    misses = replay(trace, config).totals.misses();
+  }
+  count_items(state, trace.accesses());
+  state.counters["misses"] = static_cast<double>(misses);
+}
+
+/// Every policy of the list, with each of the two ways to replace where it has them.
+int register_policies() {
+  for (const PolicyDescription& policy : policy_descriptions()) {
+    std::vector<std::string> variants = {std::string(policy.name)};
+    for (const PolicyParameter& parameter : policy.parameters) {
+      if (parameter.key == "atomic") {
+        variants.push_back(std::string(policy.name) + ",atomic=step");
+      }
+    }
+    for (const std::string& variant : variants) {
+      benchmark::RegisterBenchmark(("replay/stream/2x/" + variant).c_str(), replay_policy, variant, Scope::stream, "2x")
+          ->Unit(benchmark::kMillisecond);
+    }
+  }
+  benchmark::RegisterBenchmark("replay/shared/32x/lru", replay_policy, "lru", Scope::shared, "32x")
+      ->Unit(benchmark::kMillisecond);
+  return 0;
+}
+const int registered = register_policies();
+
+}  // namespace
+}  // namespace dsasim::bench

@@ -1,0 +1,279 @@
+#include "trace/model.hpp"
+
+#include "catch.hpp"
+
+#include <xxhash.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <numeric>
+#include <set>
+
+namespace traces {
+namespace {
+
+std::vector<dsasim::EntryId> to_entries(const std::vector<std::uint32_t>& ids) {
+  std::vector<dsasim::EntryId> entries;
+  std::transform(ids.begin(), ids.end(), std::back_inserter(entries), [](auto id) { return dsasim::EntryId{id}; });
+  return entries;
+}
+
+template <class T>
+T below(Random& random, T limit) {
+  return static_cast<T>(random() % limit);
+}
+
+bool chance(Random& random, double probability) {
+  return std::uniform_real_distribution<double>(0, 1)(random) < probability;
+}
+
+/// Draws the selections of one lane.
+class LaneModel {
+ public:
+  LaneModel(Random& random, const Shape& shape) : random_(random), shape_(shape) {}
+
+  Selection next(std::uint64_t id_limit) {
+    Selection selection{.ids = draw(id_limit), .scores = {}};
+    past_.insert(past_.end(), selection.ids.begin(), selection.ids.end());
+    last_ = selection.ids;
+    if (chance(random_, shape_.unsorted)) {
+      std::shuffle(selection.ids.begin(), selection.ids.end(), random_);
+    }
+    for (std::size_t i = 0; shape_.scores && i < selection.ids.size(); ++i) {
+      selection.scores.push_back(static_cast<std::uint16_t>(random_()));
+    }
+    return selection;
+  }
+
+ private:
+  std::vector<std::uint32_t> draw(std::uint64_t id_limit) {
+    std::uint64_t size = std::min<std::uint64_t>(shape_.selection, id_limit);
+    switch (below(random_, 12U)) {
+      case 0:
+        return {};
+      case 1:
+        size = std::min<std::uint64_t>(size, 1);
+        break;
+      case 2:
+        if (id_limit <= shape_.selection) {  // all there is
+          std::vector<std::uint32_t> all(id_limit);
+          std::iota(all.begin(), all.end(), 0U);
+          return all;
+        }
+        break;
+      case 3:
+        size = size == 0 ? 0 : 1 + below(random_, size);
+        break;
+      default:
+        break;
+    }
+    std::set<std::uint32_t> ids;
+    if (size != 0 && chance(random_, 0.3)) {
+      ids.insert(static_cast<std::uint32_t>(id_limit - 1));
+    }
+    for (const std::uint32_t id : last_) {
+      if (ids.size() < size && chance(random_, 0.7)) {
+        ids.insert(id);
+      }
+    }
+    while (ids.size() < size) {
+      const bool returning = !past_.empty() && chance(random_, 0.3);
+      ids.insert(returning ? past_[below(random_, past_.size())]
+                           : static_cast<std::uint32_t>(below(random_, id_limit)));
+    }
+    return {ids.begin(), ids.end()};
+  }
+
+  Random& random_;
+  const Shape& shape_;
+  std::vector<std::uint32_t> last_, past_;
+};
+
+void append(dsasim::TraceWriter& writer, std::uint32_t request, const Selection& selection) {
+  writer.append(request, to_entries(selection.ids), selection.scores);
+}
+
+}  // namespace
+
+Model empty_model(std::uint32_t layers, const std::vector<std::uint64_t>& prompts) {
+  Model model;
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
+    model.header.layers.push_back({.model_layer = layer, .group_size = 1});
+  }
+  for (const std::uint64_t prompt : prompts) {
+    model.header.requests.push_back({.prompt_tokens = prompt, .start_step = 0});
+  }
+  model.requests.resize(prompts.size());
+  return model;
+}
+
+Model random_model(Random& random, const Shape& shape) {
+  std::vector<std::uint64_t> prompts;
+  for (std::uint32_t request = 0; request < shape.requests; ++request) {
+    prompts.push_back(below(random, shape.prompt + 1));
+  }
+  Model model = empty_model(shape.layers, prompts);
+  model.header.model = std::string(below(random, 20U), 'm');
+  model.header.provenance = std::string(below(random, 300U), '\0');
+  model.header.ids = shape.physical_ids != 0 ? dsasim::IdKind::physical : dsasim::IdKind::logical;
+  model.header.unit_tokens = shape.unit_tokens;
+  model.header.page_tokens = below(random, 65U);
+  model.header.entry_bytes = below(random, 2000U);
+  model.header.has_scores = shape.scores;
+  for (auto& layer : model.header.layers) {
+    layer = {.model_layer = below(random, 61U), .group_size = 1 + below(random, 4U)};
+  }
+  for (std::uint32_t request = 0; request < shape.requests; ++request) {
+    auto& info = model.header.requests[request];
+    info.start_step = below(random, 1000U);
+    std::vector<LaneModel> lanes(shape.layers, LaneModel(random, shape));
+    const std::uint32_t steps = request == 0 ? shape.steps : below(random, shape.steps + 1);
+    for (std::uint32_t step = 0; step < steps; ++step) {
+      const std::uint64_t limit =
+          shape.physical_ids != 0 ? shape.physical_ids : context_entries(model.header, info, step);
+      Step& selections = model.requests[request].emplace_back();
+      for (LaneModel& lane : lanes) {
+        selections.push_back(lane.next(limit));
+      }
+    }
+  }
+  return model;
+}
+
+void write(const Model& model, const std::filesystem::path& path, const dsasim::WriterOptions& options,
+           Random* interleave) {
+  dsasim::TraceWriter writer(path, model.header, options);
+  const std::size_t layers = model.header.layers.size();
+  std::vector<std::size_t> done(model.requests.size(), 0);  // selections of each request
+  std::vector<std::uint32_t> unfinished;
+  for (std::uint32_t request = 0; request < model.requests.size(); ++request) {
+    if (!model.requests[request].empty()) {
+      unfinished.push_back(request);
+    }
+  }
+  while (!unfinished.empty()) {
+    const std::size_t pick = interleave == nullptr ? 0 : below(*interleave, unfinished.size());
+    const std::uint32_t request = unfinished[pick];
+    const auto& steps = model.requests[request];
+    append(writer, request, steps[done[request] / layers][done[request] % layers]);
+    if (++done[request] == steps.size() * layers) {
+      unfinished.erase(unfinished.begin() + static_cast<std::ptrdiff_t>(pick));
+    }
+  }
+  writer.finish();
+}
+
+std::vector<Step> read_steps(const dsasim::TraceReader& reader, std::uint32_t request, std::uint64_t first,
+                             std::uint64_t last) {
+  std::vector<Step> steps;
+  dsasim::RequestCursor cursor(reader, request, first, last);
+  while (cursor.next()) {
+    Step& step = steps.emplace_back();
+    for (std::uint32_t layer = 0; layer < reader.layer_count(); ++layer) {
+      const dsasim::SelectionView view = cursor.selection(layer);
+      Selection& selection = step.emplace_back();
+      std::transform(view.ids, view.ids + view.size, std::back_inserter(selection.ids),
+                     [](auto id) { return value(id); });
+      if (view.scores != nullptr) {
+        selection.scores.assign(view.scores, view.scores + view.size);
+      }
+    }
+  }
+  return steps;
+}
+
+Model read_all(const dsasim::TraceReader& reader) {
+  Model model{.header = reader.header(), .requests = {}};
+  for (std::uint32_t request = 0; request < reader.request_count(); ++request) {
+    model.requests.push_back(read_steps(reader, request, 0, reader.extent(request).steps));
+  }
+  return model;
+}
+
+bool same_header(const dsasim::TraceHeader& a, const dsasim::TraceHeader& b) {
+  const auto same_layer = [](const auto& x, const auto& y) {
+    return x.model_layer == y.model_layer && x.group_size == y.group_size;
+  };
+  const auto same_request = [](const auto& x, const auto& y) {
+    return x.prompt_tokens == y.prompt_tokens && x.start_step == y.start_step;
+  };
+  return a.model == b.model && a.provenance == b.provenance && a.ids == b.ids && a.unit_tokens == b.unit_tokens &&
+         a.page_tokens == b.page_tokens && a.entry_bytes == b.entry_bytes && a.has_scores == b.has_scores &&
+         std::equal(a.layers.begin(), a.layers.end(), b.layers.begin(), b.layers.end(), same_layer) &&
+         std::equal(a.requests.begin(), a.requests.end(), b.requests.begin(), b.requests.end(), same_request);
+}
+
+bool same(const Model& a, const Model& b) {
+  return same_header(a.header, b.header) && a.requests == b.requests;
+}
+
+void check_same(const Model& found, const Model& expected) {
+  REQUIRE(same_header(found.header, expected.header));
+  REQUIRE(found.requests.size() == expected.requests.size());
+  for (std::size_t request = 0; request < expected.requests.size(); ++request) {
+    CAPTURE(request);
+    REQUIRE(found.requests[request].size() == expected.requests[request].size());
+    for (std::size_t step = 0; step < expected.requests[request].size(); ++step) {
+      for (std::size_t layer = 0; layer < expected.header.layers.size(); ++layer) {
+        if (found.requests[request][step][layer] != expected.requests[request][step][layer]) {
+          CAPTURE(step, layer);
+          REQUIRE(found.requests[request][step][layer].ids == expected.requests[request][step][layer].ids);
+          REQUIRE(found.requests[request][step][layer].scores == expected.requests[request][step][layer].scores);
+        }
+      }
+    }
+  }
+}
+
+std::string plain_digest(const Model& model) {
+  const auto put = [](Bytes& bytes, std::uint64_t value, unsigned size) {
+    for (unsigned i = 0; i < size; ++i) {
+      bytes.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+    }
+  };
+  Bytes all;
+  put(all, model.header.unit_tokens, 8);
+  put(all, model.header.layers.size(), 8);
+  put(all, model.header.requests.size(), 8);
+  for (std::size_t request = 0; request < model.requests.size(); ++request) {
+    Bytes content;
+    for (const Step& step : model.requests[request]) {
+      for (const Selection& selection : step) {
+        put(content, selection.ids.size(), 4);
+        for (const std::uint32_t id : selection.ids) {
+          put(content, id, 4);
+        }
+      }
+    }
+    const XXH128_hash_t hash = XXH3_128bits(content.data(), content.size());
+    put(all, model.header.requests[request].prompt_tokens, 8);
+    put(all, model.requests[request].size(), 8);
+    put(all, hash.low64, 8);
+    put(all, hash.high64, 8);
+  }
+  const XXH128_hash_t hash = XXH3_128bits(all.data(), all.size());
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+Bytes read_bytes(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  REQUIRE(file.good());
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+void write_bytes(const std::filesystem::path& path, const Bytes& bytes) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  REQUIRE(file.good());
+}
+
+void check_contains(const std::string& message, std::string_view part) {
+  CAPTURE(message, std::string(part));
+  CHECK(message.find(part) != std::string::npos);
+}
+
+}  // namespace traces
