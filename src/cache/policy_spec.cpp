@@ -151,9 +151,8 @@ PolicyNeeds policy_needs(const PolicySpec& spec) {
     if (!is_policy_of<P>(complete)) {
       return false;
     }
-    if constexpr (P::replacement == Replacement::per_selection) {
-      needs.whole_selection = true;
-    } else {
+    needs.whole_selection = P::replacement == Replacement::per_selection;
+    if constexpr (AccessPolicy<P>) {
       needs.future = P::needs_future;
     }
     return true;

@@ -285,6 +285,7 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   check_positions(trace, config);
   EffectiveConfig effective;
   effective.asked = config;
+  effective.asked.policy = complete_policy(config.policy);
   effective.entry_bytes = config.entry_bytes.value_or(trace.header().entry_bytes);
   effective.page_tokens = effective_page_tokens(trace, config);
   effective.steps = effective_steps(trace, config);

@@ -12,13 +12,10 @@
 #include <cstring>
 
 namespace dsasim::trace {
-namespace {
 
 std::uint64_t memory_limit(const ChunkHead& head) noexcept {
   return chunk_memory_bytes + chunk_memory_ratio * head.payload_bytes;
 }
-
-}  // namespace
 
 InputFile::InputFile(const std::filesystem::path& path) : name_(path.string()) {
   descriptor_ = ::open(name_.c_str(), O_RDONLY | O_CLOEXEC);  // NOLINT(cppcoreguidelines-pro-type-vararg)

@@ -37,6 +37,10 @@ struct ChunkPlace {
   ChunkHead head;
 };
 
+/// What a reader's planes and selections, and apart from them the streams of all lanes, may come to
+/// (docs/trace-format.md, "Limits").
+std::uint64_t memory_limit(const ChunkHead& head) noexcept;
+
 /// Throws TraceError if the head cannot be that of a chunk of this trace. `steps_before` are the request's steps in the
 /// chunks before it.
 void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uint64_t steps_before,

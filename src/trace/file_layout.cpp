@@ -90,10 +90,14 @@ std::string to_string(const Digest& digest) {
   return fmt::format("{:016x}{:016x}", digest.high, digest.low);
 }
 
-void check_header(const TraceHeader& header, const std::string& where) {
+namespace {
+
+/// Throws `ErrorType`: a header that is to be written is the caller's, one that was read is the trace's.
+template <class ErrorType>
+void check_fields(const TraceHeader& header, const std::string& where) {
   const auto check_range = [&](const char* name, std::uint64_t found, std::uint64_t least, std::uint64_t most) {
     if (found < least || found > most) {
-      throw ConfigError(where, "{} is {}, expected {} to {}", name, found, least, most);
+      throw ErrorType(where, "{} is {}, expected {} to {}", name, found, least, most);
     }
   };
   check_range("the number of layers", header.layers.size(), 1, max_layers);
@@ -110,6 +114,12 @@ void check_header(const TraceHeader& header, const std::string& where) {
   for (const RequestInfo& request : header.requests) {
     check_range("a prompt's length in tokens", request.prompt_tokens, 0, max_entry_ids * header.unit_tokens);
   }
+}
+
+}  // namespace
+
+void check_header(const TraceHeader& header, const std::string& where) {
+  check_fields<ConfigError>(header, where);
 }
 
 std::vector<std::uint8_t> encode_header(const TraceHeader& header) {
@@ -195,7 +205,7 @@ TraceHeader decode_header(std::span<const std::uint8_t> bytes, const std::string
     const auto prompt_tokens = reader.take<std::uint64_t>();
     header.requests.push_back({.prompt_tokens = prompt_tokens, .start_step = reader.take<std::uint32_t>()});
   }
-  check_header(header, where);
+  check_fields<TraceError>(header, where);
   return header;
 }
 

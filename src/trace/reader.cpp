@@ -286,10 +286,12 @@ class RequestCursor::Impl {
       ++next_chunk_;
     }
     // Steps of one lane are decoded together, so that its planes stay in the cache; about 2 MiB of ids in all.
-    constexpr std::uint64_t block_ids = std::uint64_t{1} << 19U;
+    constexpr std::uint64_t block_ids = std::uint64_t{1} << 16U;
+    // Where selections differ much in length, their longest sets the bound: a file cannot ask for more by a small mean.
     const std::uint64_t ids_a_step = std::max<std::uint64_t>(1, chunk_->accesses / chunk_->steps);
-    const std::uint64_t steps =
-        std::min<std::uint64_t>(std::clamp<std::uint64_t>(block_ids / ids_a_step, 1, 64), chunk_steps_left_);
+    const std::uint64_t most_a_step = std::max<std::uint64_t>(1, lanes_.size() * chunk_->longest_selection / 16);
+    const std::uint64_t steps = std::min<std::uint64_t>(
+        std::clamp<std::uint64_t>(block_ids / std::max(ids_a_step, most_a_step), 1, 64), chunk_steps_left_);
     block_.resize(lanes_.size());
     for (std::size_t layer = 0; layer < lanes_.size(); ++layer) {
       decode_lane(lanes_[layer], block_[layer], steps);

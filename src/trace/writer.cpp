@@ -1,6 +1,7 @@
 #include "dsasim/trace/writer.hpp"
 
 #include "dsasim/error.hpp"
+#include "trace/chunk.hpp"
 #include "trace/digest.hpp"
 #include "trace/file_layout.hpp"
 #include "trace/lane_frame.hpp"
@@ -153,14 +154,30 @@ class TraceWriter::Impl {
     }
   }
 
+  /// No chunk is written that a reader would refuse: ids so sparse, or selections so long and so alike, that a few
+  /// bytes of the file ask for more memory than the format allows.
+  void check_readable(const OpenChunk& chunk, std::uint64_t stream_bytes) const {
+    check_chunk_head(chunk.head, header_, chunk.steps_before, file_.name());
+    if (stream_bytes > memory_limit(chunk.head)) {
+      throw TraceError(file_.name(),
+                       "a chunk of {} bytes holds {} bytes of streams; {} are allowed; write smaller chunks",
+                       chunk.head.payload_bytes, stream_bytes, memory_limit(chunk.head));
+    }
+  }
+
   void close_chunk(OpenChunk& chunk) {
     if (chunk.head.steps == 0) {
       return;
     }
     // The payload: a table of each lane's two sizes, then the lanes.
     std::vector<std::uint8_t> payload(8 * chunk.lanes.size());
+    std::uint64_t stream_bytes = 0;
     for (std::size_t layer = 0; layer < chunk.lanes.size(); ++layer) {
-      const LaneFrame frame = pack_lane(chunk.lanes[layer].take());
+      const StreamBytes streams = chunk.lanes[layer].take();
+      for (const auto& stream : streams) {
+        stream_bytes += stream.size();
+      }
+      const LaneFrame frame = pack_lane(streams);
       const std::array<std::uint32_t, 2> sizes = {static_cast<std::uint32_t>(frame.compressed.size()),
                                                   frame.plain_bytes};
       std::memcpy(payload.data() + 8 * layer, sizes.data(), sizeof sizes);
@@ -168,6 +185,7 @@ class TraceWriter::Impl {
     }
     chunk.head.payload_bytes = payload.size();
     chunk.head.payload_hash = XXH3_64bits(payload.data(), payload.size());
+    check_readable(chunk, stream_bytes);
     file_.append(encode(chunk.head));
     file_.append(payload);
     file_.flush();

@@ -7,10 +7,13 @@
 
 #include <spdlog/spdlog.h>
 
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 
 namespace dsasim::tool {
 namespace {
@@ -19,6 +22,7 @@ struct Options {
   std::string trace;
   ReplayConfig config;
   bool allow_truncated = false;
+  std::uint32_t jobs = 1;
   std::string json;
   std::string per_step;
 };
@@ -60,6 +64,9 @@ void add_range_options(CLI::App& app, Options& options) {
   add_number<std::uint64_t>(app, "--warmup-steps", options.config.warmup_steps,
                             "Replay the first N steps without counting them [0]", 0,
                             std::numeric_limits<std::uint64_t>::max());
+  // Part of the contract that scripts rely on; the replay itself does not divide its work yet.
+  add_number<std::uint32_t>(app, "--jobs", options.jobs,
+                            "Threads; results do not depend on it, and this version replays with one [1]", 1, 4096);
   app.add_flag("--allow-truncated", options.allow_truncated, "Replay the whole chunks of a trace that was cut off");
 }
 
@@ -76,13 +83,25 @@ void add_memory_options(CLI::App& app, ReplayConfig& config) {
   add_number<double>(app, "--miss-ns", config.memory.miss_ns, "serial: nanoseconds of a missed page [200]", 0, 1e9);
 }
 
+/// An output must not replace the trace, nor another output.
+void refuse_same_file(std::string_view option, const std::string& path, std::string_view other,
+                      const std::string& other_path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const auto place = [&error](const std::string& name) { return fs::weakly_canonical(fs::absolute(name), error); };
+  const bool replaces = fs::is_regular_file(path, error) || !fs::exists(path, error);  // not /dev/null, not a pipe
+  if (!path.empty() && !other_path.empty() && replaces && place(path) == place(other_path)) {
+    throw ConfigError(option, "{} is already {}", path, other);
+  }
+}
+
 int run(const Options& options) {
   if (options.json == "-" && options.per_step == "-") {
     throw ConfigError("--per-step", "stdout (-) is taken by --json");
   }
-  if (!options.json.empty() && options.json == options.per_step) {
-    throw ConfigError("--per-step", "{} is taken by --json", options.per_step);
-  }
+  refuse_same_file("--json", options.json, "the trace itself", options.trace);
+  refuse_same_file("--per-step", options.per_step, "the trace itself", options.trace);
+  refuse_same_file("--per-step", options.per_step, "the file of --json", options.json);
   const TraceReader trace(options.trace, {.allow_truncated = options.allow_truncated});
   effective_config(trace, options.config);
   if (trace.truncated()) {

@@ -24,7 +24,7 @@ struct PolicySetup {
 /// The value of a parameter that the policy lists in P::parameters.
 std::string_view parameter_value(const PolicySpec& spec, std::string_view key) noexcept;
 
-/// What is replaced at a time, hence which cache template drives the policy: AccessCache or StepCache. Two policies
+/// What is replaced at a time: an access (AccessCache and QueueCache) or a selection (StepCache). Two policies
 /// may share a name if they differ here: the parameter `atomic` (access or step) then chooses between them.
 enum class Replacement { per_access, per_selection };
 
@@ -34,13 +34,25 @@ inline constexpr AccessNumber never_accessed = std::numeric_limits<AccessNumber>
 
 /// What the list of policies needs to know of each of them.
 template <class P>
-concept Policy = std::constructible_from<P, const PolicySetup&> && requires(const P cp) {
+concept Policy = requires {
   { P::name } -> std::convertible_to<std::string_view>;      // the paper's name, in lower case
   { P::sentence } -> std::convertible_to<std::string_view>;  // what it does, for `dsasim policies`
   { P::source } -> std::convertible_to<std::string_view>;    // paper or implementation
   { P::parameters } -> std::convertible_to<std::span<const PolicyParameter>>;
   { P::replacement } -> std::convertible_to<Replacement>;
+};
+
+/// What a policy with state of its own has besides.
+template <class P>
+concept StatefulPolicy = Policy<P> && std::constructible_from<P, const PolicySetup&> && requires(const P cp) {
   { cp.invariant() } -> std::same_as<bool>;  // walks all bookkeeping; false means a bug
+};
+
+/// A policy that is a queue: a fill joins it at the tail, the victim leaves it at the head, one access at a time in
+/// logged order. All there is to say is whether a hit joins again at the tail; QueueCache does the rest.
+template <class P>
+concept QueuePolicy = Policy<P> && requires {
+  { P::requeues_on_hit } -> std::convertible_to<bool>;
 };
 
 /// A policy that sees one access at a time, in logged order.
@@ -73,7 +85,7 @@ concept SeesFuture = requires(P p, AccessNumber number) {
 };
 
 template <class P>
-concept AccessPolicy = Policy<P> && requires(P p, SlotId slot) {
+concept AccessPolicy = StatefulPolicy<P> && requires(P p, SlotId slot) {
   { P::needs_future } -> std::convertible_to<bool>;
   { p.on_hit(slot) }
   noexcept->std::same_as<void>;
@@ -95,7 +107,7 @@ concept AccessPolicy = Policy<P> && requires(P p, SlotId slot) {
 ///
 /// An insert() is victim() (if full), on_fill(slot), on_end(). Again every hook is required.
 template <class P>
-concept StepPolicy = Policy<P> && requires(P p, SlotId slot) {
+concept StepPolicy = StatefulPolicy<P> && requires(P p, SlotId slot) {
   { p.on_hit(slot) }
   noexcept->std::same_as<void>;
   { p.victim() }

@@ -10,7 +10,7 @@
 
 namespace dsasim {
 
-/// First in, first out: evicts slots in the order in which they were filled.
+/// First in, first out: a queue that an entry joins when it is filled, and only then.
 class Fifo {
  public:
   static constexpr std::string_view name = "fifo";
@@ -20,27 +20,7 @@ class Fifo {
       PolicyParameter{"atomic", "access", "access|step",
                       "replace at each access, or a selection at a time: hits first, and no victim that it names"}};
   static constexpr Replacement replacement = Replacement::per_access;
-  static constexpr bool needs_future = false;
-
-  explicit Fifo(const PolicySetup& setup) : capacity_entries_(setup.capacity_entries) {}
-
-  void on_hit(SlotId /*slot*/) noexcept {}
-  bool admits() noexcept { return true; }
-
-  /// The slots were first filled in order, and since then each victim's slot was the next one filled.
-  SlotId victim() noexcept {
-    const SlotId oldest{static_cast<std::uint32_t>(hand_)};
-    hand_ = hand_ + 1 == capacity_entries_ ? 0 : hand_ + 1;
-    return oldest;
-  }
-
-  void on_fill(SlotId /*slot*/) noexcept {}
-
-  bool invariant() const { return hand_ < capacity_entries_; }
-
- private:
-  std::uint64_t capacity_entries_;
-  std::uint64_t hand_ = 0;
+  static constexpr bool requeues_on_hit = false;
 };
 
 /// `fifo,atomic=step`: the oldest insertion among the entries that the selection does not name; those it names

@@ -1,0 +1,306 @@
+"""The command line as a script sees it: exit status, stdout, stderr and files.
+
+    run.py REPOSITORY TOOL
+
+A case is the arguments, what they should do, and, where needed, a configuration file. All run in one folder, which
+holds t.dsat (one request), batch.dsat (four), and copies of it that were cut off or damaged. A case that ends
+with status 2 must say why in one line on stderr and write nothing to stdout.
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Case:
+    name: str
+    arguments: str
+    status: int = 0
+    out: list[str] = field(default_factory=list)  # texts that stdout has; none: stdout is empty
+    err: list[str] = field(default_factory=list)  # texts that stderr has; none: stderr is empty
+    files: list[str] = field(default_factory=list)  # that appear
+    config: str | None = None  # c.json
+    check: object = None  # of the result, as a function of (folder, stdout)
+
+
+def report(text: str) -> dict:
+    document = json.loads(text)
+    assert document["schema"] == "dsasim-report/1", document
+    return document
+
+
+def config_is(**wanted):
+    """The effective configuration of the report on stdout has these values."""
+    def check(_folder: Path, out: str) -> None:
+        found = report(out)["config"]
+        assert {key: found[key] for key in wanted} == wanted, found
+    return check
+
+
+def misses_are(wanted: int):
+    def check(_folder: Path, out: str) -> None:
+        assert report(out)["totals"]["misses"] == wanted, report(out)["totals"]
+    return check
+
+
+def is_whole_report(folder: Path, _out: str) -> None:
+    report((folder / "r.json").read_text())
+
+
+def csv_adds_up(folder: Path, out: str) -> None:
+    """rows.csv has a row for each counted step, layer and request, and adds up to the report on stdout."""
+    rows = list(csv.DictReader(io.StringIO((folder / "rows.csv").read_text())))
+    document = report(out)
+    assert len(rows) == 8 * 16 * 4, len(rows)
+    assert [(r["step"], r["layer"], r["request"]) for r in rows[:5]] == [
+        ("102", "0", "0"), ("102", "0", "1"), ("102", "0", "2"), ("102", "0", "3"), ("102", "1", "0")], rows[:5]
+    for column in list(rows[0])[3:]:
+        total = sum(int(row[column]) for row in rows)
+        assert total == document["totals"][column], (column, total)
+
+
+def steps_are_a_part(_folder: Path, out: str) -> None:
+    document = report(out)
+    assert document["config"]["steps"] == [10, 20], document["config"]
+    assert document["trace"]["steps"] == 200, document["trace"]  # of the trace, whatever part is replayed
+    assert document["totals"]["accesses"] == 10 * 16 * 128, document["totals"]
+
+
+def is_one_csv(_folder: Path, out: str) -> None:
+    lines = out.splitlines()
+    assert lines[0].startswith("step,layer,request,"), lines[0]
+    assert len(lines) == 1 + 2 * 16, len(lines)
+
+
+def is_still_a_device(folder: Path, _out: str) -> None:
+    assert (folder / "null").is_symlink() and (folder / "null").is_char_device()
+
+
+def is_link_to_report(folder: Path, _out: str) -> None:
+    assert (folder / "link.json").is_symlink()
+    report((folder / "linked.json").read_text())
+
+
+def is_half_of_the_batch(_folder: Path, out: str) -> None:
+    assert report(out)["totals"]["accesses"] == 2 * 200 * 16 * 256, report(out)["totals"]
+
+
+def old_is_new(folder: Path, _out: str) -> None:
+    report((folder / "old.json").read_text())
+
+
+LRU = "replay t.dsat --policy lru --capacity 256"
+
+CASES = [
+    # ---- Where results go ----
+    Case("a table goes to stdout", LRU, out=["45,614"]),
+    Case("a report in a file takes the table's place", f"{LRU} --json r.json", files=["r.json"],
+         check=is_whole_report),
+    Case("a report on stdout is JSON and nothing else", f"{LRU} --json -", out=["{"], check=misses_are(45_614)),
+    Case("rows in a file leave the table", f"{LRU} --steps 0:2 --per-step rows.csv", out=["total"],
+         files=["rows.csv"]),
+    Case("rows on stdout are CSV and nothing else", f"{LRU} --steps 0:2 --per-step -", out=["step,"],
+         check=is_one_csv),
+    Case("rows on stdout and a report in a file", f"{LRU} --steps 0:2 --per-step - --json r.json", out=["step,"],
+         files=["r.json"], check=is_one_csv),
+    Case("rows add up to the report, without warm-up steps",
+         "replay batch.dsat --steps 100:110 --warmup-steps 2 --entry-bytes 656 --json - --per-step rows.csv",
+         out=["{"],
+         files=["rows.csv"], check=csv_adds_up),
+    Case("a device is written to and not replaced", f"{LRU} --json null", check=is_still_a_device),
+    Case("a link is followed", f"{LRU} --json link.json", check=is_link_to_report),
+    Case("an older report is replaced", f"{LRU} --json old.json", check=old_is_new),
+    Case("a part of the steps", f"{LRU} --steps 10:20 --json -", out=["{"], check=steps_are_a_part),
+
+    # ---- Outputs that cannot be: before the replay, so that nothing else appears ----
+    Case("a folder that is not there", f"{LRU} --json no/r.json --per-step rows.csv", 2,
+         err=["--json: no/r.json cannot be created"]),
+    Case("a folder in the place of the file", f"{LRU} --json folder --per-step rows.csv", 2,
+         err=["--json: folder cannot be created: Is a directory"]),
+    Case("rows nowhere", f"{LRU} --json r.json --per-step no/rows.csv", 2,
+         err=["--per-step: no/rows.csv cannot be created"]),
+    Case("stdout for both", f"{LRU} --json - --per-step -", 2, err=["--per-step: stdout (-) is taken by --json"]),
+    Case("one file for both", f"{LRU} --json r.json --per-step ./r.json", 2,
+         err=["--per-step: ./r.json is already the file of --json"]),
+    Case("the trace as output", f"{LRU} --json folder/../t.dsat", 2, err=["is already the trace itself"]),
+
+    # ---- Mistakes on the command line ----
+    Case("no command", "", 2, err=["command: expected one of import, info, verify, replay,", "found none"]),
+    Case("an unknown command", "reply t.dsat", 2, err=["expected one of import,", "found \"reply\""]),
+    Case("no trace", "replay", 2, err=["trace"]),
+    Case("two traces", "replay t.dsat t.dsat", 2, err=["t.dsat"]),
+    Case("an unknown option", "replay t.dsat --polcy lru", 2, err=["--polcy"]),
+    Case("an option without its value", "replay t.dsat --capacity", 2, err=["--capacity"]),
+    Case("an option given twice", "replay t.dsat --capacity 1 --capacity 2", 2, err=["--capacity"]),
+    Case("a negative capacity", "replay t.dsat --capacity -1", 2, err=["--capacity", "\"-1\""]),
+    Case("a number that is none", "replay t.dsat --page-tokens 0x10", 2,
+         err=["--page-tokens: expected a number from 1", "\"0x10\""]),
+    Case("a time that is none", "replay t.dsat --miss-ns nan", 2, err=["--miss-ns", "\"nan\""]),
+    Case("half a range", "replay t.dsat --steps 5:", 2, err=["--steps: expected a number"]),
+    Case("three ends of a range", "replay t.dsat --steps 5:6:7", 2, err=["--steps: expected a number", "6:7"]),
+    Case("a range backwards", "replay t.dsat --steps 6:5", 2, err=["--steps: expected A:B with A <= B <= 200", "6:5"]),
+    Case("a missing trace", "replay none.dsat", 2, err=["none.dsat: cannot be opened: No such file"]),
+    Case("a folder as trace", "replay folder", 2, err=["folder"]),
+    Case("an empty file as trace", "replay empty", 2, err=["empty: is 0 bytes long, too short for a .dsat trace"]),
+    Case("no place for Belady's future", "replay t.dsat --policy belady", 2, err=["$TMPDIR"], config="{}"),
+
+    # ---- --config ----
+    Case("a configuration sets options", "replay t.dsat --config c.json --json -", out=["{"],
+         config='{"policy": "random,seed=7", "capacity": 300, "scope": "layer", "steps": "3:9", "miss-ns": 1.5}',
+         check=config_is(policy="random,atomic=access,seed=7", capacity_entries=300, scope="layer", steps=[3, 9],
+                         miss_ns=1.5)),
+    Case("options win", "replay t.dsat --config c.json --capacity 256 --json -", out=["{"],
+         config='{"policy": "fifo", "capacity": 4096}', check=misses_are(69_171)),
+    Case("options win wherever they stand", "replay t.dsat --policy lru --json - --capacity 256 --config c.json",
+         out=["{"],
+         config='{"policy": "fifo"}', check=misses_are(45_614)),
+    Case("a configuration can name the output", "replay t.dsat --config c.json", config='{"json": "r.json"}',
+         files=["r.json"]),
+    Case("comments", "replay t.dsat --config c.json --json -", out=["{"],
+         config='{ // of the paper\n "capacity": 128}', check=misses_are(215_426)),
+    Case("nothing to set", "replay t.dsat --config c.json --json -", out=["{"], config="{}", check=misses_are(45_614)),
+    Case("a flag", "replay cut_end.dsat --config c.json --json -", out=["{"], err=["cut_end.dsat is cut off"],
+         config='{"allow-truncated": true}'),
+    Case("a flag that is off", "replay cut_end.dsat --config c.json", 2, err=["--allow-truncated"],
+         config='{"allow-truncated": false}'),
+    Case("for another command", "info t.dsat --config c.json", config='{"json": "i.json"}', files=["i.json"]),
+    Case("an unknown key", "replay t.dsat --config c.json", 2,
+         err=['c.json: unknown key "polcy"; known: policy, scope, capacity,'], config='{"polcy": "lru"}'),
+    Case("a key of another command", "verify t.dsat --config c.json", 2, err=['c.json: unknown key "policy"'],
+         config='{"policy": "lru"}'),
+    Case("a key twice", "replay t.dsat --config c.json", 2, err=['c.json: duplicate key "policy"'],
+         config='{"policy": "lru", "policy": "fifo"}'),
+    Case("a wrong value", "replay t.dsat --config c.json", 2, err=["c.json: /policy", 'unknown policy "mru"'],
+         config='{"policy": "mru"}'),
+    Case("a negative number", "replay t.dsat --config c.json", 2, err=["c.json: /warmup-steps", '"-1"'],
+         config='{"warmup-steps": -1}'),
+    Case("null", "replay t.dsat --config c.json", 2, err=["c.json: /policy", "null"], config='{"policy": null}'),
+    Case("several values for one", "replay t.dsat --config c.json", 2, err=["c.json: /capacity"],
+         config='{"capacity": [1, 2]}'),
+    Case("no value", "replay t.dsat --config c.json", 2, err=["c.json: /capacity"], config='{"capacity": []}'),
+    Case("no object", "replay t.dsat --config c.json", 2,
+         err=["c.json: expected an object of options, found array"], config="[]"),
+    Case("no JSON", "replay t.dsat --config c.json", 2, err=["c.json: ", "parse error at line 1"],
+         config="{policy: lru}"),
+    Case("an empty configuration", "replay t.dsat --config c.json", 2, err=["c.json: ", "parse error"], config=""),
+    Case("no file", "replay t.dsat --config none.json", 2, err=["none.json: cannot be opened"]),
+
+    # ---- Damage ----
+    Case("a whole trace is ok", "verify t.dsat", out=["ok: t.dsat: 1 chunks, 409600 ids"]),
+    Case("a trace without its end", "verify cut_end.dsat", 1,
+         out=["truncated: cut_end.dsat: no end record; 4 whole chunks"]),
+    Case("a trace that was cut off", "verify cut_half.dsat", 1,
+         out=["truncated: cut_half.dsat: no end record; 2 whole chunks"]),
+    Case("a damaged chunk", "verify damaged.dsat", 1, out=["damaged: damaged.dsat: "]),
+    Case("a damaged header", "verify damaged_header.dsat", 1,
+         out=["damaged: damaged_header.dsat: the header does not match its checksum"]),
+    Case("verify of nothing", "verify none.dsat", 2, err=["none.dsat: cannot be opened"]),
+    Case("replay refuses a cut trace", "replay cut_half.dsat", 2,
+         err=["cut_half.dsat: is cut off after 2 whole chunks (no end record); --allow-truncated"]),
+    Case("replay takes a cut trace if told to", "replay cut_half.dsat --allow-truncated --json -", out=["{"],
+         err=["cut_half.dsat is cut off"],
+         check=is_half_of_the_batch),
+    Case("replay refuses a damaged trace", "replay damaged.dsat", 2, err=["damaged.dsat"]),
+    Case("a damaged trace leaves no report", "replay damaged.dsat --json r.json", 2, err=["damaged.dsat"]),
+    Case("a cut trace is described", "info cut_half.dsat", out=["truncated     true"]),
+
+    # ---- Help ----
+    Case("version", "--version", out=["."]),
+    Case("help", "--help", out=["import", "verify", "replay", "policies"]),
+]
+
+
+def make_folder(folder: Path, repository: Path) -> None:
+    shutil.copy(repository / "traces/paper128-req_0.dsat", folder / "t.dsat")
+    batch = (repository / "traces/paper256.dsat").read_bytes()
+    (folder / "batch.dsat").write_bytes(batch)
+    (folder / "cut_end.dsat").write_bytes(batch[:-1])
+    (folder / "cut_half.dsat").write_bytes(batch[: len(batch) * 6 // 10])
+    for name, place in (("damaged.dsat", len(batch) // 2), ("damaged_header.dsat", 40)):
+        flipped = bytearray(batch)
+        flipped[place] ^= 1
+        (folder / name).write_bytes(flipped)
+    (folder / "empty").touch()
+    (folder / "folder").mkdir()
+    (folder / "null").symlink_to("/dev/null")  # a link, so that a mistake does not cost the device
+    (folder / "linked.json").touch()
+    (folder / "link.json").symlink_to("linked.json")
+    (folder / "old.json").write_text("older, and longer than what comes " * 1000)
+
+
+def complaints(case: Case, tool: Path, folder: Path) -> list[str]:
+    if case.config is not None:
+        (folder / "c.json").write_text(case.config)
+    before = {path.name for path in folder.iterdir()}
+    environment = {**os.environ, "TMPDIR": "/no/such/folder"}
+    done = subprocess.run([tool, *case.arguments.split()], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True)
+    found = []
+    if done.returncode != case.status:
+        found.append(f"exit status {done.returncode}, expected {case.status}")
+    for stream, text, wanted in (("stdout", done.stdout, case.out), ("stderr", done.stderr, case.err)):
+        found += [f"{stream} lacks {part!r}" for part in wanted if part not in text]
+        if text and not wanted:
+            found.append(f"{stream} should be empty")
+    if case.status == 2 and not (done.stderr.startswith("dsasim: ") and done.stderr.count("\n") == 1):
+        found.append("expected one line on stderr that begins with dsasim:")
+    new = sorted({path.name for path in folder.iterdir()} - before)
+    if new != sorted(case.files):
+        found.append(f"files {new}, expected {case.files}")
+    if case.check and not found:
+        try:
+            case.check(folder, done.stdout)
+        except (AssertionError, KeyError, ValueError) as error:
+            found.append(f"{type(error).__name__}: {error}")
+    for name in new:
+        (folder / name).unlink()
+    return found and found + [f"stdout: {done.stdout[:500]}", f"stderr: {done.stderr[:500]}"]
+
+
+def help_cases(tool: Path) -> list[Case]:
+    """Every command that `--help` lists has a --help with an example of itself."""
+    listed = subprocess.run([tool, "--help"], capture_output=True, text=True, check=True).stdout
+    commands = [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2].isalpha()]
+    assert "replay" in commands and "verify" in commands, commands
+    return [Case(f"help of {name}", f"{name} --help", out=["Example:", f"dsasim {name}", "--config"])
+            for name in commands]
+
+
+def full_disk_complaints(tool: Path, folder: Path) -> list[str]:
+    """A result that cannot be written is an error, however short."""
+    found = []
+    for arguments in ("policies", "info t.dsat", f"{LRU} --json -", f"{LRU} --per-step -", LRU):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([tool, *arguments.split()], cwd=folder, stdout=full, stderr=subprocess.PIPE,
+                                  text=True)
+        if done.returncode != 2 or "No space left on device" not in done.stderr or done.stderr.count("\n") != 1:
+            found.append(f"{arguments} > /dev/full: exit status {done.returncode}: {done.stderr}")
+    return found
+
+
+def main(repository: Path, tool: Path) -> int:
+    failures = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_folder(folder, repository)
+        for case in CASES + help_cases(tool):
+            if found := complaints(case, tool, folder):
+                failures += 1
+                print(f"FAILED: {case.name}: dsasim {case.arguments}\n  " + "\n  ".join(found))
+        if found := full_disk_complaints(tool, folder):
+            failures += 1
+            print("FAILED: a full disk\n  " + "\n  ".join(found))
+    print(f"{len(CASES)} cases, {failures} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(Path(argument).resolve() for argument in sys.argv[1:3])))

@@ -1,0 +1,366 @@
+#pragma once
+
+// A whole replay once more, from the contract's words alone, as plain as it can be written: nested loops, sets and
+// linear searches. The fast replay is compared with it, row by row.
+
+#include "cache/reference_cache.hpp"
+#include "dsasim/replay/replay.hpp"
+#include "replay/small_traces.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace dsasim::test {
+
+/// A capacity of numerator / denominator units; the text is what the user writes.
+struct PlainCapacity {
+  const char* text;
+  Capacity::Unit unit;
+  std::uint64_t numerator;
+  std::uint64_t denominator;
+};
+
+struct PlainCounters {
+  std::uint64_t accesses = 0;
+  std::uint64_t hits = 0;
+  std::uint64_t compulsory_misses = 0;
+  std::uint64_t evictions = 0;
+  std::uint64_t fetched_rows = 0;
+  std::uint64_t missed_pages = 0;
+  std::uint64_t gather_ns = 0;
+};
+
+struct PlainRow {
+  std::uint64_t step = 0;
+  std::uint32_t layer = 0;
+  std::uint32_t request = 0;
+  PlainCounters counters;
+};
+
+inline std::uint64_t longest_selection(const PlainTrace& trace) {
+  std::size_t longest = 0;
+  for (const PlainRequest& request : trace.requests) {
+    for (const PlainStep& step : request) {
+      for (const PlainSelection& selection : step) {
+        longest = std::max(longest, selection.size());
+      }
+    }
+  }
+  return longest;
+}
+
+inline std::uint64_t batch_steps(const PlainTrace& trace) {
+  std::uint64_t last = 0;
+  for (std::size_t request = 0; request < trace.requests.size(); ++request) {
+    last = std::max<std::uint64_t>(last, trace.header.requests[request].start_step + trace.requests[request].size());
+  }
+  return last;
+}
+
+/// Of a layer's caches. Fractions round down; a group's entry costs its bytes times the group's size.
+inline std::uint64_t capacity_entries(const PlainTrace& trace, const PlainCapacity& capacity, std::uint64_t entry_bytes,
+                                      std::size_t layer) {
+  std::uint64_t whole = capacity.numerator;
+  std::uint64_t parts = capacity.denominator;
+  if (capacity.unit == Capacity::Unit::longest_selection) {
+    whole *= longest_selection(trace);
+  } else if (capacity.unit == Capacity::Unit::context) {
+    std::uint64_t longest = 0;
+    for (std::size_t request = 0; request < trace.requests.size(); ++request) {
+      longest = std::max(longest, trace.header.requests[request].prompt_tokens + trace.requests[request].size());
+    }
+    whole *= longest / trace.header.unit_tokens;
+  } else if (capacity.unit == Capacity::Unit::bytes) {
+    parts *= entry_bytes * trace.header.layers[layer].group_size;
+  }
+  return whole / parts;
+}
+
+class ReferenceReplay {
+ public:
+  /// Nothing in `config` may be left to a default of the trace; its capacity is not read.
+  ReferenceReplay(const PlainTrace& trace, const ReplayConfig& config, std::vector<std::uint64_t> capacity_by_layer)
+      : trace_(trace), config_(config), capacity_by_layer_(std::move(capacity_by_layer)) {}
+
+  std::vector<PlainRow> run() {
+    list_events();
+    make_caches();
+    preload();
+    std::vector<PlainRow> counted;
+    for (std::uint64_t step = config_.steps->first; step < config_.steps->last; ++step) {
+      for (std::uint32_t layer = 0; layer < layers(); ++layer) {
+        std::vector<PlainRow> rows;
+        for (std::uint32_t request = 0; request < requests(); ++request) {
+          if (decodes(request, step)) {
+            rows.push_back(
+                {.step = step, .layer = layer, .request = request, .counters = select(step, layer, request)});
+          }
+        }
+        price(layer, rows);
+        if (step >= config_.steps->first + config_.warmup_steps) {
+          counted.insert(counted.end(), rows.begin(), rows.end());
+        }
+      }
+    }
+    return counted;
+  }
+
+ private:
+  /// What reaches a cache: an access, or an entry put in without one.
+  struct Event {
+    std::uint32_t cache;
+    Key key;
+    bool is_insert;
+  };
+
+  std::uint32_t layers() const { return static_cast<std::uint32_t>(trace_.header.layers.size()); }
+  std::uint32_t requests() const { return static_cast<std::uint32_t>(trace_.requests.size()); }
+
+  bool decodes(std::uint32_t request, std::uint64_t step) const {
+    const std::uint64_t start = trace_.header.requests[request].start_step;
+    return step >= start && step - start < trace_.requests[request].size();
+  }
+
+  std::uint32_t cache_of(std::uint32_t layer, std::uint32_t request) const {
+    switch (config_.scope) {
+      case Scope::shared:
+        return 0;
+      case Scope::layer:
+        return layer;
+      case Scope::request:
+        return request;
+      case Scope::stream:
+        break;
+    }
+    return layer * requests() + request;
+  }
+  std::uint64_t capacity_of(std::uint32_t layer) const { return capacity_by_layer_[layer]; }
+  Key key_of(std::uint32_t layer, std::uint32_t request, std::uint32_t id) const {
+    return (layer * requests() + request) * 100'000 + id;
+  }
+
+  const PlainSelection& logged(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
+    return trace_.requests[request][step - trace_.header.requests[request].start_step][layer];
+  }
+
+  /// The entry at the query's own position: with units of several tokens, it exists at their last token's step.
+  std::optional<std::uint32_t> new_entry(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
+    const RequestInfo& info = trace_.header.requests[request];
+    const std::uint64_t position = info.prompt_tokens + (step - info.start_step);
+    const bool complete = (position + 1) % trace_.header.unit_tokens == 0;
+    if (!complete || capacity_of(layer) == 0) {
+      return std::nullopt;
+    }
+    return static_cast<std::uint32_t>(position / trace_.header.unit_tokens);
+  }
+  std::optional<std::uint32_t> allocated(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
+    return config_.new_token == NewToken::allocate ? new_entry(step, layer, request) : std::nullopt;
+  }
+
+  /// The selection in the order of its accesses, without the pinned entry.
+  std::vector<Key> accesses(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
+    PlainSelection ids = logged(step, layer, request);
+    if (config_.order == Order::ascending) {
+      std::sort(ids.begin(), ids.end());
+    }
+    const auto pinned =
+        config_.new_token == NewToken::pinned ? new_entry(step, layer, request) : std::optional<std::uint32_t>();
+    std::vector<Key> keys;
+    for (const std::uint32_t id : ids) {
+      if (id != pinned) {
+        keys.push_back(key_of(layer, request, id));
+      }
+    }
+    return keys;
+  }
+
+  void list_events() {
+    for (std::uint64_t step = config_.steps->first; step < config_.steps->last; ++step) {
+      for (std::uint32_t layer = 0; layer < layers(); ++layer) {
+        for (std::uint32_t request = 0; request < requests(); ++request) {
+          if (!decodes(request, step)) {
+            continue;
+          }
+          const std::uint32_t cache = cache_of(layer, request);
+          if (const auto entry = allocated(step, layer, request)) {
+            events_.push_back({.cache = cache, .key = key_of(layer, request, *entry), .is_insert = true});
+          }
+          for (const Key key : accesses(step, layer, request)) {
+            events_.push_back({.cache = cache, .key = key, .is_insert = false});
+          }
+        }
+      }
+    }
+  }
+
+  /// Belady's knowledge, by looking forward: accesses of this cache from event `from` on, until one of the key.
+  NextUse search(std::size_t from, std::uint32_t cache, Key key) const {
+    NextUse distance = 0;
+    for (std::size_t i = from; i < events_.size(); ++i) {
+      if (events_[i].cache == cache && !events_[i].is_insert) {
+        if (events_[i].key == key) {
+          return distance;
+        }
+        ++distance;
+      }
+    }
+    return never_again;
+  }
+  NextUse next_use_after_access(std::size_t event) const {
+    const NextUse distance = search(event + 1, events_[event].cache, events_[event].key);
+    return distance == never_again ? never_again : distance + 1;
+  }
+
+  void make_caches() {
+    for (std::uint32_t layer = 0; layer < layers(); ++layer) {
+      for (std::uint32_t request = 0; request < requests(); ++request) {
+        const std::uint32_t number = cache_of(layer, request);
+        if (capacity_of(layer) > 0 && !caches_.contains(number)) {
+          caches_.emplace(number, ReferenceCache(config_.policy, capacity_of(layer), number));
+        }
+      }
+    }
+  }
+
+  void preload() {
+    for (auto& [number, cache] : caches_) {
+      if (config_.warm == Warm::none) {
+        continue;
+      }
+      struct Stream {
+        std::uint32_t layer;
+        std::uint32_t request;
+        std::uint64_t prompt_entries;
+        std::uint64_t share;
+      };
+      std::vector<Stream> streams;
+      std::uint64_t left = 0;
+      for (std::uint32_t layer = 0; layer < layers(); ++layer) {
+        for (std::uint32_t request = 0; request < requests(); ++request) {
+          if (cache_of(layer, request) == number) {
+            left = capacity_of(layer);
+            const std::uint64_t prompt = trace_.header.requests[request].prompt_tokens / trace_.header.unit_tokens;
+            streams.push_back({.layer = layer, .request = request, .prompt_entries = prompt, .share = 0});
+          }
+        }
+      }
+      // Dealt like cards: a stream whose prompt is used up is passed over.
+      for (bool any = true; any;) {
+        any = false;
+        for (Stream& stream : streams) {
+          if (left > 0 && stream.share < stream.prompt_entries) {
+            ++stream.share;
+            --left;
+            any = true;
+          }
+        }
+      }
+      std::uint64_t rounds = 0;
+      for (const Stream& stream : streams) {
+        rounds = std::max(rounds, stream.share);
+      }
+      // In turns, oldest first: `first` counts from the beginning of the prompts, `prompt-tail` from their ends.
+      for (std::uint64_t round = 0; round < rounds; ++round) {
+        for (const Stream& stream : streams) {
+          const std::uint64_t from_end = rounds - round;
+          std::optional<std::uint64_t> position;
+          if (config_.warm == Warm::first && round < stream.share) {
+            position = round;
+          } else if (config_.warm == Warm::prompt_tail && from_end <= stream.share) {
+            position = stream.prompt_entries - from_end;
+          }
+          if (position) {
+            const Key key = key_of(stream.layer, stream.request, static_cast<std::uint32_t>(*position));
+            cache.insert(key, search(0, number, key));
+          }
+        }
+      }
+    }
+  }
+
+  PlainCounters select(std::uint64_t step, std::uint32_t layer, std::uint32_t request) {
+    const std::uint32_t number = cache_of(layer, request);
+    const auto entry = allocated(step, layer, request);
+    const std::vector<Key> keys = accesses(step, layer, request);
+    PlainCounters counters{.accesses = logged(step, layer, request).size()};
+    std::vector<Key> missed;
+    if (capacity_of(layer) == 0) {
+      missed = keys;
+      for (const Key key : keys) {
+        counters.compulsory_misses += touched_[number].insert(key).second ? 1U : 0U;
+      }
+      at_ += keys.size();
+    } else {
+      ReferenceCache& cache = caches_.at(number);
+      if (entry) {
+        const Key key = key_of(layer, request, *entry);
+        counters.evictions += cache.insert(key, search(at_ + 1, number, key));
+        ++at_;
+      }
+      std::vector<NextUse> next_uses;
+      if (config_.policy.name == "belady") {
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+          next_uses.push_back(next_use_after_access(at_ + i));
+        }
+      }
+      const SelectionOutcome outcome = cache.select(keys, next_uses, missed);
+      at_ += keys.size();
+      counters.compulsory_misses = outcome.compulsory_misses;
+      counters.evictions += outcome.evictions;
+    }
+    counters.hits = counters.accesses - missed.size();
+    counters.fetched_rows = missed.size() * trace_.header.layers[layer].group_size;
+    std::set<std::uint64_t> pages;
+    for (const Key key : missed) {
+      const std::uint64_t token = std::uint64_t{key - key_of(layer, request, 0)} * trace_.header.unit_tokens;
+      pages.insert(token / *config_.page_tokens);
+    }
+    counters.missed_pages = pages.size();
+    return counters;
+  }
+
+  /// `serial` memory: one time for the gather of all requests, in each layer of the group, shared out by missed rows.
+  void price(std::uint32_t layer, std::vector<PlainRow>& rows) const {
+    std::uint64_t pages = 0;
+    std::uint64_t misses = 0;
+    for (const PlainRow& row : rows) {
+      pages += row.counters.missed_pages;
+      misses += row.counters.accesses - row.counters.hits;
+    }
+    if (misses == 0) {
+      return;
+    }
+    const double ns = static_cast<double>(pages * trace_.header.layers[layer].group_size) * config_.memory.miss_ns;
+    const auto total = static_cast<std::uint64_t>(std::floor(ns + 0.5));
+    std::uint64_t left = total;
+    std::vector<std::uint64_t> remainders;
+    for (PlainRow& row : rows) {
+      const std::uint64_t product = total * (row.counters.accesses - row.counters.hits);
+      row.counters.gather_ns = product / misses;
+      left -= row.counters.gather_ns;
+      remainders.push_back(product % misses);
+    }
+    for (; left > 0; --left) {
+      const auto largest = std::max_element(remainders.begin(), remainders.end());  // of equals, the first
+      ++rows[static_cast<std::size_t>(largest - remainders.begin())].counters.gather_ns;
+      *largest = 0;
+    }
+  }
+
+  const PlainTrace& trace_;
+  const ReplayConfig& config_;
+  std::vector<std::uint64_t> capacity_by_layer_;
+  std::map<std::uint32_t, ReferenceCache> caches_;
+  std::map<std::uint32_t, std::set<Key>> touched_;  ///< by cache without capacity
+  std::vector<Event> events_;
+  std::size_t at_ = 0;  ///< the next event
+};
+
+}  // namespace dsasim::test

@@ -1,0 +1,445 @@
+// Whole replays of small random traces against the plain reference, row by row; and what a replay refuses.
+
+#include "dsasim/replay/replay.hpp"
+
+#include "cache/replay_log.hpp"
+#include "catch.hpp"
+#include "dsasim/error.hpp"
+#include "import/captures.hpp"
+#include "replay/reference_replay.hpp"
+#include "replay/small_traces.hpp"
+
+#include <fmt/format.h>
+
+#include <random>
+
+using namespace dsasim;
+using namespace dsasim::test;
+
+namespace {
+
+struct Replayed {
+  ReplayResult result;
+  std::vector<StepRow> rows;
+};
+
+Replayed replayed(const TraceReader& trace, const ReplayConfig& config) {
+  Replayed out;
+  ReplayHooks hooks;
+  hooks.on_row = [&](const StepRow& row) { out.rows.push_back(row); };
+  out.result = replay(trace, config, hooks);
+  return out;
+}
+
+/// Counters and PlainCounters name their fields alike.
+template <class C>
+std::string text(const C& c) {
+  return fmt::format("accesses {} hits {} compulsory {} evictions {} rows {} pages {} ns {}", c.accesses, c.hits,
+                     c.compulsory_misses, c.evictions, c.fetched_rows, c.missed_pages, c.gather_ns);
+}
+template <class R>
+std::string row_text(const R& row) {
+  return fmt::format("step {} layer {} request {}: {}", row.step, row.layer, row.request, text(row.counters));
+}
+
+/// Empty if they agree.
+std::string first_difference(const std::vector<StepRow>& fast, const std::vector<PlainRow>& plain) {
+  for (std::size_t i = 0; i < std::min(fast.size(), plain.size()); ++i) {
+    if (row_text(fast[i]) != row_text(plain[i])) {
+      return fmt::format("{}\nexpected {}", row_text(fast[i]), row_text(plain[i]));
+    }
+  }
+  return fast.size() == plain.size() ? "" : fmt::format("{} rows, expected {}", fast.size(), plain.size());
+}
+
+/// Empty if totals, layers and requests are the sums of the rows.
+std::string sums_difference(const Replayed& fast, const PlainTrace& trace) {
+  Counters totals;
+  std::vector<Counters> layers(trace.header.layers.size());
+  std::vector<Counters> requests(trace.requests.size());
+  for (const StepRow& row : fast.rows) {
+    totals += row.counters;
+    layers[row.layer] += row.counters;
+    requests[row.request] += row.counters;
+  }
+  const bool same = totals == fast.result.totals && layers == fast.result.layers && requests == fast.result.requests;
+  return same ? "" : fmt::format("rows sum to {}, totals are {}", text(totals), text(fast.result.totals));
+}
+
+constexpr std::uint64_t entry_bytes = 48;
+
+/// Everything but policy, scope and capacity, drawn.
+ReplayConfig random_config(const PlainTrace& trace, std::mt19937_64& bits) {
+  const auto draw = [&bits](std::uint64_t bound) { return bits() % bound; };
+  ReplayConfig config;
+  config.entry_bytes = entry_bytes;
+  config.page_tokens = std::array{16U, 1U, 3U, 64U}[draw(4)];
+  config.order = order_names[draw(2)].second;
+  if (trace.header.ids == IdKind::logical) {
+    config.warm = warm_names[draw(3)].second;
+    config.new_token = new_token_names[draw(3)].second;
+  }
+  const std::uint64_t steps = batch_steps(trace);
+  config.steps = StepRange{.first = 0, .last = steps};
+  if (draw(2) == 0) {
+    config.steps->first = draw(steps + 1);
+    config.steps->last = config.steps->first + draw(steps - config.steps->first + 1);
+  }
+  if (draw(2) == 0) {
+    config.warmup_steps = draw(config.steps->last - config.steps->first + 1);
+  }
+  config.memory.miss_ns = std::array{200.0, 0.5, 33.25, 0.0}[draw(4)];
+  return config;
+}
+
+std::string description(const ReplayConfig& config) {
+  return fmt::format("{} scope {} capacity {} page {} order {} warm {} new token {} steps {}:{} warm-up {} miss_ns {}",
+                     to_string(config.policy), scope_names[static_cast<std::size_t>(config.scope)].first,
+                     config.capacity.text(), *config.page_tokens,
+                     order_names[static_cast<std::size_t>(config.order)].first,
+                     warm_names[static_cast<std::size_t>(config.warm)].first,
+                     new_token_names[static_cast<std::size_t>(config.new_token)].first, config.steps->first,
+                     config.steps->last, config.warmup_steps, config.memory.miss_ns);
+}
+
+/// Replays it, or expects the refusal that the contract asks for.
+void compare(const TraceReader& reader, const PlainTrace& trace, const ReplayConfig& config,
+             const PlainCapacity& capacity) {
+  std::vector<std::uint64_t> by_layer;
+  for (std::size_t layer = 0; layer < trace.header.layers.size(); ++layer) {
+    by_layer.push_back(capacity_entries(trace, capacity, entry_bytes, layer));
+  }
+  const bool one_number =
+      std::count(by_layer.begin(), by_layer.end(), by_layer.front()) == static_cast<std::ptrdiff_t>(by_layer.size());
+  const bool across_layers = config.scope == Scope::shared || config.scope == Scope::request;
+  const bool below_selection = std::any_of(by_layer.begin(), by_layer.end(), [&](std::uint64_t entries) {
+    return entries > 0 && entries < longest_selection(trace);
+  });
+  const bool refused =
+      (!one_number && across_layers) || (below_selection && policy_needs(config.policy).whole_selection);
+  if (refused) {
+    REQUIRE_THROWS_AS(replay(reader, config), ConfigError);
+    return;
+  }
+  const Replayed fast = replayed(reader, config);
+  REQUIRE(first_difference(fast.rows, ReferenceReplay(trace, config, by_layer).run()).empty());
+  REQUIRE(sums_difference(fast, trace).empty());
+  for (std::size_t layer = 0; layer < by_layer.size(); ++layer) {
+    const auto& effective = fast.result.config.capacity_entries;
+    REQUIRE(effective[std::min(layer, effective.size() - 1)] == by_layer[layer]);
+  }
+}
+
+constexpr std::array capacities = {
+    PlainCapacity{"0", Capacity::Unit::entries, 0, 1},
+    PlainCapacity{"1", Capacity::Unit::entries, 1, 1},
+    PlainCapacity{"5", Capacity::Unit::entries, 5, 1},
+    PlainCapacity{"13", Capacity::Unit::entries, 13, 1},
+    PlainCapacity{"1.25x", Capacity::Unit::longest_selection, 125, 100},
+    PlainCapacity{"0.3ctx", Capacity::Unit::context, 3, 10},
+    PlainCapacity{"1.3kB", Capacity::Unit::bytes, 1300, 1},
+    PlainCapacity{"123456789", Capacity::Unit::entries, 123456789, 1},
+};
+
+constexpr std::array shapes = {
+    TraceShape{.requests = 3, .layers = 3},
+    TraceShape{.requests = 4, .layers = 2, .top_k = 12, .groups = true},
+    TraceShape{.requests = 2, .layers = 3, .unit_tokens = 4, .groups = true},
+    TraceShape{.requests = 2, .layers = 2, .ids = IdKind::physical},
+    TraceShape{.requests = 1, .layers = 1, .top_k = 16},
+};
+
+void compare_all(const TraceShape& shape, std::uint64_t seed) {
+  const captures::TempDir folder;
+  const PlainTrace trace = random_trace(shape, seed);
+  write_trace(folder / "t.dsat", trace);
+  const TraceReader reader(folder / "t.dsat");
+  std::mt19937_64 bits(seed);
+  for (const PolicySpec& policy : all_variants()) {
+    for (const auto& [scope_name, scope] : scope_names) {
+      for (const PlainCapacity& capacity : capacities) {
+        ReplayConfig config = random_config(trace, bits);
+        config.policy = policy;
+        config.scope = scope;
+        config.capacity = Capacity::parse(capacity.text);
+        CAPTURE(seed, shape.requests, shape.layers, shape.unit_tokens, description(config));
+        compare(reader, trace, config, capacity);
+      }
+    }
+  }
+}
+
+PolicySpec policy(std::string_view name) {
+  return parse_policy(name);
+}
+
+/// Four layers, three of which share the second selection.
+PlainTrace unequal_groups() {
+  PlainTrace trace;
+  trace.header.layers = {{.model_layer = 0, .group_size = 1}, {.model_layer = 1, .group_size = 3}};
+  trace.header.requests = {{.prompt_tokens = 10, .start_step = 0}};
+  trace.requests = {PlainRequest{PlainStep{{1, 2, 3, 4}, {5, 6}}, PlainStep{{4, 5}, {6, 7}}}};
+  return trace;
+}
+
+/// A trace in a file of its own.
+struct Written {
+  explicit Written(const PlainTrace& trace) : path((write_trace(folder / "t.dsat", trace), folder / "t.dsat")) {}
+  captures::TempDir folder;
+  std::filesystem::path path;
+  TraceReader reader{path};
+};
+
+}  // namespace
+
+TEST_CASE("Replays agree with the plain reference, row by row", "[replay][reference]") {
+  const std::size_t shape = GENERATE(range(std::size_t{0}, shapes.size()));
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+    compare_all(shapes[shape], 100 * seed + shape);
+  }
+}
+
+TEST_CASE("A replay does not depend on how the trace is cut into chunks", "[replay]") {
+  const PlainTrace trace = random_trace({.requests = 4, .layers = 2}, 9);
+  const captures::TempDir folder;
+  for (const char* name : {"lru", "belady", "hisparse", "random,atomic=step"}) {
+    ReplayConfig config;
+    config.policy = policy(name);
+    config.scope = Scope::layer;
+    config.capacity = Capacity::parse("1.5x");
+    config.new_token = NewToken::allocate;
+    config.steps = StepRange{.first = 2, .last = batch_steps(trace) - 1};
+    std::vector<Replayed> all;
+    for (const std::uint32_t chunk_steps : {1U, 2U, 5U, 1024U}) {
+      write_trace(folder / "t.dsat", trace, chunk_steps);
+      all.push_back(replayed(TraceReader(folder / "t.dsat"), config));
+    }
+    for (const Replayed& one : all) {
+      CAPTURE(name);
+      REQUIRE(one.rows.size() == all[0].rows.size());
+      for (std::size_t i = 0; i < one.rows.size(); ++i) {
+        REQUIRE(row_text(one.rows[i]) == row_text(all[0].rows[i]));
+      }
+      REQUIRE(one.result.totals == all[0].result.totals);
+    }
+  }
+}
+
+TEST_CASE("With a capacity of 0 every access misses, whatever is preloaded, allocated or pinned", "[replay]") {
+  const Written trace(one_stream({{3, 20}, {3, 21}, {20, 21, 22}}));
+  for (const auto& [warm_name, warm] : warm_names) {
+    for (const auto& [new_token_name, new_token] : new_token_names) {
+      for (const char* name : {"lru", "belady", "hisparse", "fifo,atomic=step"}) {
+        ReplayConfig config;
+        config.policy = policy(name);
+        config.warm = warm;
+        config.new_token = new_token;
+        const Counters totals = replay(trace.reader, config).totals;
+        CAPTURE(warm_name, new_token_name, name);
+        CHECK(totals.accesses == 7);
+        CHECK(totals.hits == 0);
+        CHECK(totals.compulsory_misses == 4);  // 3, 20, 21, 22
+        CHECK(totals.evictions == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("The three ways of the new token, worked by hand", "[replay]") {
+  // Prompt 20: step 0 appends entry 20, step 1 entry 21. Both are selected twice.
+  const Written trace(one_stream({{20, 1}, {21, 20}, {21, 1}}));
+  ReplayConfig config;
+  config.capacity = Capacity::parse("2");
+  SECTION("demand: 20 m, 1 m | 21 m, 20 m | 21 h, 1 m") {
+    const Counters totals = replay(trace.reader, config).totals;
+    CHECK(totals.misses() == 5);
+    CHECK(totals.compulsory_misses == 3);
+    CHECK(totals.evictions == 3);
+  }
+  SECTION("allocate: 20 h, 1 m | 21 (evicts 20) h, 20 m | 22 (evicts 21), 21 m, 1 m") {
+    config.new_token = NewToken::allocate;
+    const Counters totals = replay(trace.reader, config).totals;
+    CHECK(totals.hits == 2);
+    CHECK(totals.compulsory_misses == 1);  // only 1 was never in
+    CHECK(totals.evictions == 5);
+  }
+  SECTION("pinned: 20 h, 1 m | 21 h, 20 m | 21 m, 1 m") {
+    config.new_token = NewToken::pinned;
+    const Replayed done = replayed(trace.reader, config);
+    CHECK(done.result.totals.hits == 2);
+    CHECK(done.result.totals.misses() == 4);
+    CHECK(done.result.totals.compulsory_misses == 3);
+    CHECK(done.rows[0].counters.hits == 1);
+    CHECK(done.rows[2].counters.hits == 0);  // 21 is absent after its own step
+  }
+}
+
+TEST_CASE("One gather of the batch is priced, rounded half up and shared out by missed rows", "[replay]") {
+  PlainTrace trace;
+  trace.header.layers = {{}};
+  trace.header.requests = {{.prompt_tokens = 64}, {.prompt_tokens = 64}, {.prompt_tokens = 64}};
+  // 1, 2 and 0 missed rows on 1 + 2 + 0 pages of 16.
+  for (const PlainSelection& selection : {PlainSelection{0}, PlainSelection{0, 40}, PlainSelection{}}) {
+    trace.requests.push_back(PlainRequest(1, PlainStep(1, selection)));
+  }
+  const Written written(trace);
+  ReplayConfig config;
+  const auto shares = [&](double miss_ns) {
+    config.memory.miss_ns = miss_ns;
+    std::vector<std::uint64_t> ns;
+    for (const StepRow& row : replayed(written.reader, config).rows) {
+      ns.push_back(row.counters.gather_ns);
+    }
+    return ns;
+  };
+  using Nanoseconds = std::vector<std::uint64_t>;
+  CHECK(shares(200) == Nanoseconds{200, 400, 0});
+  CHECK(shares(0.5) == Nanoseconds{1, 1, 0});   // 1.5 rounds to 2: 0.67 and 1.33, the larger remainder is the first's
+  CHECK(shares(0.25) == Nanoseconds{0, 1, 0});  // 0.75 rounds to 1
+  CHECK(shares(0.125) == Nanoseconds{0, 0, 0});
+}
+
+TEST_CASE("Belady's future ends with the range", "[replay]") {
+  // Capacity 1: 2 is worth the place of 1 only to one who sees step 2.
+  const Written trace(one_stream({{1}, {2}, {2}, {1}}));
+  ReplayConfig config;
+  config.policy = policy("belady,bypass=1");
+  config.capacity = Capacity::parse("1");
+  CHECK(replay(trace.reader, config).totals.evictions == 1);
+  CHECK(replay(trace.reader, config).totals.misses() == 3);
+  config.steps = StepRange{.first = 0, .last = 2};
+  CHECK(replay(trace.reader, config).totals.evictions == 0);
+  CHECK(replay(trace.reader, config).totals.misses() == 2);
+}
+
+TEST_CASE("Caches are cold at the first step replayed, and warm-up steps are replayed but not counted", "[replay]") {
+  const Written trace(one_stream({{1, 2}, {1, 2}, {1, 2, 3}}));
+  ReplayConfig config;
+  config.capacity = Capacity::parse("8");
+  SECTION("a range") {
+    config.steps = StepRange{.first = 1, .last = 3};
+    CHECK(replay(trace.reader, config).totals.compulsory_misses == 3);
+  }
+  SECTION("warm-up") {
+    config.warmup_steps = 2;
+    const Replayed done = replayed(trace.reader, config);
+    CHECK(done.rows.size() == 1);
+    CHECK(done.result.totals.accesses == 3);
+    CHECK(done.result.totals.hits == 2);
+    CHECK(done.result.totals.compulsory_misses == 1);
+  }
+  SECTION("warm-up of everything, and an empty range") {
+    config.warmup_steps = 3;
+    CHECK(replayed(trace.reader, config).rows.empty());
+    config.warmup_steps = 0;
+    config.steps = StepRange{.first = 2, .last = 2};
+    CHECK(replay(trace.reader, config).totals.accesses == 0);
+  }
+}
+
+TEST_CASE("A configuration that does not fit the trace is refused with one line", "[replay]") {
+  const Written plain(one_stream({{1, 2, 3}, {4, 5}}));
+  ReplayConfig config;
+  SECTION("whole selections do not fit") {
+    config.capacity = Capacity::parse("2");
+    config.policy = policy("hisparse");
+    CHECK_THROWS_WITH(replay(plain.reader, config),
+                      "--capacity: hisparse keeps a whole selection: expected 0 or at least 3 entries, found 2");
+    config.policy = policy("fifo,atomic=step");
+    CHECK_THROWS_WITH(
+        replay(plain.reader, config),
+        "--capacity: fifo,atomic=step keeps a whole selection: expected 0 or at least 3 entries, found 2");
+    config.policy = policy("random,atomic=step");
+    CHECK_THROWS_AS(replay(plain.reader, config), ConfigError);
+    config.capacity = Capacity::parse("3");
+    CHECK_NOTHROW(replay(plain.reader, config));
+  }
+  SECTION("bytes without the bytes of an entry") {
+    config.capacity = Capacity::parse("20MB");
+    CHECK_THROWS_WITH(replay(plain.reader, config),
+                      "--capacity: 20MB needs the bytes of an entry, which the trace does not give; add --entry-bytes");
+    config.entry_bytes = 656;
+    CHECK(replay(plain.reader, config).config.capacity_entries == std::vector<std::uint64_t>{30'487});
+  }
+  SECTION("ranges") {
+    config.steps = StepRange{.first = 0, .last = 3};
+    CHECK_THROWS_WITH(replay(plain.reader, config),
+                      "--steps: expected A:B with A <= B <= 2 (the steps of " + plain.path.string() + "), found 0:3");
+    config.steps = StepRange{.first = 2, .last = 1};
+    CHECK_THROWS_WITH(replay(plain.reader, config),
+                      "--steps: expected A:B with A <= B <= 2 (the steps of " + plain.path.string() + "), found 2:1");
+    config.steps = StepRange{.first = 1, .last = 2};
+    config.warmup_steps = 2;
+    CHECK_THROWS_WITH(replay(plain.reader, config), "--warmup-steps: 2 is more than the 1 steps replayed");
+  }
+  SECTION("a page size that is not there") {
+    config.page_tokens = 0;
+    CHECK_THROWS_WITH(replay(plain.reader, config), "--page-tokens: " + plain.path.string() +
+                                                        " does not give its page size; expected a number of tokens");
+  }
+}
+
+TEST_CASE("Capacities in bytes differ by layer where groups do", "[replay]") {
+  const Written trace(unequal_groups());
+  ReplayConfig config;
+  config.entry_bytes = 10;
+  config.capacity = Capacity::parse("65B");
+  for (const Scope scope : {Scope::stream, Scope::layer}) {
+    config.scope = scope;
+    CHECK(effective_config(trace.reader, config).capacity_entries == std::vector<std::uint64_t>{6, 2});
+  }
+  for (const Scope scope : {Scope::shared, Scope::request}) {
+    config.scope = scope;
+    CHECK_THROWS_WITH(effective_config(trace.reader, config),
+                      "--capacity: 65B over layers whose groups differ in size is not a number of entries; give "
+                      "entries, or --scope layer or stream");
+  }
+}
+
+TEST_CASE("A layer too small for whole selections is refused even where another layer has no capacity at all",
+          "[replay]") {
+  const Written trace(unequal_groups());
+  ReplayConfig config;
+  config.policy = policy("hisparse");
+  config.entry_bytes = 10;
+  config.capacity = Capacity::parse("29B");  // 2 entries and 0
+  CHECK_THROWS_WITH(replay(trace.reader, config),
+                    "--capacity: hisparse keeps a whole selection: expected 0 or at least 4 entries, found 2");
+}
+
+TEST_CASE("What needs positions is refused for physical ids", "[replay]") {
+  PlainTrace slots = one_stream({{1000, 7}});
+  slots.header.ids = IdKind::physical;
+  const Written trace(slots);
+  ReplayConfig config;
+  config.warm = Warm::first;
+  CHECK_THROWS_WITH(replay(trace.reader, config),
+                    "--warm: needs positions, and " + trace.path.string() + " holds physical slots; expected none");
+  config.warm = Warm::none;
+  config.new_token = NewToken::pinned;
+  CHECK_THROWS_WITH(replay(trace.reader, config), "--new-token: needs positions, and " + trace.path.string() +
+                                                      " holds physical slots; expected demand");
+}
+
+TEST_CASE("The page size is 16 unless given, and the trace's if asked for", "[replay]") {
+  PlainTrace paged = one_stream({{0, 8, 15, 16}});
+  paged.header.page_tokens = 8;
+  const Written trace(paged);
+  ReplayConfig config;
+  CHECK(replay(trace.reader, config).totals.missed_pages == 2);
+  config.page_tokens = 0;
+  CHECK(replay(trace.reader, config).totals.missed_pages == 3);
+  CHECK(replay(trace.reader, config).config.page_tokens == 8);
+}
+
+TEST_CASE("A truncated trace replays the whole chunks it has", "[replay]") {
+  const Written trace(one_stream({{1}, {2}, {3}, {1}, {5}}));
+  std::filesystem::resize_file(trace.path, std::filesystem::file_size(trace.path) - 1);
+  const TraceReader cut(trace.path, {.allow_truncated = true});
+  ReplayConfig config;
+  config.capacity = Capacity::parse("2");
+  const Counters totals = replay(cut, config).totals;
+  CHECK(totals.accesses == 5);
+  config.steps = StepRange{.first = 3, .last = 5};
+  CHECK(replay(cut, config).totals.misses() == 2);
+}
