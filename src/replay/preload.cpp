@@ -41,32 +41,33 @@ void insert(Cache& cache, std::uint32_t cache_number, std::uint32_t base, std::u
   cache.insert(base, entry);
 }
 
+void fill(Cache& cache, std::uint32_t number, const DirectoryLayout& layout, const TraceHeader& header, Warm warm,
+          Future* future) {
+  const auto& streams = layout.caches[number].streams;
+  std::vector<std::uint64_t> prompt_entries(streams.size());
+  std::transform(streams.begin(), streams.end(), prompt_entries.begin(), [&](std::uint32_t stream) {
+    return header.requests[layout.streams[stream].request].prompt_tokens / header.unit_tokens;
+  });
+  const auto taken = shares(prompt_entries, layout.caches[number].capacity_entries);
+  const std::uint64_t rounds = *std::max_element(taken.begin(), taken.end());
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+      // Both fill oldest first. With unequal shares the first positions line up at 0, the last at the prompts' ends.
+      const std::uint64_t skipped = warm == Warm::first ? 0 : rounds - taken[i];
+      const std::uint64_t from = warm == Warm::first ? 0 : prompt_entries[i] - taken[i];
+      if (round >= skipped && round - skipped < taken[i]) {
+        insert(cache, number, layout.streams[streams[i]].base, from + round - skipped, future);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void preload(std::span<const std::unique_ptr<Cache>> caches, const DirectoryLayout& layout, const TraceHeader& header,
              Warm warm, Future* future) {
-  if (warm == Warm::none) {
-    return;
-  }
-  for (std::uint32_t cache = 0; cache < caches.size(); ++cache) {
-    const auto& streams = layout.caches[cache].streams;
-    std::vector<std::uint64_t> prompt_entries;
-    for (const std::uint32_t stream : streams) {
-      prompt_entries.push_back(header.requests[layout.streams[stream].request].prompt_tokens / header.unit_tokens);
-    }
-    const auto taken = shares(prompt_entries, layout.caches[cache].capacity_entries);
-    const std::uint64_t rounds = *std::max_element(taken.begin(), taken.end());
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-      for (std::size_t i = 0; i < streams.size(); ++i) {
-        // Both fill oldest first. With unequal shares the first positions line up at 0, the last at the prompts' ends.
-        const std::uint64_t skipped = warm == Warm::first ? 0 : rounds - taken[i];
-        if (round < skipped || round - skipped >= taken[i]) {
-          continue;
-        }
-        const std::uint64_t from = warm == Warm::first ? 0 : prompt_entries[i] - taken[i];
-        insert(*caches[cache], cache, layout.streams[streams[i]].base, from + round - skipped, future);
-      }
-    }
+  for (std::uint32_t number = 0; warm != Warm::none && number < caches.size(); ++number) {
+    fill(*caches[number], number, layout, header, warm, future);
   }
 }
 

@@ -101,8 +101,10 @@ constexpr std::array bit_streams = {Stream::steady, Stream::wavering, Stream::re
 
 bool supported(InstructionSet set) noexcept {
 #if defined(__x86_64__)
-  const bool bmi2 = __builtin_cpu_supports("bmi") != 0 && __builtin_cpu_supports("bmi2") != 0;
-  const bool avx512 = bmi2 && __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vbmi2") != 0;
+  const bool bmi2 =
+      static_cast<bool>(__builtin_cpu_supports("bmi")) && static_cast<bool>(__builtin_cpu_supports("bmi2"));
+  const bool avx512 = bmi2 && static_cast<bool>(__builtin_cpu_supports("avx512bw")) &&
+                      static_cast<bool>(__builtin_cpu_supports("avx512vbmi2"));
   return set == InstructionSet::portable || (set == InstructionSet::bmi2 && bmi2) ||
          (set == InstructionSet::avx512 && avx512);
 #else

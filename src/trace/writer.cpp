@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <optional>
+#include <utility>
 
 namespace dsasim {
 
@@ -76,8 +76,8 @@ struct OpenChunk {
 
 class TraceWriter::Impl {
  public:
-  Impl(const std::filesystem::path& path, const TraceHeader& header, const WriterOptions& options)
-      : header_(header), options_(options), file_(path) {
+  Impl(const std::filesystem::path& path, TraceHeader header, const WriterOptions& options)
+      : header_(std::move(header)), options_(options), file_(path) {
     for (std::uint32_t request = 0; request < header_.requests.size(); ++request) {
       OpenChunk& chunk = open_.emplace_back();
       chunk.lanes.assign(header_.layers.size(), LaneEncoder(header_.has_scores));

@@ -70,6 +70,10 @@ TEST_CASE("Known answers on k512-req_0", "[known]") {
          {"belady", 673'225},
          {"hisparse", 1'192'708},
          {"fifo,atomic=step", 1'500'186}});
+}
+
+TEST_CASE("Known answers on k512-req_0 at other capacities", "[known]") {
+  const TraceReader trace("traces/k512-req_0.dsat");
   check(trace, Scope::stream, "512",
         {{"lru", 4'859'520},
          {"fifo", 5'124'839},

@@ -19,16 +19,16 @@ struct Sample {
   Bytes file;
 };
 
-/// Three requests, interleaved, in chunks of a few steps, with scores and unsorted selections.
-Sample small_sample(const TempDir& dir) {
+/// Two requests, interleaved, in chunks of a few steps, with scores and unsorted selections.
+Sample small_sample(const TempDir& dir, std::uint32_t chunk_steps = 3) {
   Random random(40);
   Sample sample{
       .model = random_model(
           random,
-          {.requests = 3, .layers = 2, .steps = 8, .prompt = 12, .selection = 6, .scores = true, .unsorted = 0.5}),
+          {.requests = 3, .layers = 2, .steps = 5, .prompt = 12, .selection = 6, .scores = true, .unsorted = 0.5}),
       .file = {}};
   sample.model.header.provenance = "a test";
-  write(sample.model, dir / "sample.dsat", {.chunk_steps = 3}, &random);
+  write(sample.model, dir / "sample.dsat", {.chunk_steps = chunk_steps}, &random);
   sample.file = read_bytes(dir / "sample.dsat");
   return sample;
 }
@@ -60,11 +60,12 @@ std::optional<Model> whole_chunks(const Sample& sample, std::size_t size) {
 TEST_CASE("a file cut at any byte is refused, and readable up to its last whole chunk if that is allowed", "[trace]") {
   const TempDir dir;
   const Sample sample = small_sample(dir);
-  const auto path = dir / "cut.dsat";
+  MemoryFile damaged;
+  const auto path = damaged.path();
   std::size_t readable = 0;
   for (std::size_t size = 0; size < sample.file.size(); ++size) {
     CAPTURE(size);
-    write_bytes(path, {sample.file.begin(), sample.file.begin() + static_cast<std::ptrdiff_t>(size)});
+    damaged.write({sample.file.begin(), sample.file.begin() + static_cast<std::ptrdiff_t>(size)});
     REQUIRE_FALSE(trace_error([&] { dsasim::TraceReader{path}; }).empty());
     const std::optional<Model> expected = whole_chunks(sample, size);
     if (!expected) {
@@ -92,12 +93,13 @@ TEST_CASE("an uncut file is the same with and without permission to be cut", "[t
 TEST_CASE("whatever bit of a file is flipped, verify finds it", "[trace]") {
   const TempDir dir;
   const Sample sample = small_sample(dir);
-  const auto path = dir / "flipped.dsat";
+  MemoryFile damaged;
+  const auto path = damaged.path();
   Bytes file = sample.file;
   for (std::size_t bit = 0; bit < 8 * file.size(); ++bit) {
     const auto mask = static_cast<std::uint8_t>(1U << (bit % 8));
     file[bit / 8] ^= mask;
-    write_bytes(path, file);
+    damaged.write(file);
     file[bit / 8] ^= mask;
     const std::string message = trace_error([&] {
       const dsasim::TraceReader reader(path, {.allow_truncated = true});
@@ -113,15 +115,16 @@ TEST_CASE("whatever bit of a file is flipped, verify finds it", "[trace]") {
 TEST_CASE("whatever bit is flipped, with checksums that match: an error, or a trace like any other", "[trace]") {
   // The reader's own checks alone stand between the damage and the rest of the program here.
   const TempDir dir;
-  const Sample sample = small_sample(dir);
-  const auto path = dir / "flipped.dsat";
+  const Sample sample = small_sample(dir, 1000);
+  MemoryFile damaged;
+  const auto path = damaged.path();
   std::size_t refused = 0;
   for (std::size_t bit = 0; bit < 8 * sample.file.size(); ++bit) {
     CAPTURE(bit / 8, bit % 8);
     Bytes file = sample.file;
     file[bit / 8] = static_cast<std::uint8_t>(file[bit / 8] ^ 1U << (bit % 8));
     reseal(file.data(), file.size());
-    write_bytes(path, file);
+    damaged.write(file);
     const std::string message = trace_error([&] {
       const dsasim::TraceReader reader(path, {.allow_truncated = true});
       const Model found = read_all(reader);
@@ -142,7 +145,7 @@ TEST_CASE("whatever bit is flipped, with checksums that match: an error, or a tr
 }
 
 TEST_CASE("random bytes are no trace, with or without the first bytes of one", "[trace]") {
-  const TempDir dir;
+  MemoryFile file;
   Random random(41);
   for (int round = 0; round < 300; ++round) {
     Bytes bytes(random() % 300);
@@ -151,7 +154,7 @@ TEST_CASE("random bytes are no trace, with or without the first bytes of one", "
     if (round % 2 == 0 && bytes.size() >= magic.size()) {
       std::copy(magic.begin(), magic.end(), bytes.begin());
     }
-    write_bytes(dir / "random.dsat", bytes);
-    REQUIRE_FALSE(trace_error([&] { dsasim::TraceReader(dir / "random.dsat", {.allow_truncated = true}); }).empty());
+    file.write(bytes);
+    REQUIRE_FALSE(trace_error([&] { dsasim::TraceReader(file.path(), {.allow_truncated = true}); }).empty());
   }
 }

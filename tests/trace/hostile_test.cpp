@@ -13,7 +13,8 @@ using captures::TempDir;
 
 namespace {
 
-/// Two requests of two layers, in chunks of two steps; the second layer's selections are not sorted.
+/// Two requests of two layers, in chunks of two steps (two of request 0, then one of request 1); the second layer's
+/// selections are not sorted.
 Model sample() {
   Model model = empty_model(2, {8, 9});
   for (std::uint32_t step = 0; step < 4; ++step) {
@@ -49,9 +50,6 @@ class Forge {
  private:
   TempDir dir_;
 };
-
-/// The chunks of the sample: request 0's steps 0-1 and 2-3, request 1's steps 0-1.
-constexpr std::size_t first_chunk = 0;
 
 /// A trace of one lane with these selections, in one chunk.
 Forge one_lane(const std::vector<std::vector<std::uint32_t>>& selections, bool scores = false) {
@@ -315,7 +313,6 @@ TEST_CASE("selections that contradict their streams or the chunk's head are refu
   }
   SECTION("with an id outside the context of its step, though not of the chunk") {
     Forge forge = one_lane({{5}, {101}});
-    forge.stream_of(0, 0, Stream::far_symbols) = forge.stream_of(0, 0, Stream::far_symbols);
     std::swap(forge.stream_of(0, 0, Stream::far_symbols)[0], forge.stream_of(0, 0, Stream::far_symbols)[1]);
     check_contains(forge.verdict(), "step 0: id 101 lies outside the context of 101 entries");
   }

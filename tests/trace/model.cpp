@@ -5,6 +5,8 @@
 #include <xxhash.h>
 
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -269,6 +271,25 @@ void write_bytes(const std::filesystem::path& path, const Bytes& bytes) {
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   file.close();
   REQUIRE(file.good());
+}
+
+MemoryFile::MemoryFile() : descriptor_(::memfd_create("trace", 0)) {
+  REQUIRE(descriptor_ >= 0);
+}
+
+MemoryFile::~MemoryFile() {
+  ::close(descriptor_);
+}
+
+void MemoryFile::write(const Bytes& bytes) {
+  if (::ftruncate(descriptor_, 0) != 0 ||
+      ::pwrite(descriptor_, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    FAIL("a file in memory cannot be written");
+  }
+}
+
+std::filesystem::path MemoryFile::path() const {
+  return fmt::format("/proc/self/fd/{}", descriptor_);
 }
 
 void check_contains(const std::string& message, std::string_view part) {

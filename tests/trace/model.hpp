@@ -68,6 +68,21 @@ std::string plain_digest(const Model& model);
 Bytes read_bytes(const std::filesystem::path& path);
 void write_bytes(const std::filesystem::path& path, const Bytes& bytes);
 
+/// A file without a disk, for tests that write thousands.
+class MemoryFile {
+ public:
+  MemoryFile();
+  ~MemoryFile();
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+
+  void write(const Bytes& bytes);
+  std::filesystem::path path() const;
+
+ private:
+  int descriptor_;
+};
+
 /// The message of the TraceError that `action` throws, "" if it throws nothing. Other exceptions pass.
 template <class Action>
 std::string trace_error(Action action) {

@@ -260,6 +260,24 @@ TEST_CASE("cursors start where chunks do, in blocks of 64 steps and between", "[
   }
 }
 
+TEST_CASE("a few selections much longer than the others come back", "[trace]") {
+  Model model = empty_model(1, {300'000});
+  for (std::uint32_t step = 0; step < 100; ++step) {
+    Selection selection;
+    selection.ids.resize(step % 40 == 7 ? 300'000 : step % 2);
+    std::iota(selection.ids.begin(), selection.ids.end(), step);
+    model.requests[0].push_back({selection});
+  }
+  const TempDir dir;
+  write(model, dir / "t.dsat");
+  const dsasim::TraceReader reader(dir / "t.dsat");
+  check_same(read_all(reader), model);
+  for (const std::ptrdiff_t first : {6, 7, 8, 26, 27, 28, 99}) {
+    CHECK(read_steps(reader, 0, static_cast<std::uint64_t>(first), 100) ==
+          std::vector<Step>(model.requests[0].begin() + first, model.requests[0].end()));
+  }
+}
+
 TEST_CASE("cursors of one reader do not disturb each other, nor does moving them and the reader", "[trace]") {
   Random random(32);
   const Model model = random_model(random, {.requests = 1, .layers = 1, .steps = 20});

@@ -84,6 +84,15 @@ TEST_CASE("the writer refuses scores that do not match the ids or the header", "
   CHECK_NOTHROW(with.append(0, ids({})));
 }
 
+TEST_CASE("the writer refuses a chunk that asks a reader for more memory than the format allows", "[trace]") {
+  const TempDir dir;
+  dsasim::TraceHeader physical = header(1);
+  physical.ids = dsasim::IdKind::physical;
+  dsasim::TraceWriter writer(dir / "t.dsat", physical);
+  writer.append(0, ids({1U << 29U}));
+  check_contains(trace_error([&] { writer.finish(); }), "asks for 336593225 bytes of memory; ");
+}
+
 TEST_CASE("a trace cannot end in the middle of a step", "[trace]") {
   const TempDir dir;
   dsasim::TraceWriter writer(dir / "t.dsat", header(3));

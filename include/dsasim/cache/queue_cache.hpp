@@ -112,11 +112,55 @@ class QueueCache final : public Cache {
 
   std::uint64_t place(std::uint64_t stamp) const noexcept { return stamp & (ring_places_ - 1); }
 
-  /// Replays accesses, all of them with a full cache or all with room for one more entry each.
+  /// Replays accesses, all of them with a full cache or all with room for one more entry each. Appends the misses and
+  /// returns their end. The members are copied first: through them, each store would make the compiler read them again.
   template <bool full>
   EntryId* replay(std::uint32_t base, std::span<const EntryId> ids, EntryId* missed,
                   SelectionOutcome& outcome) noexcept {
-    // Local copies: through the members, each store of a byte would make the compiler read them all again.
+    const EntryId* const first_missed = missed;
+    if constexpr (P::requeues_on_hit) {
+      missed = requeue<full>(base, ids, missed, outcome);
+    } else {
+      missed = queue_fills<full>(base, ids, missed, outcome);
+    }
+    const auto misses = static_cast<std::uint32_t>(missed - first_missed);
+    resident_ += full ? 0 : misses;
+    outcome.evictions += full ? misses : 0;
+    return missed;
+  }
+
+  /// All ones for a miss, zero for a hit. What the two do differently is masked, for a compiler would make a branch of
+  /// `miss ? a : b` in these loops.
+  static std::uint64_t miss_mask(std::uint32_t stamp, std::uint64_t head) noexcept {
+    return std::uint64_t{0} - (stamp < head ? 1U : 0U);
+  }
+
+  template <bool full>
+  EntryId* queue_fills(std::uint32_t base, std::span<const EntryId> ids, EntryId* missed,
+                       SelectionOutcome& outcome) noexcept {
+    std::uint32_t* const stamp_of = stamp_of_.data() + base;
+    std::uint64_t head = head_;
+    std::uint64_t tail = tail_;
+    std::uint32_t compulsory = 0;
+    for (const EntryId id : ids) {
+      const std::uint32_t stamp = stamp_of[value(id)];
+      const std::uint64_t miss = miss_mask(stamp, head);
+      *missed = id;
+      missed += miss & 1U;
+      compulsory += stamp == never ? 1U : 0U;
+      stamp_of[value(id)] = static_cast<std::uint32_t>((tail & miss) | (stamp & ~miss));
+      tail += miss & 1U;
+      head += full ? miss & 1U : 0;
+    }
+    head_ = head;
+    tail_ = tail;
+    outcome.compulsory_misses += compulsory;
+    return missed;
+  }
+
+  template <bool full>
+  EntryId* requeue(std::uint32_t base, std::span<const EntryId> ids, EntryId* missed,
+                   SelectionOutcome& outcome) noexcept {
     std::uint32_t* const stamp_of = stamp_of_.data() + base;
     std::uint32_t* const key_at = key_at_.data();
     std::uint8_t* const live = live_.data();
@@ -124,48 +168,36 @@ class QueueCache final : public Cache {
     std::uint64_t head = head_;
     std::uint64_t tail = tail_;
     std::uint32_t compulsory = 0;
-    const EntryId* const first_missed = missed;
-    if constexpr (full && P::requeues_on_hit) {
+    if constexpr (full) {
       oldest();
     }
     const std::uint32_t* victim = victims_.data() + next_victim_;
     const std::uint32_t* victims_end = victims_.data() + victim_count_;
     for (const EntryId id : ids) {
-      assert(base + value(id) < stamp_of_.size());
       const std::uint32_t stamp = stamp_of[value(id)];
-      // All ones for a miss: what hits and misses do differently is masked, for a compiler makes a branch of ?: here.
-      const std::uint64_t miss = std::uint64_t{0} - (stamp < head ? 1U : 0U);
+      const std::uint64_t miss = miss_mask(stamp, head);
       *missed = id;
       missed += miss & 1U;
       compulsory += stamp == never ? 1U : 0U;
-      if constexpr (P::requeues_on_hit) {
-        live[(places & miss) | (stamp & (places - 1) & ~miss)] = 0;  // a miss leaves no place: the byte after the last
-        stamp_of[value(id)] = static_cast<std::uint32_t>(tail);
-        key_at[tail & (places - 1)] = base + value(id);
-        ++tail;
-        if constexpr (full) {
-          head = ((*victim + std::uint64_t{1}) & miss) | (head & ~miss);
-          victim += miss & 1U;
-          while ((victim == victims_end) | (live[*victim & (places - 1)] == 0))
-            [[unlikely]] {
-              next_victim_ = static_cast<std::size_t>(victim - victims_.data());
-              pass_dead_victim(tail);
-              victim = victims_.data() + next_victim_;
-              victims_end = victims_.data() + victim_count_;
-            }
-        }
-      } else {
-        stamp_of[value(id)] = static_cast<std::uint32_t>((tail & miss) | (stamp & ~miss));
-        tail += miss & 1U;
-        head += full ? miss & 1U : 0;
+      live[(places & miss) | (stamp & (places - 1) & ~miss)] = 0;  // a miss leaves no place: the byte after the last
+      stamp_of[value(id)] = static_cast<std::uint32_t>(tail);
+      key_at[tail & (places - 1)] = base + value(id);
+      ++tail;
+      if constexpr (full) {
+        head = ((*victim + std::uint64_t{1}) & miss) | (head & ~miss);
+        victim += miss & 1U;
+        while ((victim == victims_end) | (live[*victim & (places - 1)] == 0))
+          [[unlikely]] {
+            next_victim_ = static_cast<std::size_t>(victim - victims_.data());
+            pass_dead_victim(tail);
+            victim = victims_.data() + next_victim_;
+            victims_end = victims_.data() + victim_count_;
+          }
       }
     }
     next_victim_ = static_cast<std::size_t>(victim - victims_.data());
     head_ = head;
     tail_ = tail;
-    const auto misses = static_cast<std::uint32_t>(missed - first_missed);
-    resident_ += full ? 0 : misses;
-    outcome.evictions += full ? misses : 0;
     outcome.compulsory_misses += compulsory;
     return missed;
   }
