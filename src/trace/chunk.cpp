@@ -71,7 +71,8 @@ void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uin
     throw TraceError(where, "a chunk of request {} claims ids up to {}, in a context of {} entries", head.request,
                      head.id_limit - 1, context);
   }
-  if (head.longest_selection > head.id_limit || head.accesses > layers * head.steps * head.longest_selection) {
+  __extension__ using Wide = unsigned __int128;
+  if (head.longest_selection > head.id_limit || head.accesses > Wide{layers} * head.steps * head.longest_selection) {
     throw TraceError(where, "a chunk of request {} claims {} ids in selections of up to {}, of {} ids", head.request,
                      head.accesses, head.longest_selection, head.id_limit);
   }
@@ -81,6 +82,14 @@ void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uin
   if (memory > memory_limit(head)) {
     throw TraceError(where, "a chunk of {} bytes asks for {} bytes of memory; {} are allowed (docs/trace-format.md)",
                      head.payload_bytes, memory, memory_limit(head));
+  }
+  const Wide work_words = Wide{layers} * head.steps * (head.id_limit / 64);
+  const std::uint64_t work_limit = chunk_work_words + chunk_work_ratio * head.payload_bytes;
+  if (work_words > work_limit) {
+    throw TraceError(where,
+                     "a chunk of {} bytes claims {} steps over {} ids in {} layers, more than its size allows "
+                     "(docs/trace-format.md)",
+                     head.payload_bytes, head.steps, head.id_limit, layers);
   }
 }
 

@@ -25,6 +25,15 @@ inline constexpr std::uint64_t max_chunk_bytes = std::uint64_t{1} << 32U;
 inline constexpr std::uint64_t chunk_memory_bytes = std::uint64_t{1} << 28U;
 inline constexpr std::uint64_t chunk_memory_ratio = 1024;
 
+/// The words of all planes that decoding one chunk passes over, steps x layers x words of a plane, may be this many,
+/// plus so many times the chunk's size in the file: a few bytes that claim many steps over many ids must not take
+/// hours.
+inline constexpr std::uint64_t chunk_work_words = std::uint64_t{1} << 28U;
+inline constexpr std::uint64_t chunk_work_ratio = 1U << 16U;
+
+/// What the planes of one request's open chunk may come to in the writer.
+inline constexpr std::uint64_t max_writer_plane_bytes = std::uint64_t{1} << 32U;
+
 inline constexpr std::size_t record_bytes = 64;  ///< of a chunk's head and of the end record
 using RecordBytes = std::array<std::uint8_t, record_bytes>;
 

@@ -49,7 +49,7 @@ inline constexpr std::size_t stream_count = static_cast<std::size_t>(Stream::cou
 
 using StreamBytes = std::array<std::vector<std::uint8_t>, stream_count>;
 
-/// Steps of one generation of the window: it reaches back 32 to 64 steps. 16 and 64 came to within 1% in size; a longer
+/// Steps of one generation of the window: it reaches back 32 to 63 steps. 16 and 64 came to within 1% in size; a longer
 /// window costs decoding time, since every id in it is one more bit to read.
 inline constexpr std::uint32_t window_steps = 32;
 
@@ -134,6 +134,8 @@ class LaneDecoder {
   /// Checks the counts. `where` begins every error: file, request, layer.
   LaneDecoder(StreamBytes streams, std::uint32_t steps, std::uint64_t id_limit, bool has_scores, std::string where,
               InstructionSet set = best_instruction_set());
+  LaneDecoder(LaneDecoder&&) = default;  ///< and no copy: the readers of bits point into the streams
+  LaneDecoder& operator=(LaneDecoder&&) = default;
 
   /// The length of the next selection, to make room for it.
   std::uint32_t next_length() const;

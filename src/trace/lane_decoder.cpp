@@ -181,7 +181,10 @@ void LaneDecoder::next(EntryId* ids, std::uint16_t* scores) {
   insert_far(static_cast<std::uint32_t>(count - known));
   kernel.write_ids(planes_, ids);
   largest_id_ = count == 0 ? 0 : value(ids[count - 1]);
-  if (!bytes(Stream::orders).empty() && bytes(Stream::orders)[planes_.steps] != 0) {
+  if (const auto& orders = bytes(Stream::orders); !orders.empty() && orders[planes_.steps] != 0) {
+    if (orders[planes_.steps] != 1) {
+      damaged("the order of a selection is neither 0 nor 1");
+    }
     apply_order(ids, count);
   }
   if (has_scores_) {

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 namespace dsasim {
@@ -88,7 +89,11 @@ class TraceWriter::Impl {
   }
 
   void append(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) {
-    OpenChunk& chunk = open_.at(request);
+    if (finished_ || request >= open_.size()) {
+      throw std::logic_error(fmt::format("TraceWriter: append to request {} of {}{}", request, open_.size(),
+                                         finished_ ? " after finish()" : ""));
+    }
+    OpenChunk& chunk = open_[request];
     check(request, ids, scores);
     const std::size_t coded = chunk.lanes[chunk.next_layer].append(ids, scores);
     if (coded != ids.size()) {
@@ -111,6 +116,9 @@ class TraceWriter::Impl {
   }
 
   void finish() {
+    if (std::exchange(finished_, true)) {
+      throw std::logic_error("TraceWriter: finish() called twice");
+    }
     std::vector<std::uint64_t> steps;
     std::vector<Digest> digests;
     for (OpenChunk& chunk : open_) {
@@ -145,12 +153,19 @@ class TraceWriter::Impl {
     const std::uint64_t context =
         context_entries(header_, header_.requests[request], chunk.steps_before + chunk.head.steps);
     const std::uint64_t limit = logical ? std::min(context, max_entry_ids) : max_entry_ids;
+    std::uint32_t largest = 0;
     for (const EntryId id : ids) {
+      largest = std::max(largest, value(id));
       if (value(id) >= limit) {
         throw TraceError(place(request), "id {} lies outside the {} of {} entries{}", value(id),
                          logical ? "context" : "format's limit", limit,
                          logical ? " (physical ids must be declared)" : "");
       }
+    }
+    const std::uint64_t plane_bytes = header_.layers.size() * LanePlanes::bytes_for(std::uint64_t{largest} + 1);
+    if (plane_bytes > max_writer_plane_bytes) {
+      throw TraceError(place(request), "id {} asks for {} bytes of planes over {} layers; {} are allowed", largest,
+                       plane_bytes, header_.layers.size(), max_writer_plane_bytes);
     }
   }
 
@@ -200,6 +215,7 @@ class TraceWriter::Impl {
   OutputFile file_;
   std::vector<OpenChunk> open_;  ///< by request
   EndRecord end_;
+  bool finished_ = false;
 };
 
 TraceWriter::TraceWriter(const std::filesystem::path& path, const TraceHeader& header, const WriterOptions& options) {

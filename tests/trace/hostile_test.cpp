@@ -210,6 +210,16 @@ TEST_CASE("a chunk that asks for more memory than its size allows is refused whe
   }
 }
 
+TEST_CASE("a chunk that claims more work than its size allows is refused when the file is opened", "[trace]") {
+  Model model = empty_model(1, {0});
+  model.header.ids = dsasim::IdKind::physical;
+  model.requests[0] = {{{.ids = {1}, .scores = {}}}};
+  Forge forge(model);
+  forge.parts.chunks[0].head.id_limit = 1U << 24U;
+  forge.parts.chunks[0].head.steps = 1U << 16U;
+  check_contains(forge.verdict(), "claims 65536 steps over 16777216 ids in 1 layers, more than its size allows");
+}
+
 TEST_CASE("streams that come to more memory than the chunk's size allows are refused", "[trace]") {
   Forge forge = one_lane({{1}});
   // 288 MiB of zeros, which the mask for dropped zero bytes and zstd shrink to some KiB.
@@ -315,6 +325,11 @@ TEST_CASE("selections that contradict their streams or the chunk's head are refu
     Forge forge = one_lane({{5}, {101}});
     std::swap(forge.stream_of(0, 0, Stream::far_symbols)[0], forge.stream_of(0, 0, Stream::far_symbols)[1]);
     check_contains(forge.verdict(), "step 0: id 101 lies outside the context of 101 entries");
+  }
+  SECTION("with an order that is neither of the two") {
+    Forge forge = one_lane({{3, 2, 1}});
+    forge.stream_of(0, 0, Stream::orders) = {2};
+    check_contains(forge.verdict(), "the order of a selection is neither 0 nor 1");
   }
   SECTION("with ranks that repeat") {
     Forge forge = one_lane({{3, 2, 1}});

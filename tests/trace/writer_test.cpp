@@ -155,6 +155,33 @@ TEST_CASE("the writer refuses a header that no trace can have, before it touches
   CHECK_FALSE(std::filesystem::exists(dir / "t.dsat"));
 }
 
+TEST_CASE("an id that would cost the writer more memory than any trace should is refused at once", "[trace]") {
+  const TempDir dir;
+  dsasim::TraceHeader sparse;
+  sparse.ids = dsasim::IdKind::physical;
+  sparse.layers.resize(4);
+  sparse.requests.resize(1);
+  dsasim::TraceWriter writer(dir / "t.dsat", sparse);
+  std::string message;
+  try {
+    writer.append(0, std::vector{dsasim::EntryId{0x7FFFFFFF}});
+  } catch (const dsasim::TraceError& error) {
+    message = error.what();
+  }
+  check_contains(message, "request 0, step 0, layer 0: id 2147483647 asks for 5385486336 bytes of planes over 4 layers");
+}
+
+TEST_CASE("a writer that has finished takes nothing more", "[trace]") {
+  const TempDir dir;
+  dsasim::TraceHeader small;
+  small.layers.resize(1);
+  small.requests.resize(1);
+  dsasim::TraceWriter writer(dir / "t.dsat", small);
+  writer.finish();
+  CHECK_THROWS_AS(writer.append(0, {}), std::logic_error);
+  CHECK_THROWS_AS(writer.finish(), std::logic_error);
+}
+
 TEST_CASE("a file that cannot be created is the system's error", "[trace]") {
   const TempDir dir;
   CHECK_THROWS_AS(dsasim::TraceWriter(dir / "no/such/directory.dsat", header()), dsasim::SystemError);

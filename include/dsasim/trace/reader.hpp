@@ -58,8 +58,8 @@ class TraceReader {
   std::string digest() const;
 
   /// Reads and decodes everything and compares it with the checksums, the chunk headers and the digest.
-  /// Throws TraceError at the first thing that does not hold. `progress` is called with the bytes done so far.
-  void verify(const std::function<void(std::uint64_t bytes_done)>& progress = {}) const;
+  /// Throws TraceError at the first thing that does not hold. `progress` is called with the ids done so far.
+  void verify(const std::function<void(std::uint64_t ids_done)>& progress = {}) const;
 
  private:
   friend class RequestCursor;
@@ -77,7 +77,7 @@ class RequestCursor {
   RequestCursor(RequestCursor&&) noexcept;
   RequestCursor& operator=(RequestCursor&&) noexcept;
 
-  /// Moves to the next step; false after the last one.
+  /// Moves to the next step; false after the last one. After an exception the cursor can only be destroyed.
   bool next();
 
   /// The selection of one layer at the current step. Valid until the next call of next().
