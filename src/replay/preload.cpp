@@ -52,11 +52,9 @@ void fill(Cache& cache, std::uint32_t number, const DirectoryLayout& layout, con
   const std::uint64_t rounds = *std::max_element(taken.begin(), taken.end());
   for (std::uint64_t round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < streams.size(); ++i) {
-      // Both fill oldest first. With unequal shares the first positions line up at 0, the last at the prompts' ends.
-      const std::uint64_t skipped = warm == Warm::first ? 0 : rounds - taken[i];
       const std::uint64_t from = warm == Warm::first ? 0 : prompt_entries[i] - taken[i];
-      if (round >= skipped && round - skipped < taken[i]) {
-        insert(cache, number, layout.streams[streams[i]].base, from + round - skipped, future);
+      if (round < taken[i]) {
+        insert(cache, number, layout.streams[streams[i]].base, from + round, future);
       }
     }
   }

@@ -269,12 +269,11 @@ class ReferenceReplay {
       // In turns, oldest first: `first` counts from the beginning of the prompts, `prompt-tail` from their ends.
       for (std::uint64_t round = 0; round < rounds; ++round) {
         for (const Stream& stream : streams) {
-          const std::uint64_t from_end = rounds - round;
           std::optional<std::uint64_t> position;
           if (config_.warm == Warm::first && round < stream.share) {
             position = round;
-          } else if (config_.warm == Warm::prompt_tail && from_end <= stream.share) {
-            position = stream.prompt_entries - from_end;
+          } else if (config_.warm == Warm::prompt_tail && round < stream.share) {
+            position = stream.prompt_entries - stream.share + round;
           }
           if (position) {
             const Key key = key_of(stream.layer, stream.request, static_cast<std::uint32_t>(*position));
