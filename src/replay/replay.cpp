@@ -87,13 +87,19 @@ class Replay {
 
   ReplayResult run() {
     const StepRange steps = effective_.steps;
-    for (std::uint64_t step = steps.first; step < steps.last; ++step) {
+    for (std::uint64_t step = steps.first; step < steps.last;) {
       advance_cursors(step);
-      for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
-        replay_layer(step, layer);
+      const std::uint64_t block = steps_together(step);
+      replay_block(step, block);
+      for (std::uint64_t i = 0; i < block; ++i) {
+        count_step(step + i, i);
       }
+      for (std::uint64_t i = 1; i < block; ++i) {
+        advance_cursors(step + i);
+      }
+      step += block;
       if (hooks_.on_step) {
-        hooks_.on_step(step - steps.first + 1, steps.last - steps.first);
+        hooks_.on_step(step - steps.first, steps.last - steps.first);
       }
     }
     for (const auto& cache : caches_) {
@@ -144,33 +150,81 @@ class Replay {
     }
   }
 
-  void replay_layer(std::uint64_t step, std::uint32_t layer) {
-    rows_.clear();
+  /// The steps that all requests have decoded, and in which the same requests decode.
+  std::uint64_t steps_together(std::uint64_t step) {
+    active_.clear();
+    std::uint64_t together = effective_.steps.last - step;
     for (std::uint32_t request = 0; request < cursors_.size(); ++request) {
       if (cursors_[request]) {
-        rows_.push_back({.step = step, .layer = layer, .request = request, .counters = select(step, layer, request)});
+        active_.push_back(request);
+        together = std::min(together, cursors_[request]->steps_ready());
+      } else if (const std::uint64_t start = trace_.header().requests[request].start_step; start > step) {
+        together = std::min(together, start - step);
       }
     }
-    if (step < effective_.steps.first + config_.warmup_steps) {
+    return together;
+  }
+
+  /// Where no cache serves two layers, one layer's steps are replayed together, so that its directories are fetched
+  /// from memory once a block and not once a step. The counts are the same; they are added up in the order of the
+  /// steps.
+  void replay_block(std::uint64_t step, std::uint64_t steps) {
+    const std::uint32_t layers = trace_.layer_count();
+    rows_.resize(steps * layers * active_.size());
+    const bool by_layer = (config_.scope == Scope::layer || config_.scope == Scope::stream) && !future_;
+    if (by_layer) {
+      for (std::uint32_t layer = 0; layer < layers; ++layer) {
+        for (std::uint64_t i = 0; i < steps; ++i) {
+          replay_layer(step, i, layer);
+        }
+      }
       return;
     }
-    price(layer);
-    for (const StepRow& row : rows_) {
-      result_.layers[layer] += row.counters;
-      result_.requests[row.request] += row.counters;
-      if (hooks_.on_row) {
-        hooks_.on_row(row);
+    for (std::uint64_t i = 0; i < steps; ++i) {
+      for (std::uint32_t layer = 0; layer < layers; ++layer) {
+        replay_layer(step, i, layer);
       }
     }
   }
 
-  Counters select(std::uint64_t step, std::uint32_t layer, std::uint32_t request) {
+  std::span<StepRow> rows_of(std::uint64_t ahead, std::uint32_t layer) {
+    return {rows_.data() + (ahead * trace_.layer_count() + layer) * active_.size(), active_.size()};
+  }
+
+  void replay_layer(std::uint64_t step, std::uint64_t ahead, std::uint32_t layer) {
+    const auto rows = rows_of(ahead, layer);
+    for (std::size_t i = 0; i < active_.size(); ++i) {
+      rows[i] = {.step = step + ahead,
+                 .layer = layer,
+                 .request = active_[i],
+                 .counters = select(step, ahead, layer, active_[i])};
+    }
+  }
+
+  void count_step(std::uint64_t step, std::uint64_t ahead) {
+    if (step < effective_.steps.first + config_.warmup_steps) {
+      return;
+    }
+    for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
+      const auto rows = rows_of(ahead, layer);
+      price(layer, rows);
+      for (const StepRow& row : rows) {
+        result_.layers[layer] += row.counters;
+        result_.requests[row.request] += row.counters;
+        if (hooks_.on_row) {
+          hooks_.on_row(row);
+        }
+      }
+    }
+  }
+
+  Counters select(std::uint64_t step, std::uint64_t ahead, std::uint32_t layer, std::uint32_t request) {
     const auto& stream = layout_.stream(layer, request, trace_.request_count());
     Cache& cache = *caches_[stream.cache];
-    const SelectionView selection = cursors_[request]->selection(layer);
+    const SelectionView selection = cursors_[request]->selection(layer, ahead);
     std::optional<EntryId> new_entry;
     if (layout_.reserves(stream)) {
-      new_entry = order_.new_entry(request, step - trace_.header().requests[request].start_step);
+      new_entry = order_.new_entry(request, step + ahead - trace_.header().requests[request].start_step);
     }
     Counters counters{.accesses = selection.size};
     if (new_entry && order_.inserts()) {
@@ -194,14 +248,14 @@ class Replay {
   }
 
   /// One gather fetches the misses of all requests; each layer of the group makes it once.
-  void price(std::uint32_t layer) {
+  void price(std::uint32_t layer, std::span<StepRow> rows) {
     Gather gather;
-    for (const StepRow& row : rows_) {
+    for (const StepRow& row : rows) {
       gather.missed_rows += row.counters.misses();
       gather.missed_pages += row.counters.missed_pages;
     }
     const double ns = memory_->gather_ns(gather) * trace_.header().layers[layer].group_size;
-    share_out(static_cast<std::uint64_t>(std::floor(ns + 0.5)), rows_);
+    share_out(static_cast<std::uint64_t>(std::floor(ns + 0.5)), rows);
   }
 
   const TraceReader& trace_;
@@ -217,7 +271,8 @@ class Replay {
   std::vector<std::unique_ptr<Cache>> caches_;
   std::vector<std::optional<RequestCursor>> cursors_;  ///< by request
   std::vector<EntryId> missed_;
-  std::vector<StepRow> rows_;
+  std::vector<std::uint32_t> active_;  ///< requests that decode in the current block
+  std::vector<StepRow> rows_;          ///< of the current block: by step, layer and active request
 };
 
 void check_positions(const TraceReader& trace, const ReplayConfig& config) {

@@ -256,9 +256,11 @@ class RequestCursor::Impl {
     return true;
   }
 
-  SelectionView selection(std::uint32_t layer) const noexcept {
+  std::uint64_t steps_ready() const noexcept { return std::min(decoded_, last_) - current_; }
+
+  SelectionView selection(std::uint32_t layer, std::uint64_t ahead) const noexcept {
     const LaneBlock& lane = block_[layer];
-    const std::size_t step = current_ - block_first_;
+    const std::size_t step = current_ + ahead - block_first_;
     const std::size_t from = lane.starts[step];
     return {.ids = lane.ids.data() + from,
             .scores = trace_.header().has_scores ? lane.scores.data() + from : nullptr,
@@ -377,8 +379,12 @@ bool RequestCursor::next() {
   return impl_->next();
 }
 
-SelectionView RequestCursor::selection(std::uint32_t layer) const noexcept {
-  return impl_->selection(layer);
+std::uint64_t RequestCursor::steps_ready() const noexcept {
+  return impl_->steps_ready();
+}
+
+SelectionView RequestCursor::selection(std::uint32_t layer, std::uint64_t ahead) const noexcept {
+  return impl_->selection(layer, ahead);
 }
 
 }  // namespace dsasim

@@ -80,8 +80,12 @@ class RequestCursor {
   /// Moves to the next step; false after the last one. After an exception the cursor can only be destroyed.
   bool next();
 
-  /// The selection of one layer at the current step. Valid until the next call of next().
-  SelectionView selection(std::uint32_t layer) const noexcept;
+  /// Steps that are decoded from the current one on, itself included: selection() can look ahead so far.
+  std::uint64_t steps_ready() const noexcept;
+
+  /// The selection of one layer at the current step, or `ahead` steps later. Valid until a call of next() that moves on
+  /// from the last step that is ready.
+  SelectionView selection(std::uint32_t layer, std::uint64_t ahead = 0) const noexcept;
 
  private:
   class Impl;
