@@ -9,7 +9,6 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <vector>
 
@@ -20,14 +19,13 @@ namespace dsasim {
 ///
 /// There are no slots. An entry that joins the queue is stamped with its place there, which only ever grows; it is
 /// resident exactly while its stamp is not below the head. So a look-up is a compare, and an eviction moves the head
-/// past one place without knowing whose it was. Where a hit requeues, the place left behind is dead, which a byte for
-/// each place says. (A byte and not a bit: neighbours are requeued one after the other, and each would wait for the
-/// word that the one before has just written.) The next live places are kept in `victims_`, found many at a time.
+/// past one place without knowing whose it was. Where a hit requeues, the place left behind is dead: its key's stamp is
+/// another. The next live places are kept in `victims_`, found many at a time.
 ///
 /// The loop over a full cache has no branch on hit or miss: one access in seven misses on real traces at twice the
 /// selection, at no pattern that a predictor could learn. With that branch an access cost three times as much.
 ///
-/// Bytes and keys of the places are a ring of `ring_places_`. When it is full of dead places, the live are requeued in
+/// The places' keys are a ring of `ring_places_`. When it is full of dead places, the live are requeued in
 /// their order: capacity entries every seven times as many accesses.
 template <QueuePolicy P>
 class QueueCache final : public Cache {
@@ -40,7 +38,6 @@ class QueueCache final : public Cache {
     constexpr std::uint64_t least_places = 1024;
     ring_places_ = std::bit_ceil(std::max(8 * capacity_entries_, least_places));
     if constexpr (P::requeues_on_hit) {
-      live_.resize(ring_places_ + 1);
       key_at_.resize(ring_places_);
     }
   }
@@ -96,7 +93,7 @@ class QueueCache final : public Cache {
         return false;
       }
       if constexpr (P::requeues_on_hit) {
-        if (key_at_[place(stamp)] != key || live_[place(stamp)] == 0) {
+        if (key_at_[place(stamp)] != key) {
           return false;
         }
       }
@@ -108,7 +105,6 @@ class QueueCache final : public Cache {
   /// Stamps of entries that were never in the cache, and of those evicted before the stamps were last rebased.
   static constexpr std::uint32_t never = 0;
   static constexpr std::uint32_t long_ago = 1;
-  static constexpr std::uint64_t most_at_once = 4096;
 
   std::uint64_t place(std::uint64_t stamp) const noexcept { return stamp & (ring_places_ - 1); }
 
@@ -163,7 +159,7 @@ class QueueCache final : public Cache {
                    SelectionOutcome& outcome) noexcept {
     std::uint32_t* const stamp_of = stamp_of_.data() + base;
     std::uint32_t* const key_at = key_at_.data();
-    std::uint8_t* const live = live_.data();
+    const std::uint32_t* const stamps = stamp_of_.data();
     const std::uint64_t places = ring_places_;
     std::uint64_t head = head_;
     std::uint64_t tail = tail_;
@@ -179,14 +175,13 @@ class QueueCache final : public Cache {
       *missed = id;
       missed += miss & 1U;
       compulsory += stamp == never ? 1U : 0U;
-      live[(places & miss) | (stamp & (places - 1) & ~miss)] = 0;  // a miss leaves no place: the byte after the last
       stamp_of[value(id)] = static_cast<std::uint32_t>(tail);
       key_at[tail & (places - 1)] = base + value(id);
       ++tail;
       if constexpr (full) {
         head = ((*victim + std::uint64_t{1}) & miss) | (head & ~miss);
         victim += miss & 1U;
-        while ((victim == victims_end) | (live[*victim & (places - 1)] == 0))
+        while ((victim == victims_end) | (stamps[key_at[*victim & (places - 1)]] != *victim))
           [[unlikely]] {
             next_victim_ = static_cast<std::size_t>(victim - victims_.data());
             pass_dead_victim(tail);
@@ -207,7 +202,7 @@ class QueueCache final : public Cache {
     if constexpr (!P::requeues_on_hit) {
       return head_;
     }
-    while (next_victim_ == victim_count_ || live_[place(victims_[next_victim_])] == 0) {
+    while (next_victim_ == victim_count_ || !is_live(victims_[next_victim_])) {
       pass_dead_victim(tail_);
     }
     return victims_[next_victim_];
@@ -218,46 +213,40 @@ class QueueCache final : public Cache {
       ++next_victim_;
       return;
     }
-    // The next live places below the tail, eight bytes at a time.
-    next_victim_ = 0;
-    victim_count_ = 0;
-    for (; scanned_ < tail && victim_count_ + 8 < victims_.size(); scanned_ = std::min(tail, (scanned_ / 8 + 1) * 8)) {
-      std::uint64_t eight = 0;
-      std::memcpy(&eight, live_.data() + place(scanned_ / 8 * 8), sizeof eight);
-      eight &= ~std::uint64_t{0} << (8 * (scanned_ % 8));
-      for (; eight != 0; eight &= eight - 1) {
-        const std::uint64_t at = scanned_ / 8 * 8 + static_cast<unsigned>(std::countr_zero(eight)) / 8;
-        victims_[victim_count_] = static_cast<std::uint32_t>(at);
-        victim_count_ += at < tail ? 1 : 0;
-      }
+    const std::uint32_t* const stamps = stamp_of_.data();
+    const std::uint32_t* const key_at = key_at_.data();
+    std::uint32_t* victim = victims_.data();
+    std::uint64_t at = scanned_;
+    for (; at < tail && victim != victims_.data() + victims_.size() - 1; ++at) {
+      *victim = static_cast<std::uint32_t>(at);
+      victim += stamps[key_at[place(at)]] == at ? 1 : 0;
     }
+    scanned_ = at;
+    next_victim_ = 0;
+    victim_count_ = static_cast<std::size_t>(victim - victims_.data());
   }
+
+  /// True if the entry that joined there has not joined again since.
+  bool is_live(std::uint64_t at) const noexcept { return stamp_of_[key_at_[place(at)]] == at; }
 
   void enqueue(std::uint32_t key) noexcept {
     stamp_of_[key] = static_cast<std::uint32_t>(tail_);
     if constexpr (P::requeues_on_hit) {
       key_at_[place(tail_)] = key;
-      live_[place(tail_)] = 1;
     }
     ++tail_;
   }
 
-  /// How many places the tail may take now, at least one: they are marked live.
+  /// How many places the tail may take now, at least one.
   std::uint64_t make_room() {
     constexpr std::uint64_t stamps = std::uint64_t{1} << 32U;
     if (tail_ + 2 * ring_places_ > stamps) {
       rebase();
     }
-    if constexpr (P::requeues_on_hit) {
-      if (tail_ - head_ == ring_places_) {
-        requeue_live();
-      }
-      const std::uint64_t to_the_end = ring_places_ - place(tail_);
-      const std::uint64_t room = std::min({ring_places_ - (tail_ - head_), to_the_end, most_at_once});
-      std::memset(live_.data() + place(tail_), 1, room);
-      return room;
+    if (P::requeues_on_hit && tail_ - head_ == ring_places_) {
+      requeue_live();
     }
-    return ring_places_;
+    return ring_places_ - (P::requeues_on_hit ? tail_ - head_ : 0);
   }
 
   /// Gives the live entries new places in their old order, with no dead ones between.
@@ -265,7 +254,7 @@ class QueueCache final : public Cache {
     std::vector<std::uint32_t> keys;
     keys.reserve(resident_);
     for (std::uint64_t at = head_; at < tail_; ++at) {
-      if (live_[place(at)] != 0) {
+      if (is_live(at)) {
         keys.push_back(key_at_[place(at)]);
       }
     }
@@ -300,11 +289,10 @@ class QueueCache final : public Cache {
   std::uint64_t tail_ = head_;         ///< the next place
   std::uint64_t resident_ = 0;
   std::vector<std::uint32_t> stamp_of_;  ///< by key
-  std::vector<std::uint8_t> live_;       ///< by place: 0 if its entry was requeued since
   std::vector<std::uint32_t> key_at_;    ///< by place
 
   // The next places to evict, live when they were found; those requeued since are passed by.
-  std::array<std::uint32_t, 48> victims_{};
+  std::array<std::uint32_t, 65> victims_{};
   std::size_t next_victim_ = 0;
   std::size_t victim_count_ = 0;
   std::uint64_t scanned_ = head_;  ///< places below are in victims_, or were evicted, or are dead

@@ -80,7 +80,7 @@ class Belady {
  public:
   static constexpr std::string_view name = "belady";
   static constexpr std::string_view sentence =
-      "Evicts the entry whose next access is farthest: the fewest misses possible, from knowing the future.";
+      "Evicts the entry whose next access is farthest: no policy that admits every miss misses less.";
   static constexpr std::string_view source = "Belady, IBM Systems Journal 5(2), 1966";
   static constexpr std::array parameters{
       PolicyParameter{"bypass", "0", "0|1", "1 fetches an entry without admitting it if it would be the next victim"}};
