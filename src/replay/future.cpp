@@ -99,39 +99,30 @@ Future::Future(const TraceReader& trace, const ReplayConfig& config, StepRange s
 void Future::decode(StepRange window_steps, Window& window) {
   window.entries.clear();
   window.selections.clear();
-  const std::uint32_t requests = trace_.request_count();
-  std::vector<std::optional<RequestCursor>> cursors(requests);
+  BatchCursor batch(trace_, window_steps.last);
   for (std::uint64_t step = window_steps.first; step < window_steps.last; ++step) {
-    for (std::uint32_t request = 0; request < requests; ++request) {
-      const std::uint64_t start = trace_.header().requests[request].start_step;
-      if (!cursors[request] && step >= start && step - start < trace_.extent(request).steps) {
-        const std::uint64_t last = std::min(window_steps.last - start, trace_.extent(request).steps);
-        cursors[request].emplace(trace_, request, step - start, last);
-      }
-      if (cursors[request] && !cursors[request]->next()) {
-        cursors[request].reset();
-      }
-    }
+    batch.advance(step);
     for (std::uint32_t stream = 0; stream < layout_.streams.size(); ++stream) {
-      const auto& place = layout_.streams[stream];
-      auto& cursor = cursors[place.request];
-      if (!cursor) {
-        continue;
+      if (batch.decodes(layout_.streams[stream].request)) {
+        add_selection(window, stream, step, batch);
       }
-      std::optional<EntryId> new_entry;
-      if (layout_.reserves(place)) {
-        new_entry = order_.new_entry(place.request, step - trace_.header().requests[place.request].start_step);
-      }
-      const bool insert = new_entry && order_.inserts();
-      if (insert) {
-        window.entries.push_back(*new_entry);
-      }
-      const auto ids = order_.accesses(cursor->selection(place.layer), new_entry);
-      window.entries.insert(window.entries.end(), ids.begin(), ids.end());
-      window.selections.push_back(
-          {.stream = stream, .accesses = static_cast<std::uint32_t>(ids.size()), .insert = insert});
     }
   }
+}
+
+void Future::add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const BatchCursor& batch) {
+  const auto& place = layout_.streams[stream];
+  std::optional<EntryId> new_entry;
+  if (layout_.reserves(place)) {
+    new_entry = order_.new_entry(place.request, step - trace_.header().requests[place.request].start_step);
+  }
+  const bool insert = new_entry && order_.inserts();
+  if (insert) {
+    window.entries.push_back(*new_entry);
+  }
+  const auto ids = order_.accesses(batch.selection(place.request, place.layer), new_entry);
+  window.entries.insert(window.entries.end(), ids.begin(), ids.end());
+  window.selections.push_back({.stream = stream, .accesses = static_cast<std::uint32_t>(ids.size()), .insert = insert});
 }
 
 void Future::walk_back(const Window& window) {

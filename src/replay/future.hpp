@@ -2,6 +2,7 @@
 
 #include "dsasim/cache/cache.hpp"
 #include "replay/access_order.hpp"
+#include "replay/batch_cursor.hpp"
 #include "replay/directory_layout.hpp"
 
 #include <cstdint>
@@ -60,6 +61,7 @@ class Future {
   };
 
   void decode(StepRange window_steps, Window& window);
+  void add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const BatchCursor& batch);
   void walk_back(const Window& window);
   NextUse use_before(std::uint32_t cache, std::uint32_t key, bool access);
   void load_next_block();

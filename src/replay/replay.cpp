@@ -2,6 +2,7 @@
 
 #include "dsasim/error.hpp"
 #include "replay/access_order.hpp"
+#include "replay/batch_cursor.hpp"
 #include "replay/directory_layout.hpp"
 #include "replay/future.hpp"
 #include "replay/no_cache.hpp"
@@ -78,24 +79,25 @@ class Replay {
         order_(trace.header(), config_),
         memory_(make_memory_model(config.memory)),
         pages_(effective_.page_tokens, trace.header().unit_tokens),
-        layout_(make_layout(trace, config, effective_.capacity_entries)) {
+        layout_(make_layout(trace, config, effective_.capacity_entries)),
+        batch_(trace, effective_.steps.last) {
     result_.layers.resize(trace.layer_count());
     result_.requests.resize(trace.request_count());
     make_caches();
-    cursors_.resize(trace.request_count());
   }
 
   ReplayResult run() {
     const StepRange steps = effective_.steps;
     for (std::uint64_t step = steps.first; step < steps.last;) {
-      advance_cursors(step);
-      const std::uint64_t block = steps_together(step);
+      batch_.advance(step);
+      const std::uint64_t block = batch_.steps_together(step);
+      find_active();
       replay_block(step, block);
       for (std::uint64_t i = 0; i < block; ++i) {
         count_step(step + i, i);
       }
       for (std::uint64_t i = 1; i < block; ++i) {
-        advance_cursors(step + i);
+        batch_.advance(step + i);
       }
       step += block;
       if (hooks_.on_step) {
@@ -136,33 +138,13 @@ class Replay {
     }
   }
 
-  /// A request's cursor exists while the request decodes.
-  void advance_cursors(std::uint64_t step) {
-    for (std::uint32_t request = 0; request < cursors_.size(); ++request) {
-      const std::uint64_t start = trace_.header().requests[request].start_step;
-      if (!cursors_[request] && step >= start && step - start < trace_.extent(request).steps) {
-        const std::uint64_t last = std::min(trace_.extent(request).steps, effective_.steps.last - start);
-        cursors_[request].emplace(trace_, request, step - start, last);
-      }
-      if (cursors_[request] && !cursors_[request]->next()) {
-        cursors_[request].reset();
-      }
-    }
-  }
-
-  /// The steps that all requests have decoded, and in which the same requests decode.
-  std::uint64_t steps_together(std::uint64_t step) {
+  void find_active() {
     active_.clear();
-    std::uint64_t together = effective_.steps.last - step;
-    for (std::uint32_t request = 0; request < cursors_.size(); ++request) {
-      if (cursors_[request]) {
+    for (std::uint32_t request = 0; request < trace_.request_count(); ++request) {
+      if (batch_.decodes(request)) {
         active_.push_back(request);
-        together = std::min(together, cursors_[request]->steps_ready());
-      } else if (const std::uint64_t start = trace_.header().requests[request].start_step; start > step) {
-        together = std::min(together, start - step);
       }
     }
-    return together;
   }
 
   /// Where no cache serves two layers, one layer's steps are replayed together, so that its directories are fetched
@@ -221,7 +203,7 @@ class Replay {
   Counters select(std::uint64_t step, std::uint64_t ahead, std::uint32_t layer, std::uint32_t request) {
     const auto& stream = layout_.stream(layer, request, trace_.request_count());
     Cache& cache = *caches_[stream.cache];
-    const SelectionView selection = cursors_[request]->selection(layer, ahead);
+    const SelectionView selection = batch_.selection(request, layer, ahead);
     std::optional<EntryId> new_entry;
     if (layout_.reserves(stream)) {
       new_entry = order_.new_entry(request, step + ahead - trace_.header().requests[request].start_step);
@@ -266,10 +248,10 @@ class Replay {
   std::unique_ptr<const MemoryModel> memory_;
   PageCounter pages_;
   DirectoryLayout layout_;
+  BatchCursor batch_;
   ReplayResult result_;
   std::optional<Future> future_;
   std::vector<std::unique_ptr<Cache>> caches_;
-  std::vector<std::optional<RequestCursor>> cursors_;  ///< by request
   std::vector<EntryId> missed_;
   std::vector<std::uint32_t> active_;  ///< requests that decode in the current block
   std::vector<StepRow> rows_;          ///< of the current block: by step, layer and active request

@@ -257,7 +257,7 @@ void LaneDecoder::read_scores(std::uint16_t* scores, std::uint32_t count) {
 
 void LaneDecoder::check_exhausted() const {
   bool complete = steady_.exhausted() && wavering_.exhausted() && returning_.exhausted() && far_extra_.exhausted();
-  for (std::size_t i = static_cast<std::size_t>(Stream::ranks_byte_0); i < stream_count; ++i) {
+  for (auto i = static_cast<std::size_t>(Stream::ranks_byte_0); i < stream_count; ++i) {
     complete = complete && at_[i] == sizes_[i];
   }
   constexpr auto far = static_cast<std::size_t>(Stream::far_symbols);

@@ -1,7 +1,8 @@
 // The two loops of the lane decoder. Included once for each instruction set by lane_decoder.cpp, inside a namespace of
 // its own, with DSASIM_TARGET (the function attribute) and deposit_bits() defined for that set. No include guard.
 
-/// Reads the classes' bits into planes.next and adds them to the window, block by block. Returns the ids selected; far ids are still to come.
+/// Reads the classes' bits into planes.next and adds them to the window, block by block. Returns the ids selected; far
+/// ids are still to come.
 DSASIM_TARGET std::uint64_t merge_classes(LanePlanes& planes, BitReader& steady_bits, BitReader& wavering_bits,
                                           BitReader& returning_bits) {
   BitReader steady = steady_bits;  // copies: the compiler keeps them in registers
@@ -28,10 +29,9 @@ DSASIM_TARGET std::uint64_t merge_classes(LanePlanes& planes, BitReader& steady_
       const std::uint64_t both = one & two;
       const std::uint64_t either = one ^ two;
       const std::uint64_t recent = window & ~(one | two);
-      const std::uint64_t bits =
-          deposit_bits(steady.take(static_cast<unsigned>(std::popcount(both))), both) |
-          deposit_bits(wavering.take(static_cast<unsigned>(std::popcount(either))), either) |
-          deposit_bits(returning.take(static_cast<unsigned>(std::popcount(recent))), recent);
+      const std::uint64_t bits = deposit_bits(steady.take(static_cast<unsigned>(std::popcount(both))), both) |
+                                 deposit_bits(wavering.take(static_cast<unsigned>(std::popcount(either))), either) |
+                                 deposit_bits(returning.take(static_cast<unsigned>(std::popcount(recent))), recent);
       next[word] = bits;
       window_new[word] |= bits;
       selected += static_cast<unsigned>(std::popcount(bits));

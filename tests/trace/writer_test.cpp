@@ -168,7 +168,8 @@ TEST_CASE("an id that would cost the writer more memory than any trace should is
   } catch (const dsasim::TraceError& error) {
     message = error.what();
   }
-  check_contains(message, "request 0, step 0, layer 0: id 2147483647 asks for 5385486336 bytes of planes over 4 layers");
+  check_contains(message,
+                 "request 0, step 0, layer 0: id 2147483647 asks for 5385486336 bytes of planes over 4 layers");
 }
 
 TEST_CASE("a writer that has finished takes nothing more", "[trace]") {
