@@ -17,7 +17,7 @@ class BatchCursor {
   BatchCursor(const TraceReader& trace, std::uint64_t last)
       : trace_(trace), last_(last), cursors_(trace.request_count()) {}
 
-  /// Moves to `step`, the one after the last call's. The first call may name any.
+  /// Moves to `step`, the one after the last call's; any later one if idle() or at first.
   void advance(std::uint64_t step) {
     for (std::uint32_t request = 0; request < cursors_.size(); ++request) {
       auto& cursor = cursors_[request];
@@ -43,6 +43,11 @@ class BatchCursor {
       }
     }
     return together;
+  }
+
+  /// True in a gap in which no request decodes.
+  bool idle() const noexcept {
+    return std::none_of(cursors_.begin(), cursors_.end(), [](const auto& cursor) { return cursor.has_value(); });
   }
 
   bool decodes(std::uint32_t request) const noexcept { return cursors_[request].has_value(); }

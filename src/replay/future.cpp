@@ -102,6 +102,10 @@ void Future::decode(StepRange window_steps, Window& window) {
   BatchCursor batch(trace_, window_steps.last);
   for (std::uint64_t step = window_steps.first; step < window_steps.last; ++step) {
     batch.advance(step);
+    if (batch.idle()) {
+      step += batch.steps_together(step) - 1;
+      continue;
+    }
     for (std::uint32_t stream = 0; stream < layout_.streams.size(); ++stream) {
       if (batch.decodes(layout_.streams[stream].request)) {
         add_selection(window, stream, step, batch);

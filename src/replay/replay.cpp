@@ -25,7 +25,10 @@ class PageCounter {
       : page_tokens_(page_tokens), unit_tokens_(unit_tokens) {}
 
   std::uint64_t count(std::span<const EntryId> missed) {
-    ++stamp_;
+    if (++stamp_ == 0) {
+      std::fill(stamps_.begin(), stamps_.end(), 0);
+      stamp_ = 1;
+    }
     std::uint64_t pages = 0;
     for (const EntryId entry : missed) {
       const std::uint64_t page = std::uint64_t{value(entry)} * unit_tokens_ / page_tokens_;
@@ -41,8 +44,8 @@ class PageCounter {
  private:
   std::uint64_t page_tokens_;
   std::uint64_t unit_tokens_;
-  std::uint64_t stamp_ = 0;
-  std::vector<std::uint64_t> stamps_;
+  std::uint32_t stamp_ = 0;
+  std::vector<std::uint32_t> stamps_;
 };
 
 /// Gives each row its part of `total_ns` in proportion to its misses: the whole parts first, then one nanosecond each
@@ -92,12 +95,9 @@ class Replay {
       batch_.advance(step);
       const std::uint64_t block = batch_.steps_together(step);
       find_active();
-      replay_block(step, block);
-      for (std::uint64_t i = 0; i < block; ++i) {
-        count_step(step + i, i);
-      }
-      for (std::uint64_t i = 1; i < block; ++i) {
-        batch_.advance(step + i);
+      if (!batch_.idle()) {  // a gap between two requests may be of any length
+        replay_block(step, block);
+        count_block(step, block);
       }
       step += block;
       if (hooks_.on_step) {
@@ -130,6 +130,9 @@ class Replay {
       // More slots than ids are never filled: a capacity of "everything" must not cost memory.
       const auto slots =
           static_cast<std::uint32_t>(std::min<std::uint64_t>(shape.capacity_entries, shape.directory_entries));
+      if (slots > max_cache_entries) {
+        throw ConfigError("--capacity", "a cache of {} entries, at most {} are supported", slots, max_cache_entries);
+      }
       caches_.push_back(make_cache(config_.policy, slots, shape.directory_entries, number));
     }
     preload(caches_, layout_, trace_.header(), config_.warm, future_ ? &*future_ : nullptr);
@@ -180,6 +183,15 @@ class Replay {
                  .layer = layer,
                  .request = active_[i],
                  .counters = select(step, ahead, layer, active_[i])};
+    }
+  }
+
+  void count_block(std::uint64_t step, std::uint64_t steps) {
+    for (std::uint64_t i = 0; i < steps; ++i) {
+      count_step(step + i, i);
+    }
+    for (std::uint64_t i = 1; i < steps; ++i) {
+      batch_.advance(step + i);
     }
   }
 

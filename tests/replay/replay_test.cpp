@@ -432,6 +432,24 @@ TEST_CASE("The page size is 16 unless given, and the trace's if asked for", "[re
   CHECK(replay(trace.reader, config).config.page_tokens == 8);
 }
 
+TEST_CASE("A gap between two requests costs nothing, however long", "[replay]") {
+  PlainTrace trace = one_stream({{1}, {2}, {1}});
+  trace.header.requests.push_back({.prompt_tokens = 10, .start_step = 4'000'000'000});
+  trace.requests.push_back(trace.requests[0]);
+  const Written written(trace);
+  const TraceReader reader(written.path);
+  for (const char* policy : {"lru", "belady"}) {
+    CAPTURE(policy);
+    ReplayConfig config;
+    config.policy = parse_policy(policy);
+    config.scope = Scope::shared;
+    config.capacity = Capacity::parse("2");
+    const ReplayResult result = replay(reader, config);
+    CHECK(result.totals.accesses == 6);
+    CHECK(result.requests[1].hits == 1);
+  }
+}
+
 TEST_CASE("A truncated trace replays the whole chunks it has", "[replay]") {
   const Written trace(one_stream({{1}, {2}, {3}, {1}, {5}}));
   std::filesystem::resize_file(trace.path, std::filesystem::file_size(trace.path) - 1);

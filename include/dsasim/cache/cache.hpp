@@ -8,6 +8,9 @@
 
 namespace dsasim {
 
+/// The largest cache. Stamps, slots and places have 32 bits, and some need a few times the capacity of them.
+inline constexpr std::uint64_t max_cache_entries = std::uint64_t{1} << 28U;
+
 /// What one selection did to one cache. misses = accesses - hits.
 struct SelectionOutcome {
   std::uint32_t accesses = 0;

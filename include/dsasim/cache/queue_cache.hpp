@@ -23,11 +23,13 @@ namespace dsasim {
 /// another. The next live places are kept in `victims_`, found many at a time.
 ///
 /// The loop over a full cache has no branch on hit or miss: one access in seven misses on real traces at twice the
-/// selection, at no pattern that a predictor could learn. With that branch an access cost three times as much.
+/// selection, at no pattern that a predictor could learn.
 ///
-/// The places' keys are a ring of `ring_places_`. When it is full of dead places, the live are requeued in
-/// their order: capacity entries every seven times as many accesses.
-template <QueuePolicy P>
+/// The places' keys are a ring of `ring_places_`. When it is full, the live are requeued in their order, next to each
+/// other: capacity entries every seven times as many accesses.
+///
+/// Stamps have 32 bits and are rebased before they reach `stamp_limit`; tests make that happen sooner.
+template <QueuePolicy P, std::uint64_t stamp_limit = std::uint64_t{1} << 32U>
 class QueueCache final : public Cache {
  public:
   QueueCache(const PolicySpec& /*spec*/, std::uint32_t capacity_entries, std::uint32_t directory_entries,
@@ -35,8 +37,11 @@ class QueueCache final : public Cache {
       : capacity_entries_(std::min(capacity_entries, std::max(directory_entries, 1U))),
         stamp_of_(directory_entries, 0) {
     assert(capacity_entries >= 1);
+    // Eight times the capacity while that is cheap. At max_cache_entries it is twice, which is the least that works.
     constexpr std::uint64_t least_places = 1024;
-    ring_places_ = std::bit_ceil(std::max(8 * capacity_entries_, least_places));
+    constexpr std::uint64_t cheap_places = std::uint64_t{1} << 20U;
+    const std::uint64_t factor = capacity_entries_ <= cheap_places ? 8 : 2;
+    ring_places_ = std::bit_ceil(std::max(factor * capacity_entries_, least_places));
     if constexpr (P::requeues_on_hit) {
       key_at_.resize(ring_places_);
     }
@@ -239,8 +244,7 @@ class QueueCache final : public Cache {
 
   /// How many places the tail may take now, at least one.
   std::uint64_t make_room() {
-    constexpr std::uint64_t stamps = std::uint64_t{1} << 32U;
-    if (tail_ + 2 * ring_places_ > stamps) {
+    if (tail_ + 2 * ring_places_ > stamp_limit) {
       rebase();
     }
     if (P::requeues_on_hit && tail_ - head_ == ring_places_) {
