@@ -41,7 +41,7 @@ class AccessCache final : public Cache {
     }
     const bool evicts = directory_.full();
     announce(0);
-    admit(key);
+    directory_.admit(key, policy_);
     return evicts ? 1 : 0;
   }
 
@@ -83,7 +83,7 @@ class AccessCache final : public Cache {
         continue;
       }
       outcome.evictions += directory_.full() ? 1U : 0U;
-      admit(key);
+      directory_.admit(key, policy_);
     }
     return outcome;
   }
@@ -93,18 +93,6 @@ class AccessCache final : public Cache {
     if constexpr (P::needs_future) {
       policy_.on_next_use(next_uses_[i]);
     }
-  }
-
-  void admit(std::uint32_t key) noexcept {
-    SlotId slot{};
-    if (directory_.full()) {
-      slot = policy_.victim();
-      directory_.evict(slot);
-    } else {
-      slot = directory_.take_free_slot();
-    }
-    directory_.fill(slot, key);
-    policy_.on_fill(slot);
   }
 
   Directory directory_;

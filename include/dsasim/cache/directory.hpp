@@ -40,6 +40,33 @@ class Directory {
     return place_of_[key];
   }
 
+  /// Gives the entry a slot: the next free one, or that of the policy's victim, which is evicted.
+  template <class P>
+  void admit(std::uint32_t key, P& policy) noexcept {
+    SlotId slot{};
+    if (full()) {
+      slot = policy.victim();
+      evict(slot);
+    } else {
+      slot = take_free_slot();
+    }
+    fill(slot, key);
+    policy.on_fill(slot);
+  }
+
+  /// The entry was fetched and not admitted: its next miss is not compulsory.
+  void pass_by(std::uint32_t key) noexcept { place_of_[key] = evicted; }
+
+  bool invariant() const {
+    for (std::uint32_t slot = 0; slot < used_; ++slot) {
+      if (place_of_[key_of_[slot]] != slot) {
+        return false;
+      }
+    }
+    return used_ <= key_of_.size() && std::cmp_equal(used_, std::ranges::count_if(place_of_, is_resident));
+  }
+
+ private:
   /// The next slot while there is room: they are filled in order.
   SlotId take_free_slot() noexcept {
     assert(!full());
@@ -56,19 +83,6 @@ class Directory {
     key_of_[value(slot)] = key;
   }
 
-  /// The entry was fetched and not admitted: its next miss is not compulsory.
-  void pass_by(std::uint32_t key) noexcept { place_of_[key] = evicted; }
-
-  bool invariant() const {
-    for (std::uint32_t slot = 0; slot < used_; ++slot) {
-      if (place_of_[key_of_[slot]] != slot) {
-        return false;
-      }
-    }
-    return used_ <= key_of_.size() && std::cmp_equal(used_, std::ranges::count_if(place_of_, is_resident));
-  }
-
- private:
   std::vector<Place> place_of_;        ///< by key
   std::vector<std::uint32_t> key_of_;  ///< by slot
   // 64 bits, so that the compiler knows that a store to either array does not change it.

@@ -48,7 +48,7 @@ class StepCache final : public Cache {
       return 0;
     }
     const bool evicts = directory_.full();
-    admit(key);
+    directory_.admit(key, policy_);
     policy_.on_end();
     return evicts ? 1 : 0;
   }
@@ -81,20 +81,8 @@ class StepCache final : public Cache {
       const std::uint32_t key = base + value(entry);
       outcome.compulsory_misses += directory_.place_of(key) == never_seen ? 1U : 0U;
       outcome.evictions += directory_.full() ? 1U : 0U;
-      admit(key);
+      directory_.admit(key, policy_);
     }
-  }
-
-  void admit(std::uint32_t key) noexcept {
-    SlotId slot{};
-    if (directory_.full()) {
-      slot = policy_.victim();
-      directory_.evict(slot);
-    } else {
-      slot = directory_.take_free_slot();
-    }
-    directory_.fill(slot, key);
-    policy_.on_fill(slot);
   }
 
   Directory directory_;
