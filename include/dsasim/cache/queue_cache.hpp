@@ -110,6 +110,7 @@ class QueueCache final : public Cache {
   /// Stamps of entries that were never in the cache, and of those evicted before the stamps were last rebased.
   static constexpr std::uint32_t never = 0;
   static constexpr std::uint32_t long_ago = 1;
+  static constexpr std::size_t batch_size = 32;
 
   std::uint64_t place(std::uint64_t stamp) const noexcept { return stamp & (ring_places_ - 1); }
 
@@ -159,9 +160,77 @@ class QueueCache final : public Cache {
     return missed;
   }
 
+  /// With a full cache, batch by batch; what is left, and a batch in which the order matters, one by one.
   template <bool full>
   EntryId* requeue(std::uint32_t base, std::span<const EntryId> ids, EntryId* missed,
                    SelectionOutcome& outcome) noexcept {
+    // A smaller cache has not the victims that a batch may need: its misses evict each other.
+    while (full && capacity_entries_ >= batch_size && ids.size() >= batch_size) {
+      if (EntryId* const end = requeue_batch(base, ids.data(), missed, outcome); end != nullptr) {
+        missed = end;
+      } else {
+        missed = requeue_one_by_one<full>(base, ids.first(batch_size), missed, outcome);
+      }
+      ids = ids.subspan(batch_size);
+    }
+    return requeue_one_by_one<full>(base, ids, missed, outcome);
+  }
+
+  /// Looks all accesses of a batch up against the head as it stands, and then moves the head past as many live places
+  /// as missed. That is right unless one of the hits is among the entries that the batch's misses evict: whether it
+  /// came before or after its eviction is then for the one-by-one loop to say. Changes nothing and returns null in that
+  /// case, which takes an entry used again when it is nearly the oldest: 3% of the batches on k512-req_0.
+  EntryId* requeue_batch(std::uint32_t base, const EntryId* ids, EntryId* missed, SelectionOutcome& outcome) noexcept {
+    std::uint32_t* const stamp_of = stamp_of_.data() + base;
+    std::uint32_t* const key_at = key_at_.data();
+    const std::uint64_t last_place = ring_places_ - 1;
+    const auto head = static_cast<std::uint32_t>(head_);
+    EntryId* end = missed;
+    std::uint32_t compulsory = 0;
+    std::uint32_t oldest_hit = ~std::uint32_t{0};  // counted from the head; a miss wraps round and is never least
+    for (std::size_t i = 0; i < batch_size; ++i) {
+      const std::uint32_t stamp = stamp_of[value(ids[i])];
+      *end = ids[i];
+      end += stamp < head ? 1 : 0;
+      compulsory += stamp == never ? 1U : 0U;
+      oldest_hit = std::min(oldest_hit, stamp - head);
+    }
+    if (end != missed) {
+      const std::uint64_t new_head = place_of_victim(static_cast<std::size_t>(end - missed)) + 1;
+      if (oldest_hit < new_head - head_) {
+        forget_victims();
+        return nullptr;
+      }
+      head_ = new_head;
+    }
+    for (std::size_t i = 0; i < batch_size; ++i) {
+      stamp_of[value(ids[i])] = static_cast<std::uint32_t>(tail_ + i);
+      key_at[(tail_ + i) & last_place] = base + value(ids[i]);
+    }
+    tail_ += batch_size;
+    outcome.compulsory_misses += compulsory;
+    return end;
+  }
+
+  /// The place of the `count`th oldest entry from now, at least the first. It and those before it count as evicted.
+  std::uint64_t place_of_victim(std::size_t count) noexcept {
+    std::uint64_t last = 0;
+    while (count > 0) {
+      if (next_victim_ == victim_count_) {
+        pass_dead_victim(tail_);
+        continue;
+      }
+      const std::uint32_t at = victims_[next_victim_++];
+      const bool live = is_live(at);
+      last = live ? at : last;
+      count -= live ? 1 : 0;
+    }
+    return last;
+  }
+
+  template <bool full>
+  EntryId* requeue_one_by_one(std::uint32_t base, std::span<const EntryId> ids, EntryId* missed,
+                              SelectionOutcome& outcome) noexcept {
     std::uint32_t* const stamp_of = stamp_of_.data() + base;
     std::uint32_t* const key_at = key_at_.data();
     const std::uint32_t* const stamps = stamp_of_.data();
