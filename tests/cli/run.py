@@ -286,12 +286,24 @@ def full_disk_complaints(tool: Path, folder: Path) -> list[str]:
     return found
 
 
+def config_cases(repository: Path) -> list[Case]:
+    """Every file in configs/ is one that replay takes, and says what it sets."""
+    cases = []
+    for path in sorted((repository / "configs").glob("*.json")):
+        text = "".join(line for line in path.read_text().splitlines(True) if not line.lstrip().startswith("//"))
+        wanted = {key.replace("-", "_"): value for key, value in json.loads(text).items()}
+        cases.append(Case(f"configs/{path.name}", f"replay t.dsat --config {path} --json -", out=["schema"],
+                          check=config_is(**wanted)))
+    assert cases
+    return cases
+
+
 def main(repository: Path, tool: Path) -> int:
     failures = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_folder(folder, repository)
-        for case in CASES + help_cases(tool):
+        for case in CASES + help_cases(tool) + config_cases(repository):
             if found := complaints(case, tool, folder):
                 failures += 1
                 print(f"FAILED: {case.name}: dsasim {case.arguments}\n  " + "\n  ".join(found))
