@@ -287,7 +287,7 @@ class RequestCursor::Impl {
       chunk_largest_ = 0;
       ++next_chunk_;
     }
-    // Steps of one lane are decoded together, so that its planes stay in the cache; about 2 MiB of ids in all.
+    // Steps of one lane are decoded together, so that its planes stay in the cache; about 256 KiB of ids in all.
     constexpr std::uint64_t block_ids = std::uint64_t{1} << 16U;
     // Where selections differ much in length, their longest sets the bound: a file cannot ask for more by a small mean.
     const std::uint64_t ids_a_step = std::max<std::uint64_t>(1, chunk_->accesses / chunk_->steps);
