@@ -95,7 +95,7 @@ class Replay {
       batch_.advance(step);
       const std::uint64_t block = batch_.steps_together(step);
       find_active();
-      if (!batch_.idle()) {  // a gap between two requests may be of any length
+      if (!active_.empty()) {  // a gap between two requests may be of any length
         replay_block(step, block);
         count_block(step, block);
       }

@@ -103,7 +103,7 @@ int run(const Options& options) {
   refuse_same_file("--per-step", options.per_step, "the trace itself", options.trace);
   refuse_same_file("--per-step", options.per_step, "the file of --json", options.json);
   const TraceReader trace(options.trace, {.allow_truncated = options.allow_truncated});
-  effective_config(trace, options.config);
+  const std::uint64_t entry_bytes = effective_config(trace, options.config).entry_bytes;
   if (trace.truncated()) {
     spdlog::warn("{} is cut off; replaying its {} whole chunks", trace.name(), trace.chunk_count());
   }
@@ -119,7 +119,6 @@ int run(const Options& options) {
   Progress progress("replay");
   ReplayHooks hooks;
   hooks.on_step = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
-  const std::uint64_t entry_bytes = options.config.entry_bytes.value_or(trace.header().entry_bytes);
   std::string rows(step_csv_header);
   if (per_step) {
     hooks.on_row = [&](const StepRow& row) {
