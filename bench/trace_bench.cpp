@@ -5,6 +5,7 @@
 #include "dsasim/trace/reader.hpp"
 #include "dsasim/trace/writer.hpp"
 #include "trace/lane.hpp"
+#include "trace/lane_frame.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -39,11 +40,14 @@ void decode_lane(benchmark::State& state) {
     encoder.append(selection, {});
     ids += selection.size();
   }
-  const trace::StreamBytes streams = encoder.take();
+  const trace::LaneFrame frame = trace::pack_lane(encoder.take());
   const std::uint64_t id_limit = TraceReader(trace_path).extent(0).id_limit;
   std::vector<EntryId> out(id_limit + trace::decode_slack);
+  trace::LaneUnpacker unpacker;
+  const auto streams = unpacker.unpack(frame.compressed, frame.plain_bytes, ~0U, trace::stream_slack(id_limit), "lane");
+  trace::LaneDecoder decoder(/*has_scores=*/false, set);
   for (auto _ : state) {
-    trace::LaneDecoder decoder(streams, static_cast<std::uint32_t>(selections.size()), id_limit, false, "lane", set);
+    decoder.begin(streams, static_cast<std::uint32_t>(selections.size()), id_limit, "lane");
     for (std::size_t step = 0; step < selections.size(); ++step) {
       decoder.next(out.data(), nullptr);
     }

@@ -1,13 +1,14 @@
 #include "trace/chunk.hpp"
 
 #include "dsasim/error.hpp"
-#include "trace/lane_frame.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -93,37 +94,50 @@ void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uin
   }
 }
 
-std::vector<LaneDecoder> load_chunk(const InputFile& file, const TraceHeader& header, const ChunkPlace& place) {
-  const std::string where = chunk_name(file, place.head);
-  std::vector<std::uint8_t> payload(place.head.payload_bytes);
-  file.read(place.offset + record_bytes, payload);
-  if (XXH3_64bits(payload.data(), payload.size()) != place.head.payload_hash) {
-    throw TraceError(where, "the chunk at byte {} does not match its checksum", place.offset);
+void ChunkPayload::load(const InputFile& file, const TraceHeader& header, const ChunkPlace& place) {
+  name_ = chunk_name(file, place.head);
+  id_limit_ = place.head.id_limit;
+  bytes_.resize(place.head.payload_bytes);
+  file.read(place.offset + record_bytes, bytes_);
+  if (XXH3_64bits(bytes_.data(), bytes_.size()) != place.head.payload_hash) {
+    throw TraceError(name_, "the chunk at byte {} does not match its checksum", place.offset);
   }
   const std::size_t layers = header.layers.size();
-  std::span<const std::uint8_t> rest(payload);
+  std::span<const std::uint8_t> rest(bytes_);
   rest = rest.subspan(8 * layers);
-  std::uint64_t memory_left = memory_limit(place.head);
-  std::vector<LaneDecoder> lanes;
-  lanes.reserve(layers);
+  frames_.clear();
   for (std::size_t layer = 0; layer < layers; ++layer) {
     std::array<std::uint32_t, 2> sizes{};
-    std::memcpy(sizes.data(), payload.data() + 8 * layer, sizeof sizes);
-    const std::string lane_name = fmt::format("{}, layer {}", where, layer);
+    std::memcpy(sizes.data(), bytes_.data() + 8 * layer, sizeof sizes);
     if (sizes[0] > rest.size()) {
-      throw TraceError(lane_name, "claims {} bytes, {} are left in its chunk", sizes[0], rest.size());
+      throw TraceError(lane_name(layer), "claims {} bytes, {} are left in its chunk", sizes[0], rest.size());
     }
-    StreamBytes streams = unpack_lane(rest.first(sizes[0]), sizes[1], memory_left, lane_name);
-    for (const auto& stream : streams) {
-      memory_left -= stream.size();
-    }
-    lanes.emplace_back(std::move(streams), place.head.steps, place.head.id_limit, header.has_scores, lane_name);
+    frames_.push_back({.compressed = rest.first(sizes[0]), .plain_bytes = sizes[1]});
     rest = rest.subspan(sizes[0]);
   }
   if (!rest.empty()) {
-    throw TraceError(where, "the chunk holds {} bytes that belong to no layer", rest.size());
+    throw TraceError(name_, "the chunk holds {} bytes that belong to no layer", rest.size());
   }
-  return lanes;
+  stream_bytes_left_ = static_cast<std::int64_t>(memory_limit(place.head));
+}
+
+StreamViews ChunkPayload::unpack(std::size_t layer, LaneUnpacker& unpacker) {
+  const Frame& frame = frames_[layer];
+  const auto limit = static_cast<std::uint64_t>(std::max<std::int64_t>(stream_bytes_left_, 0));
+  const StreamViews streams =
+      unpacker.unpack(frame.compressed, frame.plain_bytes, limit, stream_slack(id_limit_), lane_name(layer));
+  std::int64_t bytes = 0;
+  for (const auto& stream : streams) {
+    bytes += static_cast<std::int64_t>(stream.size());
+  }
+  if (stream_bytes_left_.fetch_sub(bytes) < bytes) {
+    throw TraceError(name_, "its streams come to more bytes than its size allows (docs/trace-format.md)");
+  }
+  return streams;
+}
+
+std::string ChunkPayload::lane_name(std::size_t layer) const {
+  return fmt::format("{}, layer {}", name_, layer);
 }
 
 }  // namespace dsasim::trace

@@ -2,14 +2,16 @@
 
 #include "trace/file_layout.hpp"
 #include "trace/lane.hpp"
+#include "trace/lane_frame.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
 
-// A .dsat file opened for reading: where its chunks lie, and one chunk read, checked and unpacked.
+// One chunk of a .dsat file, read, checked and unpacked.
 
 namespace dsasim::trace {
 
@@ -46,8 +48,31 @@ std::uint64_t memory_limit(const ChunkHead& head) noexcept;
 void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uint64_t steps_before,
                       const std::string& where);
 
-/// Reads the chunk, compares its checksum and unpacks its lanes, one decoder a layer.
-std::vector<LaneDecoder> load_chunk(const InputFile& file, const TraceHeader& header, const ChunkPlace& place);
+/// A chunk in memory, compressed, with its checksum compared. Its lanes are unpacked one by one, from any thread.
+class ChunkPayload {
+ public:
+  /// Replaces what was loaded before; memory is kept.
+  void load(const InputFile& file, const TraceHeader& header, const ChunkPlace& place);
+
+  /// The lane's streams, in the memory of `unpacker`. A lane is unpacked once: all of them together may come to the
+  /// chunk's memory_limit().
+  StreamViews unpack(std::size_t layer, LaneUnpacker& unpacker);
+
+  /// "FILE: request 3, steps 0-1023, layer 2": how errors name a lane.
+  std::string lane_name(std::size_t layer) const;
+
+ private:
+  struct Frame {
+    std::span<const std::uint8_t> compressed;
+    std::uint32_t plain_bytes = 0;
+  };
+
+  std::string name_;
+  std::uint64_t id_limit_ = 0;
+  std::vector<std::uint8_t> bytes_;
+  std::vector<Frame> frames_;                        ///< by layer
+  std::atomic<std::int64_t> stream_bytes_left_{0};  ///< of what all streams may come to; below 0: too much
+};
 
 /// "FILE: request 3, steps 0-1023": how errors name a chunk.
 std::string chunk_name(const InputFile& file, const ChunkHead& head);

@@ -47,7 +47,14 @@ enum class Stream : std::uint8_t {
 };
 inline constexpr std::size_t stream_count = static_cast<std::size_t>(Stream::count);
 
-using StreamBytes = std::array<std::vector<std::uint8_t>, stream_count>;
+using StreamBytes = std::array<std::vector<std::uint8_t>, stream_count>;  ///< as an encoder makes them
+using StreamViews = std::array<std::span<const std::uint8_t>, stream_count>;
+
+/// Readable bytes that a decoder wants after each stream, of whatever content: it looks for the end of a stream of bits
+/// once a selection, which reads at most a bit for each id, and BitReader reads nine bytes at a time.
+constexpr std::size_t stream_slack(std::uint64_t id_limit) noexcept {
+  return static_cast<std::size_t>(id_limit / 8) + 128;
+}
 
 /// Steps of one generation of the window: it reaches back 32 to 63 steps. 16 and 64 came to within 1% in size; a longer
 /// window costs decoding time, since every id in it is one more bit to read.
@@ -84,11 +91,14 @@ constexpr std::uint32_t gap_base(unsigned symbol) noexcept {
 /// The recent past of a lane as planes of bits over the id space, which grows as needed.
 struct LanePlanes {
   std::vector<std::uint64_t> one_ago, two_ago, next, window_new, window_old;
-  std::vector<std::uint8_t> live;  ///< by block: something in it was selected in this chunk
+  std::vector<std::uint8_t> live;     ///< by block: something in it was selected in this chunk
+  std::vector<std::uint32_t> listed;  ///< scratch: numbers of words, with room for a block more
   std::uint32_t steps = 0;         ///< taken so far
 
   /// Makes room for ids below `id_limit`.
   void reserve_ids(std::uint64_t id_limit);
+  /// The beginning of a chunk: no past. The memory is kept.
+  void clear() noexcept;
   /// The words of the id space; a multiple of block_words.
   std::size_t words() const noexcept { return next.size(); }
   /// `next` becomes one_ago; the generations of the window turn over when it is time. window_new already holds `next`.
@@ -123,29 +133,37 @@ class LaneEncoder {
 enum class InstructionSet : std::uint8_t {
   portable,
   bmi2,    ///< PDEP, POPCNT, TZCNT: Intel since 2013, AMD since 2017
-  avx512,  ///< and VPCOMPRESSB: Intel since 2019 (Ice Lake), AMD since 2022 (Zen 4)
+  avx512,  ///< and VPCOMPRESSB, VPCOMPRESSD: Intel since 2019 (Ice Lake), AMD since 2022 (Zen 4)
 };
 bool supported(InstructionSet set) noexcept;
 InstructionSet best_instruction_set() noexcept;
 
-/// Decodes a lane. Every input is safe: what does not fit throws TraceError, naming `where`, step by step.
+/// Decodes a lane, chunk after chunk. Every input is safe: what does not fit throws TraceError, naming `where`, step by
+/// step.
 class LaneDecoder {
  public:
-  /// Checks the counts. `where` begins every error: file, request, layer.
-  LaneDecoder(StreamBytes streams, std::uint32_t steps, std::uint64_t id_limit, bool has_scores, std::string where,
-              InstructionSet set = best_instruction_set());
-  LaneDecoder(LaneDecoder&&) = default;  ///< and no copy: the readers of bits point into the streams
-  LaneDecoder& operator=(LaneDecoder&&) = default;
+  explicit LaneDecoder(bool has_scores, InstructionSet set = best_instruction_set())
+      : has_scores_(has_scores), set_(set) {}
+
+  /// The lane of a chunk. Checks the counts. The streams must outlive the chunk's last next(), with stream_slack() bytes
+  /// after each. `where` begins every error: file, request, layer.
+  void begin(const StreamViews& streams, std::uint32_t steps, std::uint64_t id_limit, std::string where);
 
   /// The length of the next selection, to make room for it.
   std::uint32_t next_length() const;
+  /// False if it was logged in another order than ascending.
+  bool next_ascending() const noexcept;
 
-  /// Decodes the next selection. `ids` has room for next_length() + decode_slack, `scores` for next_length(), or is
-  /// null if there are none or they are not wanted.
+  /// Decodes the next selection. `ids` has room for next_length() + decode_slack, or is null if only the set is wanted;
+  /// `scores` for next_length(), or is null if there are none or they are not wanted.
   void next(EntryId* ids, std::uint16_t* scores);
 
-  /// The largest id of the selection that next() decoded last; 0 if it was empty.
+  /// The selection that next() decoded last, as bits over the ids. Valid until the call after the next one.
+  std::span<const std::uint64_t> set() const noexcept { return planes_.one_ago; }
+  /// Its largest id; 0 if it was empty.
   std::uint32_t largest_id() const noexcept { return largest_id_; }
+
+  std::uint32_t steps_left() const noexcept { return steps_ - planes_.steps; }
 
   /// After the last step: all streams were used up.
   void check_exhausted() const;
@@ -155,23 +173,23 @@ class LaneDecoder {
   void insert_far(std::uint32_t count);
   void apply_order(EntryId* ids, std::uint32_t count);
   void read_scores(std::uint16_t* scores, std::uint32_t count);
-  const std::vector<std::uint8_t>& bytes(Stream stream) const noexcept {
+  std::uint32_t largest_selected() const noexcept;
+  std::span<const std::uint8_t> bytes(Stream stream) const noexcept {
     return streams_[static_cast<std::size_t>(stream)];
   }
   [[noreturn]] void damaged(const char* what) const;
 
-  StreamBytes streams_;
-  std::array<std::size_t, stream_count> sizes_{};  ///< without the zeros
-  std::array<std::size_t, stream_count> at_{};     ///< next byte of the streams read in bytes
+  bool has_scores_;
+  InstructionSet set_;
+  StreamViews streams_;
+  std::array<std::size_t, stream_count> at_{};  ///< next byte of the streams read in bytes
   BitReader steady_, wavering_, returning_, far_extra_;
   LanePlanes planes_;
-  std::uint32_t steps_;
-  std::uint64_t id_limit_;
-  bool has_scores_;
+  std::uint32_t steps_ = 0;
+  std::uint64_t id_limit_ = 0;
   std::string where_;
-  InstructionSet set_;
   std::uint32_t largest_id_ = 0;
-  std::vector<EntryId> ascending_;  ///< scratch for apply_order
+  std::vector<EntryId> sorted_;  ///< scratch: the ids of a selection that is not ascending
 };
 
 /// Ids that next() may write beyond the selection's length.

@@ -13,6 +13,58 @@
 namespace dsasim::trace {
 namespace {
 
+// ---- Lists of words, for the sets without vectors ----
+
+/// Puts the words for which `wanted` is not zero into planes.listed; returns how many.
+template <class Wanted>
+inline std::size_t list_words(LanePlanes& planes, Wanted&& wanted) {
+  std::uint32_t* list = planes.listed.data();
+  std::size_t listed = 0;
+  for (std::size_t block = 0; block < planes.live.size(); ++block) {
+    if (planes.live[block] == 0) {
+      continue;
+    }
+    for (std::size_t word = block * block_words; word < (block + 1) * block_words; ++word) {
+      list[listed] = static_cast<std::uint32_t>(word);
+      listed += wanted(word) != 0 ? 1U : 0U;
+    }
+  }
+  return listed;
+}
+
+/// Those that hold ids of the window, where all classes but far have their members. Clears planes.next for them.
+inline std::size_t list_active(LanePlanes& planes) {
+  const std::uint64_t* window_new = planes.window_new.data();
+  const std::uint64_t* window_old = planes.window_old.data();
+  std::uint64_t* next = planes.next.data();
+  return list_words(planes, [=](std::size_t word) {
+    next[word] = 0;
+    return window_new[word] | window_old[word];
+  });
+}
+
+inline std::size_t list_selected(LanePlanes& planes) {
+  return list_words(planes, [next = planes.next.data()](std::size_t word) { return next[word]; });
+}
+
+/// Four ids at a time without asking how many are left: a loop that stops at each last one is mispredicted once a word.
+/// Two ids go into one store, which also keeps the compiler from gathering them in a vector register first.
+inline EntryId* write_word(std::uint64_t bits, std::uint32_t first_id, EntryId* ids) noexcept {
+  const int count = std::popcount(bits);
+  const std::uint64_t base = first_id * ((std::uint64_t{1} << 32U) + 1);
+  for (int done = 0; done < count;) {
+    for (int pair = 0; pair < 2; ++pair, done += 2) {
+      const auto low = static_cast<std::uint64_t>(std::countr_zero(bits));
+      bits &= bits - 1;
+      const auto high = static_cast<std::uint64_t>(std::countr_zero(bits));
+      bits &= bits - 1;
+      const std::uint64_t both = base + (high << 32U) + low;
+      std::memcpy(ids + done, &both, sizeof both);
+    }
+  }
+  return ids + count;
+}
+
 namespace portable {
 /// The lowest bits of `bits` moved to the places set in `mask`: x86's PDEP in software, a bit at a time.
 inline std::uint64_t deposit_bits(std::uint64_t bits, std::uint64_t mask) noexcept {
@@ -38,11 +90,48 @@ DSASIM_TARGET inline std::uint64_t deposit_bits(std::uint64_t bits, std::uint64_
 }  // namespace bmi2
 
 namespace avx512 {
-/// As the others: the ids of planes.next in ascending order. The places of a word's bits are packed as bytes and
-/// widened sixteen at a time; no branch depends on how many there are unless there are more than that (4% of the
-/// words).
-__attribute__((target("avx512f,avx512bw,avx512vbmi2,bmi,bmi2,popcnt"))) void write_ids(const LanePlanes& planes,
-                                                                                       EntryId* ids) {
+#define DSASIM_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2,bmi,bmi2,popcnt")))
+DSASIM_TARGET inline std::uint64_t deposit_bits(std::uint64_t bits, std::uint64_t mask) noexcept {
+  return _pdep_u64(bits, mask);
+}
+
+/// Appends those of a block's words that are not zero to the list.
+DSASIM_TARGET inline std::size_t list_block(__m512i words, std::size_t first_word, std::uint32_t* list) noexcept {
+  static_assert(block_words == 8);
+  const __mmask8 wanted = _mm512_test_epi64_mask(words, words);
+  const __m256i numbers = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                                           _mm256_set1_epi32(static_cast<int>(first_word)));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(list), _mm256_maskz_compress_epi32(wanted, numbers));
+  return static_cast<unsigned>(std::popcount(static_cast<unsigned>(wanted)));
+}
+
+DSASIM_TARGET std::size_t list_active(LanePlanes& planes) {
+  std::size_t listed = 0;
+  for (std::size_t block = 0; block < planes.live.size(); ++block) {
+    if (planes.live[block] != 0) {
+      const std::size_t word = block * block_words;
+      const __m512i window = _mm512_or_si512(_mm512_loadu_si512(planes.window_new.data() + word),
+                                             _mm512_loadu_si512(planes.window_old.data() + word));
+      _mm512_storeu_si512(planes.next.data() + word, _mm512_setzero_si512());
+      listed += list_block(window, word, planes.listed.data() + listed);
+    }
+  }
+  return listed;
+}
+
+DSASIM_TARGET std::size_t list_selected(LanePlanes& planes) {
+  std::size_t listed = 0;
+  for (std::size_t block = 0; block < planes.live.size(); ++block) {
+    if (planes.live[block] != 0) {
+      const std::size_t word = block * block_words;
+      listed += list_block(_mm512_loadu_si512(planes.next.data() + word), word, planes.listed.data() + listed);
+    }
+  }
+  return listed;
+}
+
+/// The places of a word's bits are packed as bytes and widened sixteen at a time.
+DSASIM_TARGET inline EntryId* write_word(std::uint64_t bits, std::uint32_t first_id, EntryId* ids) noexcept {
   alignas(64) static constexpr auto places = [] {
     std::array<std::uint8_t, 64> bytes{};
     for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -50,42 +139,36 @@ __attribute__((target("avx512f,avx512bw,avx512vbmi2,bmi,bmi2,popcnt"))) void wri
     }
     return bytes;
   }();
-  const __m512i all_places = _mm512_load_si512(places.data());
-  const std::uint64_t* next = planes.next.data();
-  for (std::size_t block = 0; block < planes.live.size(); ++block) {
-    if (planes.live[block] == 0) {
-      continue;
-    }
-    for (std::size_t word = block * block_words; word < (block + 1) * block_words; ++word) {
-      const std::uint64_t bits = next[word];
-      const int count = std::popcount(bits);
-      const __m512i base = _mm512_set1_epi32(static_cast<int>(word * 64));
-      const __m512i packed = _mm512_maskz_compress_epi8(bits, all_places);
-      const auto write = [&](__m128i sixteen, int at) __attribute__((always_inline, target("avx512f"))) {
-        _mm512_storeu_si512(ids + at, _mm512_add_epi32(base, _mm512_cvtepu8_epi32(sixteen)));
-      };
-      write(_mm512_castsi512_si128(packed), 0);
-      if (count > 16) [[unlikely]] {
-        write(_mm512_extracti32x4_epi32(packed, 1), 16);
-        write(_mm512_extracti32x4_epi32(packed, 2), 32);
-        write(_mm512_extracti32x4_epi32(packed, 3), 48);
-      }
-      ids += count;
+  const int count = std::popcount(bits);
+  const __m512i base = _mm512_set1_epi32(static_cast<int>(first_id));
+  const __m512i packed = _mm512_maskz_compress_epi8(bits, _mm512_load_si512(places.data()));
+  const auto write = [&](__m128i sixteen, int at) __attribute__((always_inline, target("avx512f"))) {
+    _mm512_storeu_si512(ids + at, _mm512_add_epi32(base, _mm512_cvtepu8_epi32(sixteen)));
+  };
+  write(_mm512_castsi512_si128(packed), 0);
+  if (count > 16) [[unlikely]] {
+    write(_mm512_extracti32x4_epi32(packed, 1), 16);
+    if (count > 32) [[unlikely]] {
+      write(_mm512_extracti32x4_epi32(packed, 2), 32);
+      write(_mm512_extracti32x4_epi32(packed, 3), 48);
     }
   }
+  return ids + count;
 }
+#include "trace/lane_kernel.inl"
+#undef DSASIM_TARGET
 }  // namespace avx512
 #endif
 
 struct Kernel {
   std::uint64_t (*merge_classes)(LanePlanes&, BitReader&, BitReader&, BitReader&);
-  void (*write_ids)(const LanePlanes&, EntryId*);
+  void (*write_ids)(LanePlanes&, EntryId*);
 };
 
 Kernel kernel_for(InstructionSet set) {
 #if defined(__x86_64__)
   if (set == InstructionSet::avx512) {
-    return {.merge_classes = bmi2::merge_classes, .write_ids = avx512::write_ids};
+    return {.merge_classes = avx512::merge_classes, .write_ids = avx512::write_ids};
   }
   if (set == InstructionSet::bmi2) {
     return {.merge_classes = bmi2::merge_classes, .write_ids = bmi2::write_ids};
@@ -95,7 +178,18 @@ Kernel kernel_for(InstructionSet set) {
   return {.merge_classes = portable::merge_classes, .write_ids = portable::write_ids};
 }
 
-constexpr std::array bit_streams = {Stream::steady, Stream::wavering, Stream::returning, Stream::far_extra};
+struct Gap {
+  std::uint32_t base;
+  std::uint32_t extra_bits;
+};
+/// By symbol: what GapCode stands for.
+constexpr auto gaps = [] {
+  std::array<Gap, gap_symbols> table{};
+  for (unsigned symbol = 0; symbol < gap_symbols; ++symbol) {
+    table[symbol] = {.base = gap_base(symbol), .extra_bits = gap_extra_bits(symbol)};
+  }
+  return table;
+}();
 
 }  // namespace
 
@@ -104,6 +198,7 @@ bool supported(InstructionSet set) noexcept {
   const bool bmi2 =
       static_cast<bool>(__builtin_cpu_supports("bmi")) && static_cast<bool>(__builtin_cpu_supports("bmi2"));
   const bool avx512 = bmi2 && static_cast<bool>(__builtin_cpu_supports("avx512bw")) &&
+                      static_cast<bool>(__builtin_cpu_supports("avx512vl")) &&
                       static_cast<bool>(__builtin_cpu_supports("avx512vbmi2"));
   return set == InstructionSet::portable || (set == InstructionSet::bmi2 && bmi2) ||
          (set == InstructionSet::avx512 && avx512);
@@ -121,32 +216,21 @@ InstructionSet best_instruction_set() noexcept {
   return InstructionSet::portable;
 }
 
-LaneDecoder::LaneDecoder(StreamBytes streams, std::uint32_t steps, std::uint64_t id_limit, bool has_scores,
-                         std::string where, InstructionSet set)
-    : streams_(std::move(streams)),
-      steps_(steps),
-      id_limit_(id_limit),
-      has_scores_(has_scores),
-      where_(std::move(where)),
-      set_(set) {
-  for (std::size_t i = 0; i < stream_count; ++i) {
-    sizes_[i] = streams_[i].size();
-  }
-  if (sizes_[static_cast<std::size_t>(Stream::lengths)] != std::size_t{4} * steps_) {
+void LaneDecoder::begin(const StreamViews& streams, std::uint32_t steps, std::uint64_t id_limit, std::string where) {
+  streams_ = streams;
+  at_ = {};
+  steps_ = steps;
+  id_limit_ = id_limit;
+  where_ = std::move(where);
+  planes_.clear();
+  if (bytes(Stream::lengths).size() != std::size_t{4} * steps_) {
     damaged("the number of selections is not the chunk's number of steps");
   }
-  if (const std::size_t orders = sizes_[static_cast<std::size_t>(Stream::orders)]; orders != 0 && orders != steps_) {
+  if (const std::size_t orders = bytes(Stream::orders).size(); orders != 0 && orders != steps_) {
     damaged("the number of orders is not the chunk's number of steps");
   }
   planes_.reserve_ids(id_limit_);
-  // One selection reads at most a bit for each id, and BitReader nine bytes at a time.
-  const std::size_t slack = planes_.words() * 8 + 16;
-  for (const Stream stream : bit_streams) {
-    streams_[static_cast<std::size_t>(stream)].resize(sizes_[static_cast<std::size_t>(stream)] + slack, 0);
-  }
-  const auto reader = [&](Stream stream) {
-    return BitReader(bytes(stream).data(), sizes_[static_cast<std::size_t>(stream)]);
-  };
+  const auto reader = [&](Stream stream) { return BitReader(bytes(stream).data(), bytes(stream).size()); };
   steady_ = reader(Stream::steady);
   wavering_ = reader(Stream::wavering);
   returning_ = reader(Stream::returning);
@@ -168,6 +252,11 @@ std::uint32_t LaneDecoder::next_length() const {
   return count;
 }
 
+bool LaneDecoder::next_ascending() const noexcept {
+  const auto orders = bytes(Stream::orders);
+  return orders.empty() || orders[planes_.steps] == 0;
+}
+
 void LaneDecoder::next(EntryId* ids, std::uint16_t* scores) {
   const std::uint32_t count = next_length();
   const Kernel kernel = kernel_for(set_);
@@ -179,22 +268,33 @@ void LaneDecoder::next(EntryId* ids, std::uint16_t* scores) {
     damaged("a selection holds more ids than its length");
   }
   insert_far(static_cast<std::uint32_t>(count - known));
-  kernel.write_ids(planes_, ids);
-  largest_id_ = count == 0 ? 0 : value(ids[count - 1]);
-  if (const auto& orders = bytes(Stream::orders); !orders.empty() && orders[planes_.steps] != 0) {
-    if (orders[planes_.steps] != 1) {
+  if (!next_ascending()) {
+    if (bytes(Stream::orders)[planes_.steps] != 1) {
       damaged("the order of a selection is neither 0 nor 1");
     }
+    sorted_.resize(count + decode_slack);
+    kernel.write_ids(planes_, sorted_.data());
     apply_order(ids, count);
+  } else if (ids != nullptr) {
+    kernel.write_ids(planes_, ids);
   }
   if (has_scores_) {
     read_scores(scores, count);
   }
   planes_.advance();
+  largest_id_ = count == 0 ? 0 : largest_selected();
+}
+
+std::uint32_t LaneDecoder::largest_selected() const noexcept {
+  std::size_t word = planes_.one_ago.size() - 1;
+  while (planes_.one_ago[word] == 0) {
+    --word;
+  }
+  return static_cast<std::uint32_t>(word * 64 + static_cast<unsigned>(std::bit_width(planes_.one_ago[word])) - 1);
 }
 
 void LaneDecoder::insert_far(std::uint32_t count) {
-  const auto& symbols = bytes(Stream::far_symbols);
+  const auto symbols = bytes(Stream::far_symbols);
   std::size_t& at = at_[static_cast<std::size_t>(Stream::far_symbols)];
   if (symbols.size() - at < count) {
     damaged("the far ids end before the last selection");
@@ -205,8 +305,8 @@ void LaneDecoder::insert_far(std::uint32_t count) {
     if (symbol >= gap_symbols) {
       damaged("a gap between far ids has an unknown symbol");
     }
-    const unsigned extra_bits = gap_extra_bits(symbol);
-    const std::uint64_t id = next_id + gap_base(symbol) + (far_extra_.take(extra_bits) & low_mask(extra_bits));
+    const Gap gap = gaps[symbol];
+    const std::uint64_t id = next_id + gap.base + (far_extra_.take(gap.extra_bits) & low_mask(gap.extra_bits));
     if (id >= id_limit_ || far_extra_.overrun()) {
       damaged("a far id lies beyond the largest id of the chunk");
     }
@@ -222,30 +322,32 @@ void LaneDecoder::insert_far(std::uint32_t count) {
   }
 }
 
+/// Takes the ids in ascending order from sorted_. `ids` may be null: the ranks are checked all the same.
 void LaneDecoder::apply_order(EntryId* ids, std::uint32_t count) {
-  ascending_.assign(ids, ids + count);
-  std::fill(ids, ids + count, EntryId{0xFFFFFFFF});
   constexpr EntryId unused{0xFFFFFFFF};
   for (std::uint32_t i = 0; i < count; ++i) {
     std::uint32_t rank = 0;
     for (unsigned byte = 0; byte < 4 && (byte == 0 || (count - 1) >> (8 * byte) != 0); ++byte) {
       const std::size_t stream = static_cast<std::size_t>(Stream::ranks_byte_0) + byte;
-      if (at_[stream] == sizes_[stream]) {
+      if (at_[stream] == streams_[stream].size()) {
         damaged("the ranks end before the last selection");
       }
       rank |= std::uint32_t{streams_[stream][at_[stream]++]} << (8 * byte);
     }
-    if (rank >= count || ascending_[rank] == unused) {
+    if (rank >= count || sorted_[rank] == unused) {
       damaged("the ranks of a selection are not a permutation");
     }
-    ids[i] = std::exchange(ascending_[rank], unused);
+    const EntryId id = std::exchange(sorted_[rank], unused);
+    if (ids != nullptr) {
+      ids[i] = id;
+    }
   }
 }
 
 void LaneDecoder::read_scores(std::uint16_t* scores, std::uint32_t count) {
   constexpr auto low = static_cast<std::size_t>(Stream::scores_low);
   constexpr auto high = static_cast<std::size_t>(Stream::scores_high);
-  if (sizes_[low] - at_[low] < count || sizes_[high] - at_[high] < count) {
+  if (streams_[low].size() - at_[low] < count || streams_[high].size() - at_[high] < count) {
     damaged("the scores end before the last selection");
   }
   for (std::uint32_t i = 0; scores != nullptr && i < count; ++i) {
@@ -258,10 +360,10 @@ void LaneDecoder::read_scores(std::uint16_t* scores, std::uint32_t count) {
 void LaneDecoder::check_exhausted() const {
   bool complete = steady_.exhausted() && wavering_.exhausted() && returning_.exhausted() && far_extra_.exhausted();
   for (auto i = static_cast<std::size_t>(Stream::ranks_byte_0); i < stream_count; ++i) {
-    complete = complete && at_[i] == sizes_[i];
+    complete = complete && at_[i] == streams_[i].size();
   }
   constexpr auto far = static_cast<std::size_t>(Stream::far_symbols);
-  if (!complete || at_[far] != sizes_[far]) {
+  if (!complete || at_[far] != streams_[far].size()) {
     damaged("a stream goes on after the last selection");
   }
 }

@@ -1,6 +1,7 @@
 #include "trace/lane_frame.hpp"
 
 #include "dsasim/error.hpp"
+#include "trace/zero_bytes.hpp"
 
 #include <zstd.h>
 
@@ -20,48 +21,15 @@ constexpr int zstd_level = 1;
 struct StreamRow {
   std::uint32_t stored_bytes;  ///< in the lane
   std::uint32_t stream_bytes;  ///< of the stream; stored_bytes differs if zero bytes are left out
+  bool is_dropped() const noexcept { return stored_bytes != stream_bytes; }
 };
 constexpr std::size_t table_bytes = stream_count * sizeof(StreamRow);
 
 /// A Huffman code spends at least a bit on a byte. Where most bytes are zero, a mask of the others and the others alone
 /// are smaller: 0.42 against 0.55 bits an id on the "returning" stream of k512-req_0.
-std::vector<std::uint8_t> drop_zero_bytes(const std::vector<std::uint8_t>& stream) {
-  std::vector<std::uint8_t> packed((stream.size() + 7) / 8, 0);
-  for (std::size_t i = 0; i < stream.size(); ++i) {
-    if (stream[i] != 0) {
-      packed[i / 8] = static_cast<std::uint8_t>(packed[i / 8] | 1U << (i % 8));
-      packed.push_back(stream[i]);
-    }
-  }
-  return packed;
-}
-
 bool mostly_zero(const std::vector<std::uint8_t>& stream) {
   const auto zeros = static_cast<std::size_t>(std::count(stream.begin(), stream.end(), std::uint8_t{0}));
   return zeros > stream.size() / 2;
-}
-
-std::vector<std::uint8_t> restore_zero_bytes(std::span<const std::uint8_t> packed, std::size_t size,
-                                             const std::string& where) {
-  const std::size_t mask_bytes = (size + 7) / 8;
-  if (packed.size() < mask_bytes) {
-    throw TraceError(where, "a stream's mask of {} bytes is cut off at {}", mask_bytes, packed.size());
-  }
-  std::vector<std::uint8_t> stream(size, 0);
-  std::size_t from = mask_bytes;
-  for (std::size_t byte = 0; byte < mask_bytes; ++byte) {
-    for (unsigned mask = packed[byte]; mask != 0; mask &= mask - 1) {
-      const std::size_t to = byte * 8 + static_cast<unsigned>(std::countr_zero(mask));
-      if (to >= size || from == packed.size()) {
-        throw TraceError(where, "a stream's mask does not fit its bytes");
-      }
-      stream[to] = packed[from++];
-    }
-  }
-  if (from != packed.size()) {
-    throw TraceError(where, "a stream has {} bytes more than its mask names", packed.size() - from);
-  }
-  return stream;
 }
 
 class Compressor {
@@ -93,6 +61,24 @@ class Compressor {
   std::vector<std::uint8_t> frame_;
 };
 
+/// Makes room for `size` bytes. What is there already keeps its memory, and its pages.
+void grow(std::vector<std::uint8_t>& bytes, std::size_t size) {
+  if (bytes.size() < size) {
+    bytes.resize(size);
+  }
+}
+
+void decompress(std::span<const std::uint8_t> compressed, std::span<std::uint8_t> plain, const std::string& where) {
+  // One context a thread: making one costs 160 KB of fresh memory.
+  thread_local const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
+  const std::size_t size =
+      ZSTD_decompressDCtx(context.get(), plain.data(), plain.size(), compressed.data(), compressed.size());
+  if (ZSTD_isError(size) != 0 || size != plain.size()) {
+    throw TraceError(where, "does not decompress to its {} bytes ({})", plain.size(),
+                     ZSTD_isError(size) != 0 ? ZSTD_getErrorName(size) : "too few");
+  }
+}
+
 }  // namespace
 
 LaneFrame pack_lane(const StreamBytes& streams) {
@@ -116,45 +102,44 @@ LaneFrame pack_lane(const StreamBytes& streams) {
   Compressor compressor;
   compressor.append(table.data(), table_bytes, false);
   for (std::size_t i = 0; i < stream_count; ++i) {
-    const bool dropped = table[i].stored_bytes != table[i].stream_bytes;
-    compressor.append(dropped ? packed[i].data() : streams[i].data(), table[i].stored_bytes, i + 1 == stream_count);
+    compressor.append(table[i].is_dropped() ? packed[i].data() : streams[i].data(), table[i].stored_bytes, i + 1 == stream_count);
   }
   return {.compressed = compressor.take(), .plain_bytes = static_cast<std::uint32_t>(plain_bytes)};
 }
 
-StreamBytes unpack_lane(std::span<const std::uint8_t> compressed, std::uint32_t plain_bytes,
-                        std::uint64_t stream_bytes_limit, const std::string& where) {
+StreamViews LaneUnpacker::unpack(std::span<const std::uint8_t> compressed, std::uint32_t plain_bytes,
+                                 std::uint64_t stream_bytes_limit, std::size_t slack_bytes, const std::string& where) {
   if (plain_bytes < table_bytes || plain_bytes > stream_bytes_limit + table_bytes) {
     throw TraceError(where, "claims {} bytes before compression; {} to {} are possible", plain_bytes, table_bytes,
                      stream_bytes_limit + table_bytes);
   }
-  std::vector<std::uint8_t> plain(plain_bytes);
-  const std::size_t size = ZSTD_decompress(plain.data(), plain.size(), compressed.data(), compressed.size());
-  if (ZSTD_isError(size) != 0 || size != plain.size()) {
-    throw TraceError(where, "does not decompress to its {} bytes ({})", plain_bytes,
-                     ZSTD_isError(size) != 0 ? ZSTD_getErrorName(size) : "too few");
-  }
+  grow(plain_, plain_bytes + slack_bytes + zero_bytes_slack);
+  decompress(compressed, std::span(plain_).first(plain_bytes), where);
   std::array<StreamRow, stream_count> table{};
-  std::memcpy(table.data(), plain.data(), table_bytes);
+  std::memcpy(table.data(), plain_.data(), table_bytes);
   std::uint64_t stored = table_bytes;
   std::uint64_t total = 0;
+  std::uint64_t restored = 0;
   for (const StreamRow& row : table) {
     stored += row.stored_bytes;
     total += row.stream_bytes;
+    restored += row.is_dropped() ? row.stream_bytes + zero_bytes_slack : 0;
   }
   if (stored != plain_bytes || total > stream_bytes_limit) {
     throw TraceError(where, "its table names {} bytes of {}, for streams of {} bytes of at most {}", stored,
                      plain_bytes, total, stream_bytes_limit);
   }
-  StreamBytes streams;
-  std::span<const std::uint8_t> rest(plain);
-  rest = rest.subspan(table_bytes);
+  grow(restored_, restored + slack_bytes);
+  StreamViews streams;
+  std::span<const std::uint8_t> rest = std::span(plain_).first(plain_bytes).subspan(table_bytes);
+  std::size_t restored_at = 0;
   for (std::size_t i = 0; i < stream_count; ++i) {
-    const auto bytes = rest.first(table[i].stored_bytes);
-    if (table[i].stored_bytes == table[i].stream_bytes) {
-      streams[i].assign(bytes.begin(), bytes.end());
-    } else {
-      streams[i] = restore_zero_bytes(bytes, table[i].stream_bytes, where);
+    streams[i] = rest.first(table[i].stored_bytes);
+    if (table[i].is_dropped()) {
+      const auto whole = std::span(restored_).subspan(restored_at, table[i].stream_bytes);
+      restore_zero_bytes(streams[i], whole, where);
+      streams[i] = whole;
+      restored_at += whole.size() + zero_bytes_slack;
     }
     rest = rest.subspan(table[i].stored_bytes);
   }

@@ -20,8 +20,18 @@ struct LaneFrame {
 /// Each stream is a zstd block of its own, so that each gets its own entropy code.
 LaneFrame pack_lane(const StreamBytes& streams);
 
-/// Throws TraceError, naming `where`. `stream_bytes_limit` bounds what the streams may come to together.
-StreamBytes unpack_lane(std::span<const std::uint8_t> compressed, std::uint32_t plain_bytes,
-                        std::uint64_t stream_bytes_limit, const std::string& where);
+/// Unpacks one lane after another into memory that it keeps: a chunk has as many bytes as the one before, and fresh
+/// pages for each of them cost as much as the decompression.
+class LaneUnpacker {
+ public:
+  /// The streams, valid until the next call, with `slack_bytes` readable after each. Throws TraceError, naming `where`.
+  /// `stream_bytes_limit` bounds what the streams may come to together.
+  StreamViews unpack(std::span<const std::uint8_t> compressed, std::uint32_t plain_bytes,
+                     std::uint64_t stream_bytes_limit, std::size_t slack_bytes, const std::string& where);
+
+ private:
+  std::vector<std::uint8_t> plain_;     ///< the lane, decompressed
+  std::vector<std::uint8_t> restored_;  ///< those of its streams whose zero bytes were dropped
+};
 
 }  // namespace dsasim::trace

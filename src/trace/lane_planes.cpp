@@ -26,6 +26,15 @@ void LanePlanes::reserve_ids(std::uint64_t id_limit) {
     plane->resize(words, 0);
   }
   live.resize(words / block_words, 0);
+  listed.resize(words + block_words);
+}
+
+void LanePlanes::clear() noexcept {
+  for (auto* plane : {&one_ago, &two_ago, &next, &window_new, &window_old}) {
+    std::fill(plane->begin(), plane->end(), 0);
+  }
+  std::fill(live.begin(), live.end(), std::uint8_t{0});
+  steps = 0;
 }
 
 void LanePlanes::advance() {

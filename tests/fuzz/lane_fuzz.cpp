@@ -38,11 +38,12 @@ void check(const std::vector<dsasim::EntryId>& ids, std::uint64_t id_limit, std:
   }
 }
 
-Outcome decode(const StreamBytes& streams, std::uint32_t steps, std::uint64_t id_limit, bool scores,
+Outcome decode(const StreamViews& streams, std::uint32_t steps, std::uint64_t id_limit, bool scores,
                InstructionSet set) {
   Outcome outcome;
   try {
-    LaneDecoder lane(streams, steps, id_limit, scores, "lane", set);
+    LaneDecoder lane(scores, set);
+    lane.begin(streams, steps, id_limit, "lane");
     for (std::uint32_t step = 0; step < steps; ++step) {
       const std::uint32_t length = lane.next_length();
       std::vector<dsasim::EntryId> ids(length + decode_slack);
@@ -76,9 +77,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::uint32_t steps = data[1];
   const std::uint64_t id_limit = data[2] + std::uint64_t{256} * data[3];
   const std::span<const std::uint8_t> plain(data + 4, size - 4);
-  StreamBytes streams;
+  LaneUnpacker unpacker;
+  StreamViews streams;
   try {
-    streams = unpack_lane(compress(plain), static_cast<std::uint32_t>(plain.size()), 1U << 20U, "lane");
+    streams = unpacker.unpack(compress(plain), static_cast<std::uint32_t>(plain.size()), 1U << 20U,
+                              stream_slack(id_limit), "lane");
   } catch (const dsasim::TraceError&) {
     return 0;
   }

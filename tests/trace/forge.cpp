@@ -38,8 +38,13 @@ Forgery take_apart(const Bytes& file) {
     for (std::size_t layer = 0; layer < parts.header.layers.size(); ++layer) {
       const auto frame_bytes = load<std::uint32_t>(file.data() + at + 8 * layer);
       const auto plain_bytes = load<std::uint32_t>(file.data() + at + 8 * layer + 4);
-      chunk.lanes.push_back(
-          unpack_lane(std::span(file).subspan(lane_at, frame_bytes), plain_bytes, 1U << 30U, "forgery"));
+      LaneUnpacker unpacker;
+      const StreamViews views = unpacker.unpack(std::span(file).subspan(lane_at, frame_bytes), plain_bytes, 1U << 30U,
+                                                /*slack_bytes=*/0, "forgery");
+      StreamBytes& lane = chunk.lanes.emplace_back();
+      for (std::size_t i = 0; i < stream_count; ++i) {
+        lane[i].assign(views[i].begin(), views[i].end());
+      }
       lane_at += frame_bytes;
     }
     at += chunk.head.payload_bytes;

@@ -46,11 +46,15 @@ constexpr std::uint64_t context_entries(const TraceHeader& header, const Request
 }
 
 /// One selection: the ids one layer of one request chose at one step, in the order they were logged, and a raw
-/// float16 for each where the trace has scores.
+/// float16 for each where the trace has scores. It may come as a set as well: bit i of word w says whether id 64 w + i
+/// was selected.
 struct SelectionView {
-  const EntryId* ids = nullptr;
+  const EntryId* ids = nullptr;           ///< null if only the set was asked for
   const std::uint16_t* scores = nullptr;  ///< null without scores
   std::uint32_t size = 0;
+  const std::uint64_t* words = nullptr;  ///< null without the set
+  std::uint32_t word_count = 0;          ///< the same at all steps of a request
+  bool ascending = true;                 ///< the order they were logged in
 };
 
 }  // namespace dsasim

@@ -11,6 +11,11 @@
 
 namespace dsasim {
 
+namespace trace {
+class BlockCursor;
+class TraceFile;
+}  // namespace trace
+
 struct ReadOptions {
   bool allow_truncated = false;  ///< accept a file without its end: the whole chunks it has
 };
@@ -62,9 +67,8 @@ class TraceReader {
   void verify(const std::function<void(std::uint64_t ids_done)>& progress = {}) const;
 
  private:
-  friend class RequestCursor;
-  class Impl;
-  std::unique_ptr<const Impl> impl_;
+  friend class trace::BlockCursor;
+  std::unique_ptr<const trace::TraceFile> file_;
 };
 
 /// Walks the steps [first, last) of one request, in order. Holds one decompressed chunk and the decoded selections of

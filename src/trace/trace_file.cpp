@@ -1,0 +1,90 @@
+#include "trace/trace_file.hpp"
+
+#include "dsasim/error.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace dsasim::trace {
+
+TraceFile::TraceFile(const std::filesystem::path& path, const ReadOptions& options) : file_(path) {
+  read_header();
+  find_chunks();
+  if (!end_ && !options.allow_truncated) {
+    throw TraceError(file_.name(), "is cut off after {} whole chunks (no end record); --allow-truncated reads those",
+                     place_count_);
+  }
+}
+
+void TraceFile::read_header() {
+  std::array<std::uint8_t, 16> start{};
+  if (file_.size() < start.size()) {
+    throw TraceError(file_.name(), "is {} bytes long, too short for a .dsat trace", file_.size());
+  }
+  file_.read(0, start);
+  std::vector<std::uint8_t> bytes(std::min<std::uint64_t>(header_size(start, file_.name()), file_.size()));
+  if (bytes.size() != header_size(start, file_.name())) {
+    throw TraceError(file_.name(), "is cut off within its header of {} bytes", header_size(start, file_.name()));
+  }
+  file_.read(0, bytes);
+  header_ = decode_header(bytes, file_.name());
+  extents_.resize(header_.requests.size());
+  chunks_.resize(header_.requests.size());
+  header_bytes_ = bytes.size();
+}
+
+/// Goes from chunk to chunk by their sizes. What does not reach the end record was cut off.
+void TraceFile::find_chunks() {
+  std::uint64_t offset = header_bytes_;
+  while (file_.size() - offset >= record_bytes) {
+    RecordBytes record{};
+    file_.read(offset, record);
+    const RecordKind kind = record_kind(record);
+    if (kind == RecordKind::damaged) {
+      throw TraceError(file_.name(), "the record at byte {} does not match its checksum", offset);
+    }
+    if (kind == RecordKind::end) {
+      read_end(offset, decode_end(record));
+      return;
+    }
+    const ChunkPlace place{.offset = offset, .head = decode_chunk_head(record)};
+    if (place.head.request >= extents_.size()) {
+      throw TraceError(file_.name(), "the chunk at byte {} belongs to request {} of {}", offset, place.head.request,
+                       extents_.size());
+    }
+    check_chunk_head(place.head, header_, extents_[place.head.request].steps, file_.name());
+    if (place.head.payload_bytes > file_.size() - offset - record_bytes) {
+      return;
+    }
+    add(place);
+    offset += record_bytes + place.head.payload_bytes;
+  }
+}
+
+void TraceFile::add(const ChunkPlace& place) {
+  RequestExtent& extent = extents_[place.head.request];
+  extent.steps += place.head.steps;
+  extent.accesses += place.head.accesses;
+  extent.id_limit = std::max<std::uint64_t>(extent.id_limit, place.head.id_limit);
+  longest_selection_ = std::max(longest_selection_, place.head.longest_selection);
+  chunks_[place.head.request].push_back(place);
+  ++place_count_;
+}
+
+void TraceFile::read_end(std::uint64_t offset, const EndRecord& end) {
+  if (end.file_bytes != file_.size() || offset + record_bytes != file_.size()) {
+    throw TraceError(file_.name(), "is {} bytes long, its end record at byte {} says {}", file_.size(), offset,
+                     end.file_bytes);
+  }
+  std::uint64_t accesses = 0;
+  for (const RequestExtent& extent : extents_) {
+    accesses += extent.accesses;
+  }
+  if (end.chunks != place_count_ || end.accesses != accesses) {
+    throw TraceError(file_.name(), "holds {} chunks and {} ids, its end record says {} and {}", place_count_,
+                     accesses, end.chunks, end.accesses);
+  }
+  end_ = end;
+}
+
+}  // namespace dsasim::trace

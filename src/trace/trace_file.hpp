@@ -1,0 +1,43 @@
+#pragma once
+
+#include "dsasim/trace/reader.hpp"
+#include "trace/chunk.hpp"
+#include "trace/file_layout.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+namespace dsasim::trace {
+
+/// A .dsat file opened for reading: its header, and where each chunk lies. What TraceReader keeps out of its header.
+class TraceFile {
+ public:
+  TraceFile(const std::filesystem::path& path, const ReadOptions& options);
+
+  const InputFile& file() const noexcept { return file_; }
+  const TraceHeader& header() const noexcept { return header_; }
+  const RequestExtent& extent(std::uint32_t request) const noexcept { return extents_[request]; }
+  const std::vector<ChunkPlace>& chunks(std::uint32_t request) const noexcept { return chunks_[request]; }
+  std::uint64_t chunk_count() const noexcept { return place_count_; }
+  std::uint32_t longest_selection() const noexcept { return longest_selection_; }
+  const std::optional<EndRecord>& end() const noexcept { return end_; }
+
+ private:
+  void read_header();
+  void find_chunks();
+  void add(const ChunkPlace& place);
+  void read_end(std::uint64_t offset, const EndRecord& end);
+
+  InputFile file_;
+  TraceHeader header_;
+  std::uint64_t header_bytes_ = 0;
+  std::vector<RequestExtent> extents_;           ///< by request
+  std::vector<std::vector<ChunkPlace>> chunks_;  ///< by request, in the order of their steps
+  std::uint64_t place_count_ = 0;
+  std::uint32_t longest_selection_ = 0;
+  std::optional<EndRecord> end_;
+};
+
+}  // namespace dsasim::trace
