@@ -70,14 +70,23 @@ class BitReader {
   BitReader() = default;
   BitReader(const std::uint8_t* bytes, std::size_t size) : bytes_(bytes), end_bit_(size * 8) {}
 
+  /// So many bits one load always has, wherever they begin.
+  static constexpr unsigned short_bits = 57;
+
   /// The next `count` bits (0 .. 64), and possibly more above them.
   std::uint64_t take(unsigned count) noexcept {
     const std::uint8_t* at = bytes_ + (bit_ >> 3U);
     const unsigned shift = bit_ & 7U;
-    std::uint64_t bits = load_u64(at) >> shift;
-    if (count > 57) [[unlikely]] {
+    std::uint64_t bits = take_short(count);
+    if (count > short_bits) [[unlikely]] {
       bits |= (std::uint64_t{at[8]} << 1U) << (63 - shift);
     }
+    return bits;
+  }
+
+  /// The same for at most short_bits.
+  std::uint64_t take_short(unsigned count) noexcept {
+    const std::uint64_t bits = load_u64(bytes_ + (bit_ >> 3U)) >> (bit_ & 7U);
     bit_ += count;
     return bits;
   }

@@ -1,9 +1,5 @@
-// The two loops of the lane decoder. Included once for each instruction set by lane_decoder.cpp, inside a namespace of
-// its own, with DSASIM_TARGET (the function attribute) and these defined for that set: deposit_bits(), list_active(),
-// list_selected(), write_word(). No include guard.
-//
-// Both go over a list of words, made without a branch: selections cluster. Of the 241 words of ids of k512-req_0, 100
-// hold ids of the window and 59 ids of a selection, and a loop that asks each word is mispredicted.
+// Included for instruction sets without vectors by lane_decoder.cpp, inside a namespace of its own, with DSASIM_TARGET
+// (the function attribute), list_active() and deposit_bits() defined for that set. No include guard.
 
 /// Reads the classes' bits into planes.next and adds them to the window. Returns the ids selected; far ids are still to
 /// come.
@@ -40,14 +36,4 @@ DSASIM_TARGET std::uint64_t merge_classes(LanePlanes& planes, BitReader& steady_
   wavering_bits = wavering;
   returning_bits = returning;
   return selected;
-}
-
-/// Writes the ids of planes.next in ascending order, up to decode_slack - 1 more than there are.
-DSASIM_TARGET void write_ids(LanePlanes& planes, EntryId* ids) {
-  const std::size_t selected = list_selected(planes);
-  const std::uint32_t* words = planes.listed.data();
-  const std::uint64_t* next = planes.next.data();
-  for (std::size_t i = 0; i < selected; ++i) {
-    ids = write_word(next[words[i]], words[i] * 64, ids);
-  }
 }
