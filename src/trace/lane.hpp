@@ -1,6 +1,7 @@
 #pragma once
 
 #include "trace/bit_stream.hpp"
+#include "trace/id_words.hpp"
 
 #include "dsasim/types.hpp"
 
@@ -129,15 +130,6 @@ class LaneEncoder {
   std::vector<std::uint32_t> word_rank_;  ///< scratch: ids selected before each word
 };
 
-/// What the decoder's loops were compiled for; chosen when the program runs, so that one binary serves every machine.
-enum class InstructionSet : std::uint8_t {
-  portable,
-  bmi2,    ///< PDEP, POPCNT, TZCNT: Intel since 2013, AMD since 2017
-  avx512,  ///< and VPCOMPRESSB, VPCOMPRESSD: Intel since 2019 (Ice Lake), AMD since 2022 (Zen 4)
-};
-bool supported(InstructionSet set) noexcept;
-InstructionSet best_instruction_set() noexcept;
-
 /// Decodes a lane, chunk after chunk. Every input is safe: what does not fit throws TraceError, naming `where`, step by
 /// step.
 class LaneDecoder {
@@ -193,6 +185,6 @@ class LaneDecoder {
 };
 
 /// Ids that next() may write beyond the selection's length.
-inline constexpr std::size_t decode_slack = 64;
+inline constexpr std::size_t decode_slack = write_slack;
 
 }  // namespace dsasim::trace

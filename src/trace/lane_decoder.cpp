@@ -6,10 +6,6 @@
 #include <cassert>
 #include <utility>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace dsasim::trace {
 namespace {
 
@@ -50,25 +46,9 @@ inline std::size_t list_selected(LanePlanes& planes) {
   return list_words(planes, [next = planes.next.data()](std::size_t word) { return next[word]; });
 }
 
-/// Four ids at a time without asking how many are left: a loop that stops at each last one is mispredicted once a word.
-/// Two ids go into one store, which also keeps the compiler from gathering them in a vector register first.
-inline EntryId* write_word(std::uint64_t bits, std::uint32_t first_id, EntryId* ids) noexcept {
-  const int count = std::popcount(bits);
-  const std::uint64_t base = first_id * ((std::uint64_t{1} << 32U) + 1);
-  for (int done = 0; done < count;) {
-    for (int pair = 0; pair < 2; ++pair, done += 2) {
-      const auto low = static_cast<std::uint64_t>(std::countr_zero(bits));
-      bits &= bits - 1;
-      const auto high = static_cast<std::uint64_t>(std::countr_zero(bits));
-      bits &= bits - 1;
-      const std::uint64_t both = base + (high << 32U) + low;
-      std::memcpy(ids + done, &both, sizeof both);
-    }
-  }
-  return ids + count;
-}
-
 namespace portable {
+using scalar::write_word;
+
 /// The lowest bits of `bits` moved to the places set in `mask`: x86's PDEP in software, a bit at a time.
 inline std::uint64_t deposit_bits(std::uint64_t bits, std::uint64_t mask) noexcept {
   std::uint64_t placed = 0;
@@ -85,7 +65,9 @@ inline std::uint64_t deposit_bits(std::uint64_t bits, std::uint64_t mask) noexce
 
 #if defined(__x86_64__)
 namespace bmi2 {
-#define DSASIM_TARGET __attribute__((target("bmi,bmi2,popcnt")))
+#define DSASIM_TARGET DSASIM_BMI2
+using scalar::write_word;
+
 DSASIM_TARGET inline std::uint64_t deposit_bits(std::uint64_t bits, std::uint64_t mask) noexcept {
   return _pdep_u64(bits, mask);
 }
@@ -94,8 +76,12 @@ DSASIM_TARGET inline std::uint64_t deposit_bits(std::uint64_t bits, std::uint64_
 #undef DSASIM_TARGET
 }  // namespace bmi2
 
-namespace avx512 {
-#define DSASIM_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2,avx512vpopcntdq,bmi,bmi2,popcnt")))
+namespace vectors {
+#define DSASIM_TARGET DSASIM_AVX512
+using avx512::list_block;
+using avx512::write_word;
+static_assert(block_words == 8);
+
 DSASIM_TARGET inline std::uint64_t deposit_bits(std::uint64_t bits, std::uint64_t mask) noexcept {
   return _pdep_u64(bits, mask);
 }
@@ -209,16 +195,6 @@ DSASIM_TARGET std::uint64_t merge_classes(LanePlanes& planes, BitReader& steady,
   return static_cast<std::uint64_t>(_mm512_reduce_add_epi64(selected));
 }
 
-/// Appends those of a block's words that are not zero to the list.
-DSASIM_TARGET inline std::size_t list_block(__m512i words, std::size_t first_word, std::uint32_t* list) noexcept {
-  static_assert(block_words == 8);
-  const __mmask8 wanted = _mm512_test_epi64_mask(words, words);
-  const __m256i numbers = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
-                                           _mm256_set1_epi32(static_cast<int>(first_word)));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(list), _mm256_maskz_compress_epi32(wanted, numbers));
-  return static_cast<unsigned>(std::popcount(static_cast<unsigned>(wanted)));
-}
-
 DSASIM_TARGET std::size_t list_selected(LanePlanes& planes) {
   std::size_t listed = 0;
   for (std::size_t block = 0; block < planes.live.size(); ++block) {
@@ -230,34 +206,9 @@ DSASIM_TARGET std::size_t list_selected(LanePlanes& planes) {
   return listed;
 }
 
-/// The places of a word's bits are packed as bytes and widened sixteen at a time.
-DSASIM_TARGET inline EntryId* write_word(std::uint64_t bits, std::uint32_t first_id, EntryId* ids) noexcept {
-  alignas(64) static constexpr auto places = [] {
-    std::array<std::uint8_t, 64> bytes{};
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-      bytes[i] = static_cast<std::uint8_t>(i);
-    }
-    return bytes;
-  }();
-  const int count = std::popcount(bits);
-  const __m512i base = _mm512_set1_epi32(static_cast<int>(first_id));
-  const __m512i packed = _mm512_maskz_compress_epi8(bits, _mm512_load_si512(places.data()));
-  const auto write = [&](__m128i sixteen, int at) __attribute__((always_inline, target("avx512f"))) {
-    _mm512_storeu_si512(ids + at, _mm512_add_epi32(base, _mm512_cvtepu8_epi32(sixteen)));
-  };
-  write(_mm512_castsi512_si128(packed), 0);
-  if (count > 16) [[unlikely]] {
-    write(_mm512_extracti32x4_epi32(packed, 1), 16);
-    if (count > 32) [[unlikely]] {
-      write(_mm512_extracti32x4_epi32(packed, 2), 32);
-      write(_mm512_extracti32x4_epi32(packed, 3), 48);
-    }
-  }
-  return ids + count;
-}
 #include "trace/lane_write.inl"
 #undef DSASIM_TARGET
-}  // namespace avx512
+}  // namespace vectors
 #endif
 
 struct Kernel {
@@ -268,7 +219,7 @@ struct Kernel {
 Kernel kernel_for(InstructionSet set) {
 #if defined(__x86_64__)
   if (set == InstructionSet::avx512) {
-    return {.merge_classes = avx512::merge_classes, .write_ids = avx512::write_ids};
+    return {.merge_classes = vectors::merge_classes, .write_ids = vectors::write_ids};
   }
   if (set == InstructionSet::bmi2) {
     return {.merge_classes = bmi2::merge_classes, .write_ids = bmi2::write_ids};
@@ -292,30 +243,6 @@ constexpr auto gaps = [] {
 }();
 
 }  // namespace
-
-bool supported(InstructionSet set) noexcept {
-#if defined(__x86_64__)
-  const bool bmi2 =
-      static_cast<bool>(__builtin_cpu_supports("bmi")) && static_cast<bool>(__builtin_cpu_supports("bmi2"));
-  const bool avx512 = bmi2 && static_cast<bool>(__builtin_cpu_supports("avx512bw")) &&
-                      static_cast<bool>(__builtin_cpu_supports("avx512vl")) &&
-                      static_cast<bool>(__builtin_cpu_supports("avx512vpopcntdq")) &&
-                      static_cast<bool>(__builtin_cpu_supports("avx512vbmi2"));
-  return set == InstructionSet::portable || (set == InstructionSet::bmi2 && bmi2) ||
-         (set == InstructionSet::avx512 && avx512);
-#else
-  return set == InstructionSet::portable;
-#endif
-}
-
-InstructionSet best_instruction_set() noexcept {
-  for (const InstructionSet set : {InstructionSet::avx512, InstructionSet::bmi2}) {
-    if (supported(set)) {
-      return set;
-    }
-  }
-  return InstructionSet::portable;
-}
 
 void LaneDecoder::begin(const StreamViews& streams, std::uint32_t steps, std::uint64_t id_limit, std::string where) {
   streams_ = streams;
