@@ -2,8 +2,10 @@
 
 #include "dsasim/cache/access_cache.hpp"
 #include "dsasim/cache/all_policies.hpp"
-#include "dsasim/cache/queue_cache.hpp"
+#include "dsasim/cache/lru_cache.hpp"
+#include "dsasim/cache/lru_set_cache.hpp"
 #include "dsasim/cache/step_cache.hpp"
+#include "dsasim/cache/sweep_cache.hpp"
 
 #include <memory>
 
@@ -17,26 +19,37 @@ template <AccessPolicy P>
 struct Driver<P> {
   using Type = AccessCache<P>;
 };
-template <QueuePolicy P>
+template <SweepPolicy P>
 struct Driver<P> {
-  using Type = QueueCache<P>;
+  using Type = SweepCache<P>;
 };
 template <StepPolicy P>
 struct Driver<P> {
   using Type = StepCache<P>;
 };
+
 template <class P>
-using CacheOf = typename Driver<P>::Type;
+std::unique_ptr<Cache> make(const PolicySpec& spec, std::uint32_t capacity_entries, std::uint32_t directory_entries,
+                            std::uint64_t cache_number, const CacheUse& use) {
+  if constexpr (RecencyPolicy<P>) {
+    if (use.sets && LruSetCache<>::fits(capacity_entries, use.streams, use.longest_selection)) {
+      return std::make_unique<LruSetCache<>>(capacity_entries, directory_entries, use.longest_selection);
+    }
+    return std::make_unique<LruCache<>>(capacity_entries, directory_entries);
+  } else {
+    return std::make_unique<typename Driver<P>::Type>(spec, capacity_entries, directory_entries, cache_number);
+  }
+}
 
 }  // namespace
 
 std::unique_ptr<Cache> make_cache(const PolicySpec& spec, std::uint32_t capacity_entries,
-                                  std::uint32_t directory_entries, std::uint64_t cache_number) {
+                                  std::uint32_t directory_entries, std::uint64_t cache_number, const CacheUse& use) {
   const PolicySpec complete = complete_policy(spec);
   std::unique_ptr<Cache> made;
   any_policy([&]<class P>() {
     if (is_policy_of<P>(complete)) {
-      made = std::make_unique<CacheOf<P>>(complete, capacity_entries, directory_entries, cache_number);
+      made = make<P>(complete, capacity_entries, directory_entries, cache_number, use);
     }
     return made != nullptr;
   });

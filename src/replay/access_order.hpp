@@ -49,10 +49,34 @@ class AccessOrder {
     return scratch_;
   }
 
+  /// The same for a cache that takes sets; valid until the next call and as long as the selection.
+  SelectionView set(const SelectionView& selection, std::optional<EntryId> new_entry) {
+    SelectionView view = selection;
+    const bool drop = config_.new_token == NewToken::pinned && new_entry && selects(selection, *new_entry);
+    if (drop) {
+      words_.assign(selection.words, selection.words + selection.word_count);
+      words_[value(*new_entry) / 64] &= ~(std::uint64_t{1} << (value(*new_entry) % 64));
+      view.words = words_.data();
+      --view.size;
+    }
+    if (config_.order == Order::ascending) {
+      view.ascending = true;
+    } else if (drop && !selection.ascending) {
+      view.ids = accesses(selection, new_entry).data();
+    }
+    return view;
+  }
+
  private:
+  static bool selects(const SelectionView& selection, EntryId entry) noexcept {
+    return value(entry) / 64 < selection.word_count &&
+           (selection.words[value(entry) / 64] >> (value(entry) % 64) & 1U) != 0;
+  }
+
   const TraceHeader& header_;
   const ReplayConfig& config_;
   std::vector<EntryId> scratch_;
+  std::vector<std::uint64_t> words_;
 };
 
 }  // namespace dsasim

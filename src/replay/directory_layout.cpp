@@ -59,8 +59,9 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
     for (std::uint32_t request = 0; request < requests; ++request) {
       const std::uint32_t cache = cache_of(config.scope, layer, request, requests);
       const std::uint64_t base = entries[cache];
-      entries[cache] += ids_of(trace, config, request);
-      total += ids_of(trace, config, request);
+      const std::uint64_t ids = (ids_of(trace, config, request) + 63) / 64 * 64;  // sets begin at whole words
+      entries[cache] += ids;
+      total += ids;
       constexpr std::uint64_t most = 0xFFFF'FFF0;
       if (entries[cache] > most) {
         throw ConfigError("--scope", "the streams of one cache have {} ids together, at most {} can be told apart",

@@ -99,32 +99,50 @@ Future::Future(const TraceReader& trace, const ReplayConfig& config, StepRange s
 void Future::decode(StepRange window_steps, Window& window) {
   window.entries.clear();
   window.selections.clear();
-  BatchCursor batch(trace_, window_steps.last);
-  for (std::uint64_t step = window_steps.first; step < window_steps.last; ++step) {
-    batch.advance(step);
-    if (batch.idle()) {
-      step += batch.steps_together(step) - 1;
-      continue;
+  BatchCursor batch(trace_, window_steps);
+  std::vector<trace::SelectionBlock> lanes(layout_.streams.size());  // by stream
+  constexpr std::size_t block_bytes = std::size_t{1} << 19U;
+  while (batch.next_block(block_bytes / lanes.size())) {
+    for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
+      for (const std::uint32_t request : batch.active()) {
+        batch.decode(request, layer, {.ids = true, .sets = false}, lanes[stream_of(layer, request)]);
+      }
     }
-    for (std::uint32_t stream = 0; stream < layout_.streams.size(); ++stream) {
-      if (batch.decodes(layout_.streams[stream].request)) {
-        add_selection(window, stream, step, batch);
+    for (std::uint64_t step = batch.block().first; step < batch.block().last && !batch.active().empty(); ++step) {
+      for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
+        for (const std::uint32_t request : batch.active()) {
+          const std::uint32_t stream = stream_of(layer, request);
+          add_selection(window, stream, step, lanes[stream][step - batch.block().first]);
+        }
       }
     }
   }
 }
 
-void Future::add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const BatchCursor& batch) {
-  const auto& place = layout_.streams[stream];
-  std::optional<EntryId> new_entry;
-  if (layout_.reserves(place)) {
-    new_entry = order_.new_entry(place.request, step - trace_.header().requests[place.request].start_step);
+std::uint32_t Future::stream_of(std::uint32_t layer, std::uint32_t request) const noexcept {
+  return layer * trace_.request_count() + request;
+}
+
+std::optional<EntryId> Future::new_entry(const DirectoryLayout::Stream& stream, std::uint64_t step) const {
+  if (!layout_.reserves(stream)) {
+    return std::nullopt;
   }
-  const bool insert = new_entry && order_.inserts();
+  return order_.new_entry(stream.request, step - trace_.header().requests[stream.request].start_step);
+}
+
+std::size_t Future::count(std::uint32_t layer, std::uint32_t request, std::uint64_t step,
+                          const SelectionView& selection) {
+  const auto entry = new_entry(layout_.streams[stream_of(layer, request)], step);
+  return order_.accesses(selection, entry).size() + (entry && order_.inserts() ? 1 : 0);
+}
+
+void Future::add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const SelectionView& selection) {
+  const auto entry = new_entry(layout_.streams[stream], step);
+  const bool insert = entry && order_.inserts();
   if (insert) {
-    window.entries.push_back(*new_entry);
+    window.entries.push_back(*entry);
   }
-  const auto ids = order_.accesses(batch.selection(place.request, place.layer), new_entry);
+  const auto ids = order_.accesses(selection, entry);
   window.entries.insert(window.entries.end(), ids.begin(), ids.end());
   window.selections.push_back({.stream = stream, .accesses = static_cast<std::uint32_t>(ids.size()), .insert = insert});
 }

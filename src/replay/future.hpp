@@ -6,6 +6,7 @@
 #include "replay/directory_layout.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -40,6 +41,9 @@ class Future {
   /// The next uses of the next `count` accesses or inserts, in replay order. Valid until the next call.
   std::span<const NextUse> next(std::size_t count);
 
+  /// How many of them one selection takes, an insert included.
+  std::size_t count(std::uint32_t layer, std::uint32_t request, std::uint64_t step, const SelectionView& selection);
+
   /// For preloads, before the first next(): the accesses of the cache before the entry's first.
   NextUse first_use(std::uint32_t cache, std::uint32_t key) const noexcept;
   /// Ends the preloads: frees what only they need.
@@ -60,8 +64,10 @@ class Future {
     std::uint64_t count;
   };
 
+  std::uint32_t stream_of(std::uint32_t layer, std::uint32_t request) const noexcept;
   void decode(StepRange window_steps, Window& window);
-  void add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const BatchCursor& batch);
+  void add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const SelectionView& selection);
+  std::optional<EntryId> new_entry(const DirectoryLayout::Stream& stream, std::uint64_t step) const;
   void walk_back(const Window& window);
   NextUse use_before(std::uint32_t cache, std::uint32_t key, bool access);
   void load_next_block();

@@ -1,354 +1,246 @@
 #include "dsasim/replay/replay.hpp"
 
 #include "dsasim/error.hpp"
-#include "replay/access_order.hpp"
 #include "replay/batch_cursor.hpp"
-#include "replay/directory_layout.hpp"
-#include "replay/future.hpp"
-#include "replay/no_cache.hpp"
-#include "replay/preload.hpp"
+#include "replay/cache_run.hpp"
+#include "replay/workers.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <memory>
-#include <numeric>
+#include <cassert>
 #include <optional>
+#include <utility>
 
 namespace dsasim {
 namespace {
 
-/// Counts the distinct pages among a selection's misses: a stamp by page, so that nothing is cleared between
-/// selections.
-class PageCounter {
- public:
-  PageCounter(std::uint32_t page_tokens, std::uint32_t unit_tokens)
-      : page_tokens_(page_tokens), unit_tokens_(unit_tokens) {}
+/// What the runs have in common decides which parts of a block can be replayed apart.
+enum class Division : std::uint8_t { by_layer, by_request, none };
 
-  std::uint64_t count(std::span<const EntryId> missed) {
-    if (++stamp_ == 0) {
-      std::fill(stamps_.begin(), stamps_.end(), 0);
-      stamp_ = 1;
-    }
-    std::uint64_t pages = 0;
-    for (const EntryId entry : missed) {
-      const std::uint64_t page = std::uint64_t{value(entry)} * unit_tokens_ / page_tokens_;
-      if (page >= stamps_.size()) {
-        stamps_.resize(std::max<std::size_t>(page + 1, 2 * stamps_.size()), 0);
-      }
-      pages += stamps_[page] != stamp_ ? 1U : 0U;
-      stamps_[page] = stamp_;
-    }
-    return pages;
-  }
-
- private:
-  std::uint64_t page_tokens_;
-  std::uint64_t unit_tokens_;
-  std::uint32_t stamp_ = 0;
-  std::vector<std::uint32_t> stamps_;
-};
-
-/// Gives each row its part of `total_ns` in proportion to its misses: the whole parts first, then one nanosecond each
-/// to the largest remainders, the earlier request first among equals.
-void share_out(std::uint64_t total_ns, std::span<StepRow> rows) {
-  const std::uint64_t misses = std::accumulate(rows.begin(), rows.end(), std::uint64_t{0},
-                                               [](auto sum, const auto& row) { return sum + row.counters.misses(); });
-  if (misses == 0) {
-    return;
-  }
-  __extension__ using Wide = unsigned __int128;
-  std::vector<std::pair<std::uint64_t, std::size_t>> remainders;
-  std::uint64_t left = total_ns;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Wide product = Wide{total_ns} * rows[i].counters.misses();
-    rows[i].counters.gather_ns = static_cast<std::uint64_t>(product / misses);
-    left -= rows[i].counters.gather_ns;
-    remainders.emplace_back(static_cast<std::uint64_t>(product % misses), i);
-  }
-  std::stable_sort(remainders.begin(), remainders.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
-  for (std::uint64_t i = 0; i < left; ++i) {
-    ++rows[remainders[i].second].counters.gather_ns;
-  }
+Division division_of(std::span<const ReplayConfig> configs) {
+  const auto all = [&](Scope scope) {
+    return std::all_of(configs.begin(), configs.end(), [&](const ReplayConfig& config) {
+      return !policy_needs(config.policy).future && (config.scope == scope || config.scope == Scope::stream);
+    });
+  };
+  return all(Scope::layer) ? Division::by_layer : all(Scope::request) ? Division::by_request : Division::none;
 }
 
+/// Decodes the trace once, block by block, and replays each block through all runs.
 class Replay {
  public:
-  Replay(const TraceReader& trace, const ReplayConfig& config, const ReplayHooks& hooks)
-      : trace_(trace),
-        config_(config),
-        hooks_(hooks),
-        effective_(effective_config(trace, config)),
-        order_(trace.header(), config_),
-        memory_(make_memory_model(config.memory)),
-        pages_(effective_.page_tokens, trace.header().unit_tokens),
-        layout_(make_layout(trace, config, effective_.capacity_entries)),
-        batch_(trace, effective_.steps.last) {
-    result_.layers.resize(trace.layer_count());
-    result_.requests.resize(trace.request_count());
-    make_caches();
+  Replay(const TraceReader& trace, std::span<const ReplayConfig> configs, const ReplayHooks& hooks, std::uint32_t jobs)
+      : trace_(trace), hooks_(hooks), division_(division_of(configs)), workers_(jobs) {
+    bool sets = true;
+    for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
+      sets = sets && trace::set_words(trace, request) != 0;
+    }
+    runs_.reserve(configs.size());
+    for (const ReplayConfig& config : configs) {
+      runs_.emplace_back(trace, config, sets);
+    }
+    forms_ = {.ids = false, .sets = false};
+    for (const CacheRun& run : runs_) {
+      forms_ = {.ids = forms_.ids || run.forms().ids, .sets = forms_.sets || run.forms().sets};
+    }
+    steps_ = runs_.front().effective().steps;
+    batch_.emplace(trace, steps_);
+    make_future();
+    for (std::size_t worker = 0; worker < workers_.jobs(); ++worker) {
+      Worker& made = scratch_.emplace_back();
+      for (const CacheRun& run : runs_) {
+        made.runs.push_back(run.make_scratch());
+      }
+    }
   }
 
-  ReplayResult run() {
-    const StepRange steps = effective_.steps;
-    for (std::uint64_t step = steps.first; step < steps.last;) {
-      batch_.advance(step);
-      const std::uint64_t block = batch_.steps_together(step);
-      find_active();
-      if (!active_.empty()) {  // a gap between two requests may be of any length
-        replay_block(step, block);
-        count_block(step, block);
-      }
-      step += block;
-      if (hooks_.on_step) {
-        hooks_.on_step(step - steps.first, steps.last - steps.first);
-      }
+  std::vector<ReplayResult> run() {
+    if (division_ == Division::none) {
+      run_undivided();
+    } else {
+      run_divided();
     }
-    for (const auto& cache : caches_) {
-      if (!cache->invariant()) {
-        throw std::logic_error("a cache's bookkeeping is inconsistent after the replay");
-      }
+    std::vector<ReplayResult> results;
+    for (CacheRun& run : runs_) {
+      results.push_back(run.finish());
     }
-    for (const Counters& layer : result_.layers) {
-      result_.totals += layer;
-    }
-    result_.config = std::move(effective_);
-    return std::move(result_);
+    return results;
   }
 
  private:
-  void make_caches() {
-    if (policy_needs(config_.policy).future) {
-      future_.emplace(trace_, config_, effective_.steps, layout_);
+  struct Worker {
+    std::vector<ReplayScratch> runs;            ///< by run
+    std::vector<trace::SelectionBlock> lanes;   ///< of the part being replayed
+    std::vector<const trace::SelectionBlock*> views;
+  };
+  /// A block and, decoded, all its lanes: by layer and active request.
+  struct DecodedBlock {
+    ReplayBlock block;
+    std::vector<trace::SelectionBlock> lanes;
+    std::vector<const trace::SelectionBlock*> views;
+  };
+
+  void make_future() {
+    const auto first = std::find_if(runs_.begin(), runs_.end(), [](const auto& run) { return run.needs_future(); });
+    if (first != runs_.end()) {
+      future_.emplace(trace_, first->config(), steps_, first->layout());
     }
-    for (std::uint32_t number = 0; number < layout_.caches.size(); ++number) {
-      const auto& shape = layout_.caches[number];
-      if (shape.capacity_entries == 0 || shape.directory_entries == 0) {
-        caches_.push_back(std::make_unique<NoCache>(shape.directory_entries));
-        continue;
-      }
-      // More slots than ids are never filled: a capacity of "everything" must not cost memory.
-      const auto slots =
-          static_cast<std::uint32_t>(std::min<std::uint64_t>(shape.capacity_entries, shape.directory_entries));
-      if (slots > max_cache_entries) {
-        throw ConfigError("--capacity", "a cache of {} entries, at most {} are supported", slots, max_cache_entries);
-      }
-      caches_.push_back(make_cache(config_.policy, slots, shape.directory_entries, number));
+    for (CacheRun& run : runs_) {
+      run.preload(run.needs_future() ? &*future_ : nullptr);
     }
-    preload(caches_, layout_, trace_.header(), config_.warm, future_ ? &*future_ : nullptr);
     if (future_) {
       future_->forget_first_uses();
     }
   }
 
-  void find_active() {
-    active_.clear();
-    for (std::uint32_t request = 0; request < trace_.request_count(); ++request) {
-      if (batch_.decodes(request)) {
-        active_.push_back(request);
+  ReplayBlock current_block() const {
+    const auto active = batch_->active();
+    const auto ended = batch_->ended();
+    return {.steps = batch_->block(), .active = {active.begin(), active.end()}, .ended = {ended.begin(), ended.end()}};
+  }
+
+  /// Each part of a block is decoded and replayed by one thread, and while it is in that thread's cache.
+  void run_divided() {
+    constexpr std::size_t lane_bytes = std::size_t{1} << 17U;  // planes, directory and this stay in a second-level cache
+    while (batch_->next_block(lane_bytes)) {
+      const ReplayBlock block = current_block();
+      for (CacheRun& run : runs_) {
+        run.begin_block(block);
       }
+      const std::size_t parts = division_ == Division::by_layer ? trace_.layer_count() : block.active.size();
+      workers_.run(block.active.empty() ? 0 : parts,
+                   [&](std::size_t part, std::size_t worker) { replay_part(block, part, scratch_[worker]); });
+      count_block(block);
     }
   }
 
-  /// Where no cache serves two layers, one layer's steps are replayed together, so that its directories are fetched
-  /// from memory once a block and not once a step. The counts are the same; they are added up in the order of the
-  /// steps.
-  void replay_block(std::uint64_t step, std::uint64_t steps) {
-    const std::uint32_t layers = trace_.layer_count();
-    rows_.resize(steps * layers * active_.size());
-    const bool by_layer = (config_.scope == Scope::layer || config_.scope == Scope::stream) && !future_;
-    if (by_layer) {
-      for (std::uint32_t layer = 0; layer < layers; ++layer) {
-        for (std::uint64_t i = 0; i < steps; ++i) {
-          replay_layer(step, i, layer);
+  void replay_part(const ReplayBlock& block, std::size_t number, Worker& worker) {
+    const auto layers = trace_.layer_count();
+    const auto layer = static_cast<std::uint32_t>(number);
+    const ReplayPart part =
+        division_ == Division::by_layer
+            ? ReplayPart{.first_layer = layer, .last_layer = layer + 1, .first_active = 0, .last_active = block.active.size()}
+            : ReplayPart{.first_layer = 0, .last_layer = layers, .first_active = number, .last_active = number + 1};
+    const std::size_t width = part.last_active - part.first_active;
+    make_lanes((part.last_layer - part.first_layer) * width, worker.lanes, worker.views);
+    for (std::size_t i = 0; i < worker.views.size(); ++i) {
+      batch_->decode(block.active[part.first_active + i % width],
+                     part.first_layer + static_cast<std::uint32_t>(i / width), forms_, worker.lanes[i]);
+    }
+    for (std::size_t run = 0; run < runs_.size(); ++run) {
+      runs_[run].replay_part(block, part, worker.views.data(), {}, worker.runs[run]);
+    }
+  }
+
+  /// Blocks never move: views point to them.
+  static void make_lanes(std::size_t count, std::vector<trace::SelectionBlock>& lanes,
+                         std::vector<const trace::SelectionBlock*>& views) {
+    if (lanes.size() < count) {
+      lanes.resize(count);
+    }
+    views.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+      views.push_back(&lanes[i]);
+    }
+  }
+
+  /// Where streams of different layers and requests meet in one cache, a block is replayed in one piece for each run,
+  /// while the lanes of the next are decoded.
+  void run_undivided() {
+    DecodedBlock now;
+    DecodedBlock next;
+    bool more = begin_next(next);
+    workers_.run(next.views.size(), [&](std::size_t lane, std::size_t) { decode_lane(next, lane); });
+    while (more) {
+      std::swap(now, next);
+      more = begin_next(next);
+      for (CacheRun& run : runs_) {
+        run.begin_block(now.block);
+      }
+      const auto next_uses = future_ ? future_->next(accesses_of(now)) : std::span<const NextUse>();
+      const std::size_t replays = now.block.active.empty() ? 0 : runs_.size();
+      workers_.run(replays + next.views.size(), [&](std::size_t piece, std::size_t worker) {
+        if (piece < replays) {
+          const ReplayPart all{.first_layer = 0,
+                               .last_layer = trace_.layer_count(),
+                               .first_active = 0,
+                               .last_active = now.block.active.size()};
+          runs_[piece].replay_part(now.block, all, now.views.data(), next_uses, scratch_[worker].runs[piece]);
+        } else {
+          decode_lane(next, piece - replays);
         }
-      }
-      return;
-    }
-    for (std::uint64_t i = 0; i < steps; ++i) {
-      for (std::uint32_t layer = 0; layer < layers; ++layer) {
-        replay_layer(step, i, layer);
-      }
+      });
+      count_block(now.block);
     }
   }
 
-  std::span<StepRow> rows_of(std::uint64_t ahead, std::uint32_t layer) {
-    return {rows_.data() + (ahead * trace_.layer_count() + layer) * active_.size(), active_.size()};
+  bool begin_next(DecodedBlock& next) {
+    constexpr std::size_t block_bytes = std::size_t{1} << 19U;
+    const std::size_t streams = std::size_t{trace_.layer_count()} * trace_.request_count();
+    next.views.clear();
+    if (!batch_->next_block(block_bytes / streams)) {
+      return false;
+    }
+    next.block = current_block();
+    make_lanes(trace_.layer_count() * next.block.active.size(), next.lanes, next.views);
+    return true;
   }
 
-  void replay_layer(std::uint64_t step, std::uint64_t ahead, std::uint32_t layer) {
-    const auto rows = rows_of(ahead, layer);
-    for (std::size_t i = 0; i < active_.size(); ++i) {
-      rows[i] = {.step = step + ahead,
-                 .layer = layer,
-                 .request = active_[i],
-                 .counters = select(step, ahead, layer, active_[i])};
-    }
+  void decode_lane(DecodedBlock& block, std::size_t lane) {
+    const std::size_t width = block.block.active.size();
+    batch_->decode(block.block.active[lane % width], static_cast<std::uint32_t>(lane / width), forms_,
+                   block.lanes[lane]);
   }
 
-  void count_block(std::uint64_t step, std::uint64_t steps) {
-    for (std::uint64_t i = 0; i < steps; ++i) {
-      count_step(step + i, i);
-    }
-    for (std::uint64_t i = 1; i < steps; ++i) {
-      batch_.advance(step + i);
-    }
-  }
-
-  void count_step(std::uint64_t step, std::uint64_t ahead) {
-    if (step < effective_.steps.first + config_.warmup_steps) {
-      return;
-    }
-    for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
-      const auto rows = rows_of(ahead, layer);
-      price(layer, rows);
-      for (const StepRow& row : rows) {
-        result_.layers[layer] += row.counters;
-        result_.requests[row.request] += row.counters;
-        if (hooks_.on_row) {
-          hooks_.on_row(row);
-        }
+  /// Accesses and inserts of a block, as the future numbers them.
+  std::size_t accesses_of(const DecodedBlock& now) {
+    std::size_t count = 0;
+    for (std::uint64_t step = now.block.steps.first; step < now.block.steps.last; ++step) {
+      for (std::size_t i = 0; i < now.views.size(); ++i) {
+        const std::size_t width = now.block.active.size();
+        count += future_->count(static_cast<std::uint32_t>(i / width), now.block.active[i % width], step,
+                                (*now.views[i])[step - now.block.steps.first]);
       }
     }
+    return count;
   }
 
-  Counters select(std::uint64_t step, std::uint64_t ahead, std::uint32_t layer, std::uint32_t request) {
-    const auto& stream = layout_.stream(layer, request, trace_.request_count());
-    Cache& cache = *caches_[stream.cache];
-    const SelectionView selection = batch_.selection(request, layer, ahead);
-    std::optional<EntryId> new_entry;
-    if (layout_.reserves(stream)) {
-      new_entry = order_.new_entry(request, step + ahead - trace_.header().requests[request].start_step);
-    }
-    Counters counters{.accesses = selection.size};
-    if (new_entry && order_.inserts()) {
-      if (future_) {
-        cache.foresee(future_->next(1));
+  void count_block(const ReplayBlock& block) {
+    for (CacheRun& run : runs_) {
+      if (!block.active.empty()) {  // a gap between two requests may be of any length
+        run.count_block(block, hooks_);
       }
-      counters.evictions += cache.insert(stream.base, *new_entry);
     }
-    const auto ids = order_.accesses(selection, new_entry);
-    if (future_) {
-      cache.foresee(future_->next(ids.size()));
+    if (hooks_.on_step) {
+      hooks_.on_step(block.steps.last - steps_.first, steps_.last - steps_.first);
     }
-    missed_.clear();
-    const SelectionOutcome outcome = cache.select(stream.base, ids, missed_);
-    counters.hits = outcome.hits + (selection.size - ids.size());  // an access left out is a pinned entry's hit
-    counters.compulsory_misses = outcome.compulsory_misses;
-    counters.evictions += outcome.evictions;
-    counters.fetched_rows = counters.misses() * trace_.header().layers[layer].group_size;
-    counters.missed_pages = pages_.count(missed_);
-    return counters;
-  }
-
-  /// One gather fetches the misses of all requests; each layer of the group makes it once.
-  void price(std::uint32_t layer, std::span<StepRow> rows) {
-    Gather gather;
-    for (const StepRow& row : rows) {
-      gather.missed_rows += row.counters.misses();
-      gather.missed_pages += row.counters.missed_pages;
-    }
-    const double ns = memory_->gather_ns(gather) * trace_.header().layers[layer].group_size;
-    share_out(static_cast<std::uint64_t>(std::floor(ns + 0.5)), rows);
   }
 
   const TraceReader& trace_;
-  ReplayConfig config_;
   const ReplayHooks& hooks_;
-  EffectiveConfig effective_;
-  AccessOrder order_;
-  std::unique_ptr<const MemoryModel> memory_;
-  PageCounter pages_;
-  DirectoryLayout layout_;
-  BatchCursor batch_;
-  ReplayResult result_;
+  Division division_;
+  std::vector<CacheRun> runs_;
+  trace::SelectionForms forms_;
+  StepRange steps_;
+  std::optional<BatchCursor> batch_;
   std::optional<Future> future_;
-  std::vector<std::unique_ptr<Cache>> caches_;
-  std::vector<EntryId> missed_;
-  std::vector<std::uint32_t> active_;  ///< requests that decode in the current block
-  std::vector<StepRow> rows_;          ///< of the current block: by step, layer and active request
+  std::vector<Worker> scratch_;
+  Workers workers_;  // the last member: its threads end before what they work with
 };
-
-void check_positions(const TraceReader& trace, const ReplayConfig& config) {
-  if (trace.header().ids == IdKind::logical) {
-    return;
-  }
-  if (config.warm != Warm::none) {
-    throw ConfigError("--warm", "needs positions, and {} holds physical slots; expected none", trace.name());
-  }
-  if (config.new_token != NewToken::demand) {
-    throw ConfigError("--new-token", "needs positions, and {} holds physical slots; expected demand", trace.name());
-  }
-}
-
-std::uint32_t effective_page_tokens(const TraceReader& trace, const ReplayConfig& config) {
-  const std::uint32_t asked = config.page_tokens.value_or(default_page_tokens);
-  const std::uint32_t page_tokens = asked == 0 ? trace.header().page_tokens : asked;
-  if (page_tokens == 0) {
-    throw ConfigError("--page-tokens", "{} does not give its page size; expected a number of tokens", trace.name());
-  }
-  return page_tokens;
-}
-
-StepRange effective_steps(const TraceReader& trace, const ReplayConfig& config) {
-  const StepRange steps = config.steps.value_or(StepRange{.first = 0, .last = trace.batch_steps()});
-  if (steps.first > steps.last || steps.last > trace.batch_steps()) {
-    throw ConfigError("--steps", "expected A:B with A <= B <= {} (the steps of {}), found {}:{}", trace.batch_steps(),
-                      trace.name(), steps.first, steps.last);
-  }
-  if (config.warmup_steps > steps.last - steps.first) {
-    throw ConfigError("--warmup-steps", "{} is more than the {} steps replayed", config.warmup_steps,
-                      steps.last - steps.first);
-  }
-  return steps;
-}
-
-/// By layer, or one number if they are all equal. They differ only for bytes and groups of different sizes.
-std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const ReplayConfig& config,
-                                              std::uint64_t entry_bytes) {
-  std::vector<std::uint64_t> entries;
-  for (const LayerInfo& layer : trace.header().layers) {
-    entries.push_back(config.capacity.entries(trace, entry_bytes * layer.group_size));
-  }
-  if (std::adjacent_find(entries.begin(), entries.end(), std::not_equal_to<>()) == entries.end()) {
-    entries.resize(1);
-  } else if (config.scope == Scope::shared || config.scope == Scope::request) {
-    throw ConfigError("--capacity",
-                      "{} over layers whose groups differ in size is not a number of entries; give entries, or --scope "
-                      "layer or stream",
-                      config.capacity.text());
-  }
-  const auto too_small = std::find_if(entries.begin(), entries.end(), [&](std::uint64_t capacity) {
-    return capacity > 0 && capacity < trace.longest_selection();
-  });
-  if (policy_needs(config.policy).whole_selection && too_small != entries.end()) {
-    throw ConfigError("--capacity", "{} keeps a whole selection: expected 0 or at least {} entries, found {}",
-                      to_string(config.policy), trace.longest_selection(), *too_small);
-  }
-  return entries;
-}
 
 }  // namespace
 
-EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& config) {
-  check_positions(trace, config);
-  EffectiveConfig effective;
-  effective.asked = config;
-  effective.asked.policy = complete_policy(config.policy);
-  effective.entry_bytes = config.entry_bytes.value_or(trace.header().entry_bytes);
-  effective.page_tokens = effective_page_tokens(trace, config);
-  effective.steps = effective_steps(trace, config);
-  effective.capacity_entries = effective_capacity(trace, config, effective.entry_bytes);
-  make_memory_model(config.memory);
-  return effective;
-}
-
-ReplayResult replay(const TraceReader& trace, const ReplayConfig& config, const ReplayHooks& hooks) {
+std::vector<ReplayResult> replay_all(const TraceReader& trace, std::span<const ReplayConfig> configs,
+                                     const ReplayHooks& hooks, std::uint32_t jobs) {
   try {
-    return Replay(trace, config, hooks).run();
+    return Replay(trace, configs, hooks, jobs).run();
   } catch (const std::bad_alloc&) {
     throw SystemError(trace.name(), "not enough memory for this replay");
   }
+}
+
+ReplayResult replay(const TraceReader& trace, const ReplayConfig& config, const ReplayHooks& hooks,
+                    std::uint32_t jobs) {
+  return std::move(replay_all(trace, {&config, 1}, hooks, jobs).front());
 }
 
 }  // namespace dsasim

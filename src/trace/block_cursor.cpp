@@ -6,21 +6,15 @@
 #include <cassert>
 
 namespace dsasim::trace {
-namespace {
-
-/// Words of a request's sets, or 0 where that many cost more than lists: selections so small in an id space so large
-/// that most words are empty.
-std::size_t words_of_sets(const TraceFile& trace, std::uint32_t request) {
+std::uint32_t set_words(const TraceReader& trace, std::uint32_t request) {
   constexpr std::uint64_t most_words_an_id = 8;
   constexpr std::uint64_t always = 64;
   const std::uint64_t words = (trace.extent(request).id_limit + 63) / 64;
-  return words <= most_words_an_id * trace.longest_selection() + always ? words : 0;
+  return words <= most_words_an_id * trace.longest_selection() + always ? static_cast<std::uint32_t>(words) : 0;
 }
 
-}  // namespace
-
 BlockCursor::BlockCursor(const TraceReader& reader, std::uint32_t request, std::uint64_t first, std::uint64_t last)
-    : trace_(*reader.file_), request_(request), last_(last), set_words_(words_of_sets(trace_, request)) {
+    : trace_(*reader.file_), request_(request), last_(last), set_words_(set_words(reader, request)) {
   assert(first < last && last <= trace_.extent(request).steps);
   const auto& chunks = trace_.chunks(request_);
   const auto after = std::upper_bound(chunks.begin(), chunks.end(), first, [](std::uint64_t step, const auto& place) {

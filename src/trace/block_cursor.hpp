@@ -11,6 +11,10 @@
 
 namespace dsasim::trace {
 
+/// Words of a request's sets, or 0 where that many cost more than lists: selections so small in an id space so large that
+/// most words are empty.
+std::uint32_t set_words(const TraceReader& trace, std::uint32_t request);
+
 /// Walks the steps [first, last) of one request in blocks of consecutive steps, each of which lies within a chunk. The
 /// lanes of a block are decoded apart from each other, each by whichever thread wants it, into memory of the caller's:
 /// what is replayed layer by layer never holds more than one lane's selections.
@@ -54,7 +58,7 @@ class BlockCursor {
   const TraceFile& trace_;
   std::uint32_t request_;
   std::uint64_t last_;
-  std::size_t set_words_;  ///< 0 if the id space is too sparse for sets
+  std::size_t set_words_;  ///< see set_words()
   std::size_t next_chunk_ = 0;
   const ChunkPlace* place_ = nullptr;  ///< of the current chunk
   ChunkPayload payload_;

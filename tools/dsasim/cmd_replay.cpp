@@ -64,9 +64,7 @@ void add_range_options(CLI::App& app, Options& options) {
   add_number<std::uint64_t>(app, "--warmup-steps", options.config.warmup_steps,
                             "Replay the first N steps without counting them [0]", 0,
                             std::numeric_limits<std::uint64_t>::max());
-  // Part of the contract that scripts rely on; the replay itself does not divide its work yet.
-  add_number<std::uint32_t>(app, "--jobs", options.jobs,
-                            "Threads; results do not depend on it, and this version replays with one [1]", 1, 4096);
+  add_number<std::uint32_t>(app, "--jobs", options.jobs, "Threads; results do not depend on it [1]", 1, 4096);
   app.add_flag("--allow-truncated", options.allow_truncated, "Replay the whole chunks of a trace that was cut off");
 }
 
@@ -130,7 +128,7 @@ int run(const Options& options) {
       }
     };
   }
-  const ReplayResult result = replay(trace, options.config, hooks);
+  const ReplayResult result = replay(trace, options.config, hooks, options.jobs);
   if (per_step) {
     per_step->write(rows);
     per_step->commit();

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "dsasim/trace/header.hpp"
 #include "dsasim/types.hpp"
 
+#include <cassert>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -35,6 +37,20 @@ class Cache {
   /// Replays one selection in logged order, appends the ids that missed to `missed` in the order in which they missed.
   /// Ids are distinct and base + id lies in the directory: the trace reader has checked both.
   virtual SelectionOutcome select(std::uint32_t base, std::span<const EntryId> ids, std::vector<EntryId>& missed) = 0;
+
+  /// True if selections may come as sets: then select_set() is called instead of select(). A cache made for sets
+  /// (CacheUse::sets) gets all of them so.
+  virtual bool takes_sets() const { return false; }
+
+  /// select() for a selection with its set; `base` is a multiple of 64. The list is there if it is not ascending.
+  virtual SelectionOutcome select_set(std::uint32_t /*base*/, const SelectionView& /*selection*/,
+                                      std::vector<EntryId>& /*missed*/) {
+    assert(false);
+    return {};
+  }
+
+  /// The stream at `base`, with sets of so many words, selects no more, from this turn of its on. Its entries stay.
+  virtual void release(std::uint32_t /*base*/, std::uint32_t /*word_count*/) {}
 
   /// Puts an entry in as the newest, without an access: a preload, or the new token of --new-token allocate. Nothing is
   /// fetched. Returns the evictions (0 or 1). An entry that is already resident is left as it is.

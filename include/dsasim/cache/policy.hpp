@@ -24,7 +24,7 @@ struct PolicySetup {
 /// The value of a parameter that the policy lists in P::parameters.
 std::string_view parameter_value(const PolicySpec& spec, std::string_view key) noexcept;
 
-/// What is replaced at a time: an access (AccessCache and QueueCache) or a selection (StepCache). Two policies
+/// What is replaced at a time: an access (AccessCache, SweepCache, LruCache) or a selection (StepCache). Two policies
 /// may share a name if they differ here: the parameter `atomic` (access or step) then chooses between them.
 enum class Replacement { per_access, per_selection };
 
@@ -48,11 +48,18 @@ concept StatefulPolicy = Policy<P> && std::constructible_from<P, const PolicySet
   { cp.invariant() } -> std::same_as<bool>;  // walks all bookkeeping; false means a bug
 };
 
-/// A policy that is a queue: a fill joins it at the tail, the victim leaves it at the head, one access at a time in
-/// logged order. All there is to say is whether a hit joins again at the tail; QueueCache does the rest.
+/// A policy whose hand goes round the slots, one access at a time in logged order: a fill takes the slot that the hand
+/// is at, and the hand moves on. All there is to say is whether it spares, once, what was hit since it last came by;
+/// SweepCache does the rest.
 template <class P>
-concept QueuePolicy = Policy<P> && requires {
-  { P::requeues_on_hit } -> std::convertible_to<bool>;
+concept SweepPolicy = Policy<P> && requires {
+  { P::spares_used } -> std::convertible_to<bool>;
+};
+
+/// Least recently used: LruCache and LruSetCache know all about it.
+template <class P>
+concept RecencyPolicy = Policy<P> && requires {
+  { P::evicts_least_recent } -> std::convertible_to<bool>;
 };
 
 /// A policy that sees one access at a time, in logged order.

@@ -56,9 +56,17 @@ struct PolicyNeeds {
 };
 PolicyNeeds policy_needs(const PolicySpec& spec);
 
+/// What a cache may rely on in the selections that it will be given; nothing by default.
+struct CacheUse {
+  bool sets = false;  ///< every one comes with its set, and nothing is inserted after the first
+  std::uint32_t streams = 0;
+  std::uint32_t longest_selection = 0;
+};
+
 /// One cache. `capacity_entries` of at least 1 (a capacity of 0 is not a cache: the replay counts every access as a
 /// miss); `directory_entries` is the number of (stream, id) places; `cache_number` seeds `random`.
 std::unique_ptr<Cache> make_cache(const PolicySpec& spec, std::uint32_t capacity_entries,
-                                  std::uint32_t directory_entries, std::uint64_t cache_number);
+                                  std::uint32_t directory_entries, std::uint64_t cache_number,
+                                  const CacheUse& use = {});
 
 }  // namespace dsasim

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -99,13 +100,21 @@ struct ReplayHooks {
   std::function<void(std::uint64_t done, std::uint64_t total)> on_step;  ///< for progress
 };
 
-/// Replays a trace through one configuration. Memory: the directories (four bytes for each id below the largest of
-/// each stream), the caches, and the decoded steps of each request; nothing grows with the number of steps. `belady`
-/// also reads the trace once backwards before, and keeps four bytes an access in an unnamed file in $TMPDIR.
+/// Replays a trace through one configuration, on `jobs` threads; the result does not depend on how many. Memory: the
+/// directories (four bytes for each id below the largest of each stream, or a few bits), the caches, and the decoded
+/// steps of a block; nothing grows with the number of steps. `belady` also reads the trace once backwards before, and
+/// keeps four bytes an access in an unnamed file in $TMPDIR.
 ///
 /// Throws ConfigError for a configuration that does not fit the trace, before anything is replayed; TraceError for
 /// damage; SystemError if the machine has not the memory.
-ReplayResult replay(const TraceReader& trace, const ReplayConfig& config, const ReplayHooks& hooks = {});
+ReplayResult replay(const TraceReader& trace, const ReplayConfig& config, const ReplayHooks& hooks = {},
+                    std::uint32_t jobs = 1);
+
+/// Replays a trace through many configurations, at least one, which share its decoding and, if they are belady's, one
+/// look into the future. They must agree on the steps and, those of belady, on all but the capacity. `hooks.on_row` gets
+/// the rows of each block configuration by configuration.
+std::vector<ReplayResult> replay_all(const TraceReader& trace, std::span<const ReplayConfig> configs,
+                                     const ReplayHooks& hooks = {}, std::uint32_t jobs = 1);
 
 /// The checks of replay() alone, and what it would apply.
 EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& config);

@@ -20,7 +20,7 @@ class Fifo {
       PolicyParameter{"atomic", "access", "access|step",
                       "replace at each access, or a selection at a time: hits first, and no victim that it names"}};
   static constexpr Replacement replacement = Replacement::per_access;
-  static constexpr bool requeues_on_hit = false;
+  static constexpr bool spares_used = false;
 };
 
 /// `fifo,atomic=step`: the oldest insertion among the entries that the selection does not name; those it names

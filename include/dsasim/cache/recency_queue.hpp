@@ -1,0 +1,178 @@
+#pragma once
+
+#include "dsasim/types.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+namespace dsasim {
+
+/// The order in which a cache's entries were last used, without a list of them: what LruCache and LruSetCache share.
+///
+/// An entry that joins the queue is stamped with its place there, which only ever grows; it is resident exactly while
+/// its stamp is not below the head. So a look-up is a compare, and an eviction moves the head past one place without
+/// knowing whose it was. The place that an entry leaves behind when it joins again is dead: its key's stamp is another.
+/// The next live places are kept in `victims_`, found many at a time.
+///
+/// The places' keys are a ring of `ring_places_`. When it is full, the live are requeued in their order, next to each
+/// other: capacity entries every seven times as many accesses.
+///
+/// Stamps have 32 bits and are rebased before they reach `stamp_limit`; tests make that happen sooner.
+template <std::uint64_t stamp_limit>
+class RecencyQueue {
+ public:
+  /// Stamps of entries that were never in the cache, and of those evicted before the stamps were last rebased.
+  static constexpr std::uint32_t never = 0;
+  static constexpr std::uint32_t long_ago = 1;
+  /// Of an entry that is resident without a place in the queue. No place has this number.
+  static constexpr std::uint32_t outside = std::numeric_limits<std::uint32_t>::max();
+
+  RecencyQueue(std::uint64_t capacity_entries, std::uint32_t directory_entries) : stamp_of_(directory_entries, never) {
+    // Eight times the capacity while that is cheap. At max_cache_entries it is twice, which is the least that works.
+    constexpr std::uint64_t least_places = 1024;
+    constexpr std::uint64_t cheap_places = std::uint64_t{1} << 20U;
+    const std::uint64_t factor = capacity_entries <= cheap_places ? 8 : 2;
+    ring_places_ = std::bit_ceil(std::max(factor * capacity_entries, least_places));
+    key_at_.resize(ring_places_);
+  }
+
+  std::uint32_t* stamps() noexcept { return stamp_of_.data(); }
+  std::uint32_t stamp(std::uint32_t key) const noexcept { return stamp_of_[key]; }
+  std::uint64_t head() const noexcept { return head_; }
+  std::uint64_t tail() const noexcept { return tail_; }
+  bool is_resident(std::uint32_t key) const noexcept { return stamp_of_[key] >= head_; }
+
+  /// Room for `count` entries to join, at most half of what the ring was made for.
+  void make_room(std::uint64_t count) {
+    if (tail_ + 2 * ring_places_ > stamp_limit) {
+      rebase();
+    }
+    if (tail_ - head_ + count > ring_places_) {
+      requeue_live();
+    }
+    assert(tail_ - head_ + count <= ring_places_);
+  }
+
+  /// How many entries may join now, at least one.
+  std::uint64_t room() {
+    make_room(1);
+    return ring_places_ - (tail_ - head_);
+  }
+
+  void enqueue(std::uint32_t key) noexcept {
+    stamp_of_[key] = static_cast<std::uint32_t>(tail_);
+    key_at_[place(tail_)] = key;
+    ++tail_;
+  }
+
+  /// The place of the `count`th oldest entry from now, at least the first. It and those before it count as passed; the
+  /// head stays where it is until evict_through().
+  std::uint64_t pass_oldest(std::size_t count) noexcept {
+    std::uint64_t last = 0;
+    while (count > 0) {
+      if (next_victim_ == victim_count_) {
+        find_victims();
+        continue;
+      }
+      const std::uint32_t at = victims_[next_victim_++];
+      const bool live = is_live(at);
+      last = live ? at : last;
+      count -= live ? 1 : 0;
+    }
+    return last;
+  }
+
+  void evict_through(std::uint64_t last) noexcept { head_ = last + 1; }
+  void evict_oldest() noexcept { evict_through(pass_oldest(1)); }
+
+  /// What pass_oldest() passed is the oldest again.
+  void forget_passed() noexcept {
+    next_victim_ = 0;
+    victim_count_ = 0;
+    scanned_ = head_;
+  }
+
+  /// Every place that is the stamp of a key holds that key. For tests.
+  bool invariant() const {
+    for (std::uint32_t key = 0; key < stamp_of_.size(); ++key) {
+      const std::uint64_t stamp = stamp_of_[key];
+      if (stamp >= head_ && stamp != outside && (stamp >= tail_ || key_at_[place(stamp)] != key)) {
+        return false;
+      }
+    }
+    return tail_ - head_ <= ring_places_;
+  }
+
+  std::uint64_t count_resident() const {
+    return static_cast<std::uint64_t>(
+        std::count_if(stamp_of_.begin(), stamp_of_.end(), [&](std::uint32_t stamp) { return stamp >= head_; }));
+  }
+
+ private:
+  std::uint64_t place(std::uint64_t stamp) const noexcept { return stamp & (ring_places_ - 1); }
+
+  /// True if the entry that joined there has not joined again since.
+  bool is_live(std::uint64_t at) const noexcept { return stamp_of_[key_at_[place(at)]] == at; }
+
+  void find_victims() noexcept {
+    const std::uint32_t* const stamps = stamp_of_.data();
+    const std::uint32_t* const key_at = key_at_.data();
+    std::uint32_t* victim = victims_.data();
+    std::uint64_t at = scanned_;
+    for (; at < tail_ && victim != victims_.data() + victims_.size() - 1; ++at) {
+      *victim = static_cast<std::uint32_t>(at);
+      victim += stamps[key_at[place(at)]] == at ? 1 : 0;
+    }
+    scanned_ = at;
+    next_victim_ = 0;
+    victim_count_ = static_cast<std::size_t>(victim - victims_.data());
+  }
+
+  /// Gives the live entries new places in their old order, with no dead ones between.
+  void requeue_live() {
+    std::vector<std::uint32_t> keys;
+    for (std::uint64_t at = head_; at < tail_; ++at) {
+      if (is_live(at)) {
+        keys.push_back(key_at_[place(at)]);
+      }
+    }
+    head_ = tail_;
+    forget_passed();
+    for (const std::uint32_t key : keys) {
+      enqueue(key);
+    }
+  }
+
+  /// Takes whole turns of the ring off all stamps, before they reach 2^32.
+  void rebase() noexcept {
+    const std::uint64_t turns = (head_ - long_ago - 1) / ring_places_ * ring_places_;
+    for (std::uint32_t& stamp : stamp_of_) {
+      if (stamp != outside) {
+        stamp = stamp >= head_ ? static_cast<std::uint32_t>(stamp - turns) : std::min(stamp, long_ago);
+      }
+    }
+    head_ -= turns;
+    tail_ -= turns;
+    forget_passed();
+  }
+
+  std::uint64_t ring_places_ = 0;
+  std::uint64_t head_ = long_ago + 1;    ///< after the last place evicted
+  std::uint64_t tail_ = head_;           ///< the next place
+  std::vector<std::uint32_t> stamp_of_;  ///< by key
+  std::vector<std::uint32_t> key_at_;    ///< by place
+
+  // The next places to evict, live when they were found; those requeued since are passed by.
+  std::array<std::uint32_t, 65> victims_{};
+  std::size_t next_victim_ = 0;
+  std::size_t victim_count_ = 0;
+  std::uint64_t scanned_ = head_;  ///< places below are in victims_, or were evicted, or are dead
+};
+
+}  // namespace dsasim

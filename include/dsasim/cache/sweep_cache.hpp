@@ -1,0 +1,172 @@
+#pragma once
+
+#include "dsasim/cache/cache.hpp"
+#include "dsasim/cache/policy.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace dsasim {
+
+/// The replay loop for a policy whose hand goes round the slots: FIFO, which evicts what it finds, and CLOCK, which
+/// spares what was used since it last came by.
+///
+/// Which entries are resident, and which of them were used, are bits by key. So a hit is a bit that is already there, and
+/// a selection that comes as a set is replayed 64 ids at a time: most words have no miss, and all their hits are one OR.
+template <SweepPolicy P>
+class SweepCache final : public Cache {
+ public:
+  /// More slots than keys could never be filled.
+  SweepCache(const PolicySpec& /*spec*/, std::uint32_t capacity_entries, std::uint32_t directory_entries,
+             std::uint64_t /*cache_number*/)
+      : resident_((std::size_t{directory_entries} + 63) / 64),
+        seen_(resident_.size()),
+        used_(P::spares_used ? resident_.size() : 0),
+        key_at_(std::min(capacity_entries, std::max(directory_entries, 1U))) {
+    assert(capacity_entries >= 1);
+  }
+
+  SelectionOutcome select(std::uint32_t base, std::span<const EntryId> ids, std::vector<EntryId>& missed) override {
+    SelectionOutcome outcome{.accesses = static_cast<std::uint32_t>(ids.size())};
+    const std::size_t before = missed.size();
+    missed.resize(before + ids.size());
+    EntryId* end = missed.data() + before;
+    for (const EntryId id : ids) {
+      const std::uint32_t key = base + value(id);
+      if ((resident_[key / 64] & bit(key)) != 0) {
+        use(key / 64, bit(key));
+      } else {
+        *end++ = id;
+        admit(key, outcome);
+      }
+    }
+    missed.resize(static_cast<std::size_t>(end - missed.data()));
+    outcome.hits = outcome.accesses - static_cast<std::uint32_t>(missed.size() - before);
+    return outcome;
+  }
+
+  bool takes_sets() const override { return true; }
+
+  SelectionOutcome select_set(std::uint32_t base, const SelectionView& selection,
+                              std::vector<EntryId>& missed) override {
+    assert(base % 64 == 0);
+    if (!selection.ascending) {
+      return select(base, {selection.ids, selection.size}, missed);
+    }
+    SelectionOutcome outcome{.accesses = selection.size};
+    const std::size_t before = missed.size();
+    missed.resize(before + selection.size);
+    EntryId* end = missed.data() + before;
+    for (std::uint32_t word = 0; word < selection.word_count; ++word) {
+      const std::uint64_t selected = selection.words[word];
+      if (selected != 0) {
+        end = select_word(base / 64 + word, selected, word * 64, end, outcome);
+      }
+    }
+    missed.resize(static_cast<std::size_t>(end - missed.data()));
+    outcome.hits = outcome.accesses - static_cast<std::uint32_t>(missed.size() - before);
+    return outcome;
+  }
+
+  std::uint32_t insert(std::uint32_t base, EntryId entry) override {
+    SelectionOutcome outcome;
+    if (!contains(base, entry)) {
+      admit(base + value(entry), outcome);
+    }
+    return outcome.evictions;
+  }
+
+  void foresee(std::span<const NextUse> /*next_uses*/) override { assert(false); }
+
+  bool contains(std::uint32_t base, EntryId entry) const override {
+    const std::uint32_t key = base + value(entry);
+    return (resident_[key / 64] & bit(key)) != 0;
+  }
+
+  bool invariant() const override {
+    std::uint64_t resident = 0;
+    bool subset = true;
+    for (std::size_t word = 0; word < resident_.size(); ++word) {
+      resident += static_cast<unsigned>(std::popcount(resident_[word]));
+      subset = subset && (resident_[word] & ~seen_[word]) == 0;
+      if constexpr (P::spares_used) {
+        subset = subset && (used_[word] & ~resident_[word]) == 0;
+      }
+    }
+    const auto slots = std::span(key_at_).first(filled_);
+    return subset && resident == filled_ && hand_ < key_at_.size() &&
+           std::ranges::all_of(slots, [&](std::uint32_t key) { return (resident_[key / 64] & bit(key)) != 0; });
+  }
+
+ private:
+  static std::uint64_t bit(std::uint32_t key) noexcept { return std::uint64_t{1} << (key % 64); }
+
+  void use(std::size_t word, std::uint64_t bits) noexcept {
+    if constexpr (P::spares_used) {
+      used_[word] |= bits;
+    }
+  }
+
+  /// The entries of one word in ascending order: the hits before each miss are used before its victim is sought, which
+  /// may be one of those after it.
+  EntryId* select_word(std::size_t word, std::uint64_t selected, std::uint32_t first_id, EntryId* missed,
+                       SelectionOutcome& outcome) noexcept {
+    for (;;) {
+      const std::uint64_t misses = selected & ~resident_[word];
+      if (misses == 0) {
+        use(word, selected);
+        return missed;
+      }
+      const auto place = static_cast<unsigned>(std::countr_zero(misses));
+      const std::uint64_t before = (std::uint64_t{1} << place) - 1;
+      use(word, selected & before);
+      *missed++ = EntryId{first_id + place};
+      admit(static_cast<std::uint32_t>(word * 64 + place), outcome);
+      selected &= ~before & ~(std::uint64_t{1} << place);
+    }
+  }
+
+  void admit(std::uint32_t key, SelectionOutcome& outcome) noexcept {
+    const std::uint64_t own = bit(key);
+    outcome.compulsory_misses += (seen_[key / 64] & own) == 0 ? 1U : 0U;
+    seen_[key / 64] |= own;
+    if (filled_ < key_at_.size()) {  // the slots fill in order, and the hand goes with them
+      ++filled_;
+    } else {
+      evict();
+      ++outcome.evictions;
+    }
+    key_at_[hand_] = key;
+    resident_[key / 64] |= own;
+    advance();
+  }
+
+  /// Leaves the hand at the victim's slot.
+  void evict() noexcept {
+    if constexpr (P::spares_used) {
+      for (std::uint32_t key = key_at_[hand_]; (used_[key / 64] & bit(key)) != 0; key = key_at_[hand_]) {
+        used_[key / 64] &= ~bit(key);
+        advance();
+      }
+    }
+    const std::uint32_t victim = key_at_[hand_];
+    resident_[victim / 64] &= ~bit(victim);
+  }
+
+  void advance() noexcept { hand_ = hand_ + 1 == key_at_.size() ? 0 : hand_ + 1; }
+
+  std::vector<std::uint64_t> resident_;  ///< by key, a bit
+  std::vector<std::uint64_t> seen_;      ///< by key, a bit: was ever in the cache
+  std::vector<std::uint64_t> used_;      ///< by key, a bit: hit since the hand last came by; empty unless it is asked for
+  std::vector<std::uint32_t> key_at_;    ///< by slot
+  std::size_t filled_ = 0;               ///< slots
+  std::size_t hand_ = 0;
+};
+
+}  // namespace dsasim
