@@ -41,13 +41,13 @@ void share_out(std::uint64_t total_ns, std::span<StepRow> rows) {
 
 }  // namespace
 
-CacheRun::CacheRun(const TraceReader& trace, const ReplayConfig& config, bool sets)
+CacheRun::CacheRun(const TraceReader& trace, const ReplayConfig& config, bool sets, const ReplayHooks& hooks)
     : trace_(trace),
       config_(config),
+      hooks_(hooks),
       effective_(effective_config(trace, config)),
       memory_(make_memory_model(config.memory)),
       sets_(sets && config.new_token != NewToken::allocate),  // an allocation comes between two selections
-      needs_future_(policy_needs(config.policy).future),
       layout_(make_layout(trace, config, effective_.capacity_entries)) {
   result_.layers.resize(trace.layer_count());
   result_.requests.resize(trace.request_count());
@@ -74,6 +74,12 @@ void CacheRun::make_caches() {
   }
 }
 
+bool CacheRun::needs_future() const noexcept {
+  return policy_needs(config_.policy).future &&
+         std::any_of(effective_.capacity_entries.begin(), effective_.capacity_entries.end(),
+                     [](std::uint64_t capacity) { return capacity > 0; });
+}
+
 trace::SelectionForms CacheRun::forms() const noexcept {
   trace::SelectionForms forms{.ids = !sets_, .sets = false};
   for (const auto& cache : caches_) {
@@ -87,6 +93,14 @@ void CacheRun::preload(Future* future) {
   dsasim::preload(caches_, layout_, trace_.header(), config_.warm, future);
 }
 
+void CacheRun::begin(std::size_t workers) {
+  foresees_ = needs_future();
+  scratch_.reserve(workers);
+  for (std::size_t worker = 0; worker < workers; ++worker) {
+    scratch_.emplace_back(trace_.header(), config_, effective_.page_tokens);
+  }
+}
+
 void CacheRun::begin_block(const ReplayBlock& block) {
   rows_.resize((block.steps.last - block.steps.first) * trace_.layer_count() * block.active.size());
 }
@@ -95,8 +109,10 @@ std::span<StepRow> CacheRun::rows_of(std::uint64_t step, std::uint32_t layer, st
   return {rows_.data() + (step * trace_.layer_count() + layer) * active, active};
 }
 
-void CacheRun::replay_part(const ReplayBlock& block, const ReplayPart& part, const trace::SelectionBlock* const* lanes,
-                           std::span<const NextUse> next_uses, ReplayScratch& scratch) {
+void CacheRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
+                           std::span<const trace::SelectionBlock* const> lanes, std::span<const NextUse> next_uses,
+                           std::size_t worker) {
+  ReplayScratch& scratch = scratch_[worker];
   const std::size_t width = part.last_active - part.first_active;
   for (std::uint64_t step = 0; step < block.steps.last - block.steps.first; ++step) {
     for (std::uint32_t layer = part.first_layer; layer < part.last_layer; ++layer) {
@@ -137,7 +153,7 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     new_entry = scratch.order.new_entry(request, step - trace_.header().requests[request].start_step);
   }
   const auto foresee = [&](std::size_t count) {
-    if (needs_future_) {
+    if (foresees_) {
       cache.foresee(next_uses.first(count));
       next_uses = next_uses.subspan(count);
     }
@@ -164,7 +180,7 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
   return counters;
 }
 
-void CacheRun::count_block(const ReplayBlock& block, const ReplayHooks& hooks) {
+void CacheRun::end_block(const ReplayBlock& block) {
   const std::uint64_t counted_from = effective_.steps.first + config_.warmup_steps;
   for (std::uint64_t step = block.steps.first; step < block.steps.last; ++step) {
     for (std::uint32_t layer = 0; layer < trace_.layer_count() && step >= counted_from; ++layer) {
@@ -173,8 +189,8 @@ void CacheRun::count_block(const ReplayBlock& block, const ReplayHooks& hooks) {
       for (const StepRow& row : rows) {
         result_.layers[layer] += row.counters;
         result_.requests[row.request] += row.counters;
-        if (hooks.on_row) {
-          hooks.on_row(row);
+        if (hooks_.on_row) {
+          hooks_.on_row(row);
         }
       }
     }

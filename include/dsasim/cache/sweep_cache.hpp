@@ -105,6 +105,8 @@ class SweepCache final : public Cache {
   }
 
  private:
+  static constexpr std::size_t stride = 4;
+
   static std::uint64_t bit(std::uint32_t key) noexcept { return std::uint64_t{1} << (key % 64); }
 
   void use(std::size_t word, std::uint64_t bits) noexcept {
@@ -150,6 +152,9 @@ class SweepCache final : public Cache {
   /// Leaves the hand at the victim's slot.
   void evict() noexcept {
     if constexpr (P::spares_used) {
+      // Several slots at once, as long as they do not wrap round: how far the hand goes is not predictable.
+      while (key_at_.size() - hand_ >= stride && spare_stride()) {
+      }
       for (std::uint32_t key = key_at_[hand_]; (used_[key / 64] & bit(key)) != 0; key = key_at_[hand_]) {
         used_[key / 64] &= ~bit(key);
         advance();
@@ -157,6 +162,21 @@ class SweepCache final : public Cache {
     }
     const std::uint32_t victim = key_at_[hand_];
     resident_[victim / 64] &= ~bit(victim);
+  }
+
+  /// Spares the used slots from the hand on, up to `stride`, without a branch; true if all of these were used.
+  bool spare_stride() noexcept {
+    std::uint64_t spared = 1;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < stride; ++i) {
+      const std::uint32_t key = key_at_[hand_ + i];
+      spared &= used_[key / 64] >> (key % 64);
+      used_[key / 64] &= ~(spared << (key % 64));
+      count += spared;
+    }
+    hand_ += count;
+    hand_ = hand_ == key_at_.size() ? 0 : hand_;
+    return count == stride;
   }
 
   void advance() noexcept { hand_ = hand_ + 1 == key_at_.size() ? 0 : hand_ + 1; }

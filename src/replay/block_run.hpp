@@ -1,0 +1,54 @@
+#pragma once
+
+#include "dsasim/cache/cache.hpp"
+#include "dsasim/replay/replay.hpp"
+#include "replay/directory_layout.hpp"
+#include "trace/selection_block.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace dsasim {
+
+/// Steps in which the same requests decode.
+struct ReplayBlock {
+  StepRange steps;
+  std::vector<std::uint32_t> active;  ///< requests that decode, ascending
+  std::vector<std::uint32_t> ended;   ///< requests whose last step was the one before, ascending
+};
+
+/// A part of a block that shares no cache with the others: layers [first, last) and active requests [first, last).
+struct ReplayPart {
+  std::uint32_t first_layer, last_layer;
+  std::size_t first_active, last_active;
+};
+
+/// Something that a trace is replayed through, block by block: see drive().
+class BlockRun {
+ public:
+  BlockRun() = default;
+  virtual ~BlockRun() = default;
+  BlockRun(const BlockRun&) = delete;
+  BlockRun& operator=(const BlockRun&) = delete;
+
+  virtual const ReplayConfig& config() const noexcept = 0;
+  virtual const DirectoryLayout& layout() const noexcept = 0;
+  /// In which forms selections are wanted.
+  virtual trace::SelectionForms forms() const noexcept = 0;
+
+  /// Before the first block: makes room for the work of so many threads.
+  virtual void begin(std::size_t workers) = 0;
+  /// Before the parts of a block.
+  virtual void begin_block(const ReplayBlock& block) = 0;
+  /// Parts may be replayed at the same time, by workers of different numbers. `lanes` are the part's, by layer and
+  /// request. If the policy needs the future, the part is the whole block, and `next_uses` are the block's.
+  virtual void replay_part(const ReplayBlock& block, const ReplayPart& part,
+                           std::span<const trace::SelectionBlock* const> lanes, std::span<const NextUse> next_uses,
+                           std::size_t worker) = 0;
+  /// After the parts of a block in which some request decodes.
+  virtual void end_block(const ReplayBlock& block) = 0;
+};
+
+}  // namespace dsasim
