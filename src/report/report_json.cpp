@@ -1,6 +1,7 @@
 #include "dsasim/report/report.hpp"
 
 #include "dsasim/version.hpp"
+#include "report/trace_json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -74,9 +75,7 @@ std::string report_json(const TraceReader& trace, const ReplayResult& result) {
   out["schema"] = report_schema;
   out["tool"] = {{"version", version()}};
   out["config"] = config_json(result.config);
-  out["trace"] = {{"requests", trace.request_count()},      {"layers", trace.layer_count()},
-                  {"steps", trace.longest_request_steps()}, {"top_k", trace.longest_selection()},
-                  {"accesses", trace.accesses()},           {"digest", trace.digest()}};
+  out["trace"] = trace_json(trace);
   add_counters(out["totals"], result.totals, entry_bytes);
   out["layers"] = numbered("layer", result.layers, entry_bytes);
   out["requests"] = numbered("request", result.requests, entry_bytes);

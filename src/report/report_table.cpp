@@ -1,25 +1,17 @@
 #include "dsasim/report/report.hpp"
 
+#include "report/trace_text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <iterator>
 #include <numeric>
 #include <vector>
 
 namespace dsasim {
 namespace {
-
-/// 8388608 as 8,388,608, whatever the locale.
-std::string grouped(std::uint64_t value) {
-  std::string text = std::to_string(value);
-  for (std::size_t at = text.size(); at > 3; at -= 3) {
-    text.insert(at - 3, 1, ',');  // as a character: the string form trips GCC bug 105651
-  }
-  return text;
-}
 
 /// A quantity with three digits or more: 1.34 MB, 12.5 ms.
 template <std::size_t N>
@@ -96,9 +88,7 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
   const std::uint64_t steps = config.steps.last - config.steps.first - config.asked.warmup_steps;
   std::string out;
   auto line = std::back_inserter(out);
-  fmt::format_to(line, "{}: requests {}, layers {}, steps {}, top-k {}\n",
-                 std::filesystem::path(trace.name()).filename().string(), trace.request_count(), trace.layer_count(),
-                 trace.longest_request_steps(), trace.longest_selection());
+  fmt::format_to(line, "{}\n", trace_text(trace));
   fmt::format_to(line, "{}, {}, of {}\n\n", to_string(config.asked.policy), scope_text(config.asked.scope),
                  capacity_text(config));
   fmt::format_to(line, "{:<10} {:>13} {:>13} {:>8} {:>12} {:>13} {:>11} {:>12} {:>11}\n", "", "accesses", "misses",

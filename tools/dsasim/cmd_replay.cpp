@@ -7,13 +7,10 @@
 
 #include <spdlog/spdlog.h>
 
-#include <filesystem>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <system_error>
 
 namespace dsasim::tool {
 namespace {
@@ -26,16 +23,6 @@ struct Options {
   std::string json;
   std::string per_step;
 };
-
-StepRange parse_steps(const std::string& text) {
-  const std::size_t colon = text.find(':');
-  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
-  if (colon == std::string::npos) {
-    throw ConfigError("--steps", "expected A:B (from step A up to, not including, step B), found \"{}\"", text);
-  }
-  return {.first = parse_number<std::uint64_t>("--steps", text.substr(0, colon), 0, most),
-          .last = parse_number<std::uint64_t>("--steps", text.substr(colon + 1), 0, most)};
-}
 
 void add_cache_options(CLI::App& app, ReplayConfig& config) {
   app.add_option_function<std::string>(
@@ -58,7 +45,11 @@ void add_cache_options(CLI::App& app, ReplayConfig& config) {
 
 void add_range_options(CLI::App& app, Options& options) {
   app.add_option_function<std::string>(
-         "--steps", [&](const std::string& text) { options.config.steps = parse_steps(text); },
+         "--steps",
+         [&](const std::string& text) {
+           const auto [first, last] = parse_steps(text);
+           options.config.steps = StepRange{.first = first, .last = last};
+         },
          "Replay steps A up to B only, caches empty at A [all]")
       ->type_name("A:B");
   add_number<std::uint64_t>(app, "--warmup-steps", options.config.warmup_steps,
@@ -79,18 +70,6 @@ void add_memory_options(CLI::App& app, ReplayConfig& config) {
   app.add_option("--memory", config.memory.name, "Memory model; `dsasim memories` lists them [serial]")
       ->type_name("NAME");
   add_number<double>(app, "--miss-ns", config.memory.miss_ns, "serial: nanoseconds of a missed page [200]", 0, 1e9);
-}
-
-/// An output must not replace the trace, nor another output.
-void refuse_same_file(std::string_view option, const std::string& path, std::string_view other,
-                      const std::string& other_path) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const auto place = [&error](const std::string& name) { return fs::weakly_canonical(fs::absolute(name), error); };
-  const bool replaces = fs::is_regular_file(path, error) || !fs::exists(path, error);  // not /dev/null, not a pipe
-  if (!path.empty() && !other_path.empty() && replaces && place(path) == place(other_path)) {
-    throw ConfigError(option, "{} is already {}", path, other);
-  }
 }
 
 int run(const Options& options) {

@@ -25,6 +25,7 @@ struct Command {
 std::function<int()> add_import(CLI::App& app);
 std::function<int()> add_info(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);
+std::function<int()> add_analyze(CLI::App& app);
 std::function<int()> add_replay(CLI::App& app);
 std::function<int()> add_policies(CLI::App& app);
 std::function<int()> add_memories(CLI::App& app);

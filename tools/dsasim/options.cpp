@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <set>
 
 namespace dsasim::tool {
@@ -76,6 +77,16 @@ void set(CLI::Option& option, const std::string& where) {
 }
 
 }  // namespace
+
+std::pair<std::uint64_t, std::uint64_t> parse_steps(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+  if (colon == std::string::npos) {
+    throw ConfigError("--steps", "expected A:B (from step A up to, not including, step B), found \"{}\"", text);
+  }
+  return {parse_number<std::uint64_t>("--steps", text.substr(0, colon), 0, most),
+          parse_number<std::uint64_t>("--steps", text.substr(colon + 1), 0, most)};
+}
 
 void add_config_option(CLI::App& app) {
   app.add_option(config_option, "JSON object of options: {\"policy\": \"fifo\"}; those on the command line win")

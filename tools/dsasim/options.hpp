@@ -8,9 +8,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 // Options with exact conversions and errors that name what would do. CLI11's own would take "010" for 8 and "4e3" as
@@ -58,6 +60,21 @@ CLI::Option* add_choice(CLI::App& app, const std::string& option, Target& target
           description)
       ->type_name(fmt::format("{}", fmt::join(known, "|")));
 }
+
+/// "16,64": numbers from `least` to `most`, separated by commas.
+template <class T>
+std::vector<T> parse_numbers(std::string_view option, std::string_view text, T least, T most) {
+  std::vector<T> numbers;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    numbers.push_back(parse_number<T>(option, text.substr(at, end - at), least, most));
+    at = end + 1;
+  }
+  return numbers;
+}
+
+/// The A and B of --steps A:B.
+std::pair<std::uint64_t, std::uint64_t> parse_steps(const std::string& text);
 
 /// Adds --config to a command.
 void add_config_option(CLI::App& app);

@@ -21,6 +21,17 @@ double now_s() {
 
 }  // namespace
 
+void refuse_same_file(std::string_view option, const std::string& path, std::string_view other,
+                      const std::string& other_path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const auto place = [&error](const std::string& name) { return fs::weakly_canonical(fs::absolute(name), error); };
+  const bool replaces = fs::is_regular_file(path, error) || !fs::exists(path, error);  // not /dev/null, not a pipe
+  if (!path.empty() && !other_path.empty() && replaces && place(path) == place(other_path)) {
+    throw ConfigError(option, "{} is already {}", path, other);
+  }
+}
+
 Output::Output(std::string option, std::string path) : option_(std::move(option)), path_(std::move(path)) {
   if (to_stdout()) {
     file_ = stdout;

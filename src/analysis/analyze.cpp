@@ -1,0 +1,272 @@
+#include "dsasim/analysis/analysis.hpp"
+
+#include "analysis/all_metrics.hpp"
+#include "analysis/batch_walk.hpp"
+#include "dsasim/error.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <string_view>
+#include <thread>
+
+namespace dsasim {
+namespace {
+
+using LayerMetrics = std::vector<std::unique_ptr<Metric>>;  ///< by metric; null for those that are unavailable
+
+/// The steps of a request that are analysed, counted from its own first.
+AnalysedSteps own_steps(const TraceReader& trace, const AnalysisConfig& config, std::uint32_t request) {
+  const std::uint64_t start = trace.header().requests[request].start_step;
+  const auto own = [&](std::uint64_t step) {
+    return std::min(step < start ? 0 : step - start, trace.extent(request).steps);
+  };
+  return {.first = own(config.steps->first), .last = own(config.steps->last)};
+}
+
+StreamShape shape_of(const TraceReader& trace, const AnalysisConfig& config, std::uint32_t request) {
+  const AnalysedSteps steps = own_steps(trace, config, request);
+  return {.id_limit = trace.extent(request).id_limit,
+          .steps = steps.last - steps.first,
+          .context_tokens = trace.header().requests[request].prompt_tokens + steps.last,
+          .longest_selection = trace.longest_selection()};
+}
+
+/// No stream remembers more selections than it has.
+std::uint32_t history_depth(const MetricList& list, const StreamShape& shape) {
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(shape.steps, 1, list.history_depth));
+}
+
+/// Reports progress from any thread, one at a time.
+class SharedProgress {
+ public:
+  SharedProgress(const AnalysisHooks& hooks, std::uint64_t total) : hooks_(hooks), total_(total) {}
+  void step() {
+    if (hooks_.on_step) {
+      const std::lock_guard lock(mutex_);
+      hooks_.on_step(++done_, total_);
+    }
+  }
+
+ private:
+  const AnalysisHooks& hooks_;
+  std::mutex mutex_;
+  std::uint64_t done_ = 0;
+  std::uint64_t total_;
+};
+
+/// A thread's metrics, and the streams of the request that it is at.
+class Worker {
+ public:
+  Worker(const TraceReader& trace, const AnalysisConfig& config, const MetricList& list, SharedProgress& progress)
+      : trace_(trace), config_(config), list_(list), progress_(progress), streams_(trace.layer_count()) {
+    layers_.resize(trace.layer_count());
+    for (LayerMetrics& layer : layers_) {
+      for (const auto& entry : list.entries) {
+        layer.push_back(entry.info.unavailable.empty() ? entry.make() : nullptr);
+      }
+    }
+  }
+
+  std::vector<LayerMetrics>& layers() noexcept { return layers_; }
+
+  /// For the largest of the requests.
+  std::uint64_t state_bytes(const StreamShape& shape) const {
+    std::uint64_t bytes = Stream::state_bytes(shape, history_depth(list_, shape));
+    for (const auto& metric : layers_.front()) {
+      bytes += metric ? metric->state_bytes(shape) : 0;
+    }
+    return bytes * layers_.size();
+  }
+
+  void analyze_request(std::uint32_t request) {
+    const AnalysedSteps steps = own_steps(trace_, config_, request);
+    if (steps.first == steps.last) {
+      return;
+    }
+    begin(shape_of(trace_, config_, request));
+    RequestCursor cursor(trace_, request, steps.first, steps.last);
+    const std::uint64_t prompt = trace_.header().requests[request].prompt_tokens;
+    for (std::uint64_t step = steps.first; cursor.next(); ++step) {
+      for (std::uint32_t layer = 0; layer < layers_.size(); ++layer) {
+        const SelectionView selection = cursor.selection(layer);
+        observe(layer, {selection.ids, selection.size}, prompt + step);
+      }
+      progress_.step();
+    }
+    end();
+  }
+
+  /// The metrics across requests, all requests side by side.
+  void analyze_batch() {
+    BatchWalk walk(trace_, *config_.steps);
+    std::uint64_t id_limit = 0;
+    for (std::uint32_t request = 0; request < trace_.request_count(); ++request) {
+      id_limit = std::max(id_limit, trace_.extent(request).id_limit);
+    }
+    EntrySet scratch;
+    scratch.reset(id_limit);
+    while (walk.next()) {
+      for (std::uint32_t layer = 0; layer < layers_.size(); ++layer) {
+        for_each_metric(layer, true, [&](Metric& metric) { metric.observe_batch(walk.selections(layer), scratch); });
+      }
+    }
+  }
+
+ private:
+  template <class F>
+  void for_each_metric(std::uint32_t layer, bool across_requests, F&& f) {
+    for (std::size_t i = 0; i < list_.entries.size(); ++i) {
+      if (layers_[layer][i] && list_.entries[i].across_requests == across_requests) {
+        f(*layers_[layer][i]);
+      }
+    }
+  }
+
+  void begin(const StreamShape& shape) {
+    for (std::uint32_t layer = 0; layer < layers_.size(); ++layer) {
+      streams_[layer].begin(shape, history_depth(list_, shape));
+      for_each_metric(layer, false, [&](Metric& metric) { metric.begin(shape); });
+    }
+  }
+
+  void observe(std::uint32_t layer, std::span<const EntryId> ids, std::uint64_t query_token) {
+    const Stream* layer_before = layer == 0 ? nullptr : &streams_[layer - 1];
+    const Observation now = streams_[layer].observe(ids, query_token, layer_before);
+    for_each_metric(layer, false, [&](Metric& metric) { metric.observe(now); });
+    streams_[layer].advance(ids);
+  }
+
+  void end() {
+    for (std::uint32_t layer = 0; layer < layers_.size(); ++layer) {
+      const auto open_runs = streams_[layer].open_runs();
+      for_each_metric(layer, false, [&](Metric& metric) { metric.end(open_runs); });
+    }
+  }
+
+  const TraceReader& trace_;
+  const AnalysisConfig& config_;
+  const MetricList& list_;
+  SharedProgress& progress_;
+  std::vector<Stream> streams_;       ///< by layer
+  std::vector<LayerMetrics> layers_;  ///< by layer
+};
+
+void check_memory(const TraceReader& trace, const AnalysisConfig& config, const Worker& worker, std::size_t jobs) {
+  std::uint64_t largest = 0;
+  for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
+    largest = std::max(largest, worker.state_bytes(shape_of(trace, config, request)));
+  }
+  const double needed = static_cast<double>(largest) * static_cast<double>(jobs);
+  const double machine = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
+  if (machine > 0 && needed > machine) {
+    constexpr double gib = 1ULL << 30U;
+    throw SystemError(trace.name(), "its ids and the metrics need {:.1f} GiB for {} jobs, this machine has {:.1f} GiB",
+                      needed / gib, jobs, machine / gib);
+  }
+}
+
+/// Runs task(worker, number) for each number below `tasks`, in a thread for each worker. Throws what the first failed
+/// task threw, by number.
+template <class Task>
+void run_tasks(std::vector<std::unique_ptr<Worker>>& workers, std::uint32_t tasks, Task task) {
+  std::atomic<std::uint32_t> next = 0;
+  std::vector<std::exception_ptr> failures(tasks);
+  const auto work = [&](Worker& worker) {
+    for (std::uint32_t number = next++; number < tasks; number = next++) {
+      try {
+        task(worker, number);
+      } catch (...) {
+        failures[number] = std::current_exception();
+        next = tasks;  // those before it are done or under way
+        return;
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < workers.size(); ++i) {
+      threads.emplace_back([&work, &worker = *workers[i]] { work(worker); });
+    }
+    work(*workers.front());
+  }
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) {
+      std::rethrow_exception(failure);
+    }
+  }
+}
+
+void merge(std::vector<LayerMetrics>& into, const std::vector<LayerMetrics>& from) {
+  for (std::size_t layer = 0; layer < into.size(); ++layer) {
+    for (std::size_t i = 0; i < into[layer].size(); ++i) {
+      if (into[layer][i]) {
+        into[layer][i]->merge(*from[layer][i]);
+      }
+    }
+  }
+}
+
+void summarise_into(AnalysisResult& result, const MetricList& list, const std::vector<LayerMetrics>& layers) {
+  for (std::size_t i = 0; i < list.entries.size(); ++i) {
+    result.metrics.push_back(list.entries[i].info);
+  }
+  result.pooled.resize(list.entries.size());
+  result.layers.assign(layers.size(), result.pooled);
+  for (std::size_t i = 0; i < list.entries.size(); ++i) {
+    if (!list.entries[i].info.unavailable.empty()) {
+      continue;
+    }
+    const auto pooled = list.entries[i].make();
+    for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+      result.layers[layer][i] = layers[layer][i]->summary();
+      pooled->merge(*layers[layer][i]);
+    }
+    result.pooled[i] = pooled->summary();
+  }
+}
+
+}  // namespace
+
+AnalysisResult analyze(const TraceReader& trace, const AnalysisConfig& config, const AnalysisHooks& hooks) {
+  AnalysisResult result;
+  result.config = effective_analysis(trace, config);
+  const MetricList list = list_metrics({.config = result.config,
+                                        .top_k = std::max(1U, trace.longest_selection()),
+                                        .unit_tokens = trace.header().unit_tokens,
+                                        .ids = trace.header().ids});
+  std::uint64_t steps = 0;
+  for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
+    steps += shape_of(trace, result.config, request).steps;
+  }
+  SharedProgress progress(hooks, steps);
+  const bool across_requests =
+      trace.request_count() > 1 &&
+      std::any_of(list.entries.begin(), list.entries.end(), [](const auto& entry) { return entry.across_requests; });
+  const std::uint32_t tasks = trace.request_count() + (across_requests ? 1 : 0);
+
+  std::vector<std::unique_ptr<Worker>> workers;
+  const std::uint32_t jobs = std::clamp(result.config.jobs, 1U, std::max(1U, tasks));
+  for (std::uint32_t i = 0; i < jobs; ++i) {
+    workers.push_back(std::make_unique<Worker>(trace, result.config, list, progress));
+  }
+  check_memory(trace, result.config, *workers.front(), jobs);
+  run_tasks(workers, tasks, [&](Worker& worker, std::uint32_t number) {
+    if (number < trace.request_count()) {
+      worker.analyze_request(number);
+    } else {
+      worker.analyze_batch();
+    }
+  });
+  for (std::size_t i = 1; i < workers.size(); ++i) {
+    merge(workers.front()->layers(), workers[i]->layers());
+    workers[i].reset();
+  }
+  summarise_into(result, list, workers.front()->layers());
+  return result;
+}
+
+}  // namespace dsasim

@@ -1,0 +1,177 @@
+#include "command.hpp"
+#include "options.hpp"
+#include "output.hpp"
+
+#include "dsasim/analysis/analysis.hpp"
+#include "dsasim/report/analysis_report.hpp"
+
+#include <fmt/core.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace dsasim::tool {
+namespace {
+
+struct Options {
+  std::vector<std::string> traces;
+  AnalysisConfig config;
+  bool allow_truncated = false;
+  std::string json;
+  std::string csv;
+};
+
+constexpr std::uint32_t any_number =
+    std::numeric_limits<std::uint32_t>::max();  // effective_analysis() knows the limits
+
+void add_list(CLI::App& app, const std::string& option, std::vector<std::uint32_t>& list,
+              const std::string& description) {
+  app.add_option_function<std::string>(
+         option,
+         [&list, option](const std::string& text) { list = parse_numbers<std::uint32_t>(option, text, 1, any_number); },
+         description)
+      ->type_name("N,...");
+}
+
+/// As add_list, with `trace` for the trace's own page size.
+std::vector<std::uint32_t> parse_pages(const std::string& text) {
+  std::vector<std::uint32_t> pages;
+  for (const std::string& item : CLI::detail::split(text, ',')) {
+    pages.push_back(item == "trace" ? 0 : parse_number<std::uint32_t>("--page-tokens", item, 1, any_number));
+  }
+  return pages;
+}
+
+void add_paper_options(CLI::App& app, AnalysisConfig& config) {
+  add_list(app, "--windows", config.windows, "Working sets over N steps [50]");
+  app.add_flag("--inclusive-windows", config.inclusive_windows,
+               "A window of N steps holds N + 1 selections, as in the paper's formula, instead of N as in its prose");
+  app.add_option_function<std::string>(
+         "--page-tokens", [&](const std::string& text) { config.page_tokens = parse_pages(text); },
+         "Page utilisation for pages of N tokens; `trace` takes the trace's [16]")
+      ->type_name("N|trace,...");
+}
+
+void add_further_options(CLI::App& app, AnalysisConfig& config) {
+  app.add_flag("--all", config.all,
+               "Every metric: those of the options below, reuse distance, the overlap shifted by an entry, and between "
+               "requests");
+  add_list(app, "--overlap-steps", config.overlap_steps,
+           "Overlap with the selection N steps before [with --all: 1,2,4,8,16,32,64]");
+  add_list(app, "--union-steps", config.union_steps, "Union of N consecutive selections [with --all: 2,4,8,16,32,64]");
+  add_list(app, "--block-tokens", config.block_tokens,
+           "Blocks of N tokens that a selection touches [with --all: 16,32,64,128]");
+  add_number<std::uint32_t>(app, "--sink-tokens", config.sink_tokens, "Share of the first N positions [with --all: 4]",
+                            1, any_number);
+  add_number<std::uint32_t>(app, "--recent-tokens", config.recent_tokens,
+                            "Share of the last N positions [with --all: 128]", 1, any_number);
+}
+
+void add_run_options(CLI::App& app, Options& options) {
+  app.add_option_function<std::string>(
+         "--steps",
+         [&](const std::string& text) {
+           const auto [first, last] = parse_steps(text);
+           options.config.steps = AnalysedSteps{.first = first, .last = last};
+         },
+         "Analyse steps A up to B only, as if there were no others [all]")
+      ->type_name("A:B");
+  add_number<std::uint32_t>(app, "--jobs", options.config.jobs,
+                            "Threads, each with requests of its own; results do not depend on it [1]", 1, 4096);
+  app.add_flag("--allow-truncated", options.allow_truncated, "Analyse the whole chunks of a trace that was cut off");
+  app.add_option("--json", options.json, "Write everything as JSON (- for stdout) instead of the table")
+      ->type_name("FILE");
+  app.add_option("--csv", options.csv, "Write metrics.csv and histograms.csv, a row for each number, into a folder")
+      ->type_name("DIR");
+}
+
+/// The two tables of --csv. The folder is made if its parent exists.
+class CsvFolder {
+ public:
+  explicit CsvFolder(const std::string& folder) {
+    std::error_code error;
+    std::filesystem::create_directory(folder, error);
+    if (error) {
+      throw SystemError("--csv", "{} cannot be created: {}", folder, error.message());
+    }
+    metrics_.emplace("--csv", folder + "/metrics.csv");
+    histograms_.emplace("--csv", folder + "/histograms.csv");
+  }
+
+  void write(std::span<const Analysed> analyses) {
+    metrics_->write(metrics_csv(analyses));
+    histograms_->write(histograms_csv(analyses));
+    metrics_->commit();
+    histograms_->commit();
+  }
+
+ private:
+  std::optional<Output> metrics_;
+  std::optional<Output> histograms_;
+};
+
+int run(const Options& options) {
+  std::vector<TraceReader> traces;
+  for (const std::string& path : options.traces) {
+    refuse_same_file("--json", options.json, "the trace itself", path);
+    traces.emplace_back(path, ReadOptions{.allow_truncated = options.allow_truncated});
+  }
+  for (const TraceReader& trace : traces) {
+    effective_analysis(trace, options.config);
+    if (trace.truncated()) {
+      spdlog::warn("{} is cut off; analysing its {} whole chunks", trace.name(), trace.chunk_count());
+    }
+  }
+  std::optional<Output> json;
+  std::optional<CsvFolder> csv;
+  if (!options.json.empty()) {
+    json.emplace("--json", options.json);
+  }
+  if (!options.csv.empty()) {
+    csv.emplace(options.csv);
+  }
+
+  std::vector<AnalysisResult> results;
+  for (const TraceReader& trace : traces) {
+    Progress progress("analyze");
+    results.push_back(
+        analyze(trace, options.config, {.on_step = [&](auto done, auto total) { progress.update(done, total); }}));
+  }
+  std::vector<Analysed> analyses;
+  for (std::size_t i = 0; i < traces.size(); ++i) {
+    analyses.push_back({.trace = traces[i], .result = results[i]});
+  }
+  if (csv) {
+    csv->write(analyses);
+  }
+  if (json) {
+    json->write(analyses.size() == 1 ? analysis_json(analyses[0]) : comparison_json(analyses[0], analyses[1]));
+    json->commit();
+  } else {
+    fmt::print("{}", analyses.size() == 1 ? analysis_table(analyses[0]) : comparison_table(analyses[0], analyses[1]));
+  }
+  return exit_done;
+}
+
+}  // namespace
+
+std::function<int()> add_analyze(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("trace", options->traces, "Trace to analyse (.dsat), or two to compare")
+      ->required()
+      ->expected(1, 2)
+      ->type_name("TRACE");
+  add_paper_options(app, options->config);
+  add_further_options(app, options->config);
+  add_run_options(app, *options);
+  return [options] { return run(*options); };
+}
+
+}  // namespace dsasim::tool
