@@ -1,10 +1,10 @@
 #pragma once
 
+#include "analysis/zeroed_array.hpp"
 #include "dsasim/types.hpp"
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace dsasim {
 
@@ -12,7 +12,7 @@ namespace dsasim {
 class EntrySet {
  public:
   /// Empty, for ids below `id_limit` + 1: the neighbour of the largest id can be asked for too.
-  void reset(std::uint64_t id_limit) { words_.assign(id_limit / 64 + 1, 0); }
+  void reset(std::uint64_t id_limit) { words_.reset(id_limit / 64 + 1); }
   static std::uint64_t bytes(std::uint64_t id_limit) noexcept { return id_limit / 8; }
 
   void insert(std::span<const EntryId> ids) noexcept {
@@ -42,7 +42,7 @@ class EntrySet {
   }
 
  private:
-  std::vector<std::uint64_t> words_;
+  ZeroedArray<std::uint64_t> words_;
 };
 
 }  // namespace dsasim

@@ -9,7 +9,7 @@ void Stream::begin(const StreamShape& shape, std::uint32_t depth) {
   for (EntrySet& set : sets_) {
     set.reset(shape.id_limit);
   }
-  since_.assign(shape.id_limit, 0);
+  since_.reset(shape.id_limit);
   history_.reset(depth);
   started_.reserve(shape.longest_selection);
   ended_.reserve(shape.longest_selection);

@@ -89,7 +89,7 @@ class Stream {
   EntrySet sets_[2];  ///< of the last observed step, and of the one before (empty between steps)
   /// By id: of one that is selected, the step at which that began; of another, the step at which it was last selected;
   /// plus one, and 0 if it never was.
-  std::vector<std::uint32_t> since_;
+  ZeroedArray<std::uint32_t> since_;
   SelectionHistory history_;
   std::vector<Started> started_;  ///< room for the longest selection, as ended_
   std::vector<Ended> ended_;

@@ -25,14 +25,14 @@ struct AnalysisConfig {
   std::vector<std::uint32_t> page_tokens = {16};  ///< page utilisation; 0 is the trace's own page size
 
   bool all = false;  ///< every metric there is; lists and numbers below that are empty then get their defaults
-  std::vector<std::uint32_t> overlap_steps;    ///< overlap with the selection so many steps before
-  std::vector<std::uint32_t> union_steps;      ///< size of the union of so many consecutive selections
-  std::vector<std::uint32_t> block_tokens;     ///< blocks touched, for blocks of so many tokens
-  std::optional<std::uint32_t> sink_tokens;    ///< share of the first so many positions
-  std::optional<std::uint32_t> recent_tokens;  ///< share of the last so many positions, the query's own included
+  std::vector<std::uint32_t> overlap_steps = {};    ///< overlap with the selection so many steps before
+  std::vector<std::uint32_t> union_steps = {};      ///< size of the union of so many consecutive selections
+  std::vector<std::uint32_t> block_tokens = {};     ///< blocks touched, for blocks of so many tokens
+  std::optional<std::uint32_t> sink_tokens = {};    ///< share of the first so many positions
+  std::optional<std::uint32_t> recent_tokens = {};  ///< share of the last so many positions, the query's own included
 
-  std::optional<AnalysedSteps> steps;  ///< otherwise all
-  std::uint32_t jobs = 1;              ///< threads; each analyses a request. No result depends on it.
+  std::optional<AnalysedSteps> steps = {};  ///< otherwise all
+  std::uint32_t jobs = 1;                   ///< threads; each analyses a request. No result depends on it.
 };
 
 /// The names and limits of a metric, the same for every layer.
