@@ -44,10 +44,11 @@ std::uint32_t history_depth(const MetricList& list, const StreamShape& shape) {
 class SharedProgress {
  public:
   SharedProgress(const AnalysisHooks& hooks, std::uint64_t total) : hooks_(hooks), total_(total) {}
-  void step() {
+  void add(std::uint64_t steps) {
     if (hooks_.on_step) {
       const std::lock_guard lock(mutex_);
-      hooks_.on_step(++done_, total_);
+      done_ += steps;
+      hooks_.on_step(done_, total_);
     }
   }
 
@@ -95,7 +96,7 @@ class Worker {
         const SelectionView selection = cursor.selection(layer);
         observe(layer, {selection.ids, selection.size}, prompt + step);
       }
-      progress_.step();
+      progress_.add(1);
     }
     end();
   }
@@ -113,6 +114,7 @@ class Worker {
       for (std::uint32_t layer = 0; layer < layers_.size(); ++layer) {
         for_each_metric(layer, true, [&](Metric& metric) { metric.observe_batch(walk.selections(layer), scratch); });
       }
+      progress_.add(walk.decoding());
     }
   }
 
@@ -242,10 +244,10 @@ AnalysisResult analyze(const TraceReader& trace, const AnalysisConfig& config, c
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
     steps += shape_of(trace, result.config, request).steps;
   }
-  SharedProgress progress(hooks, steps);
   const bool across_requests =
       trace.request_count() > 1 &&
       std::any_of(list.entries.begin(), list.entries.end(), [](const auto& entry) { return entry.across_requests; });
+  SharedProgress progress(hooks, across_requests ? 2 * steps : steps);
   const std::uint32_t tasks = trace.request_count() + (across_requests ? 1 : 0);
 
   std::vector<std::unique_ptr<Worker>> workers;

@@ -19,6 +19,9 @@ class BatchWalk {
   /// Moves to the next step in which two requests or more decode; false if there is none.
   bool next();
 
+  /// Requests that decode in this step.
+  std::uint32_t decoding() const noexcept { return decoding_; }
+
   /// One layer's selections in this step, of the requests that decode. Valid until the next call.
   std::span<const std::span<const EntryId>> selections(std::uint32_t layer);
 

@@ -8,18 +8,15 @@
 namespace dsasim {
 namespace {
 
-constexpr std::uint32_t most_steps = 1U << 20U;
-constexpr std::uint32_t most_tokens = 1U << 20U;
-
-void check_range(std::string_view option, std::uint32_t found, std::uint32_t most) {
-  if (found < 1 || found > most) {
-    throw ConfigError(option, "expected a number from 1 to {}, found {}", most, found);
+void check_range(std::string_view option, std::uint32_t found) {
+  if (found < 1 || found > most_analysis_number) {
+    throw ConfigError(option, "expected a number from 1 to {}, found {}", most_analysis_number, found);
   }
 }
 
-void check_list(std::string_view option, const std::vector<std::uint32_t>& list, std::uint32_t most) {
+void check_list(std::string_view option, const std::vector<std::uint32_t>& list) {
   for (auto at = list.begin(); at != list.end(); ++at) {
-    check_range(option, *at, most);
+    check_range(option, *at);
     if (std::find(list.begin(), at, *at) != at) {
       throw ConfigError(option, "expected different numbers, found {} twice", *at);
     }
@@ -71,13 +68,13 @@ AnalysisConfig effective_analysis(const TraceReader& trace, const AnalysisConfig
   use_trace_page(effective.page_tokens, trace);
   effective.steps = config.steps.value_or(AnalysedSteps{.first = 0, .last = trace.batch_steps()});
   check_steps(trace, *effective.steps);
-  check_list("--windows", effective.windows, most_steps);
-  check_list("--page-tokens", effective.page_tokens, most_tokens);
-  check_list("--overlap-steps", effective.overlap_steps, most_steps);
-  check_list("--union-steps", effective.union_steps, most_steps);
-  check_list("--block-tokens", effective.block_tokens, most_tokens);
-  check_range("--sink-tokens", effective.sink_tokens.value_or(1), most_tokens);
-  check_range("--recent-tokens", effective.recent_tokens.value_or(1), most_tokens);
+  check_list("--windows", effective.windows);
+  check_list("--page-tokens", effective.page_tokens);
+  check_list("--overlap-steps", effective.overlap_steps);
+  check_list("--union-steps", effective.union_steps);
+  check_list("--block-tokens", effective.block_tokens);
+  check_range("--sink-tokens", effective.sink_tokens.value_or(1));
+  check_range("--recent-tokens", effective.recent_tokens.value_or(1));
   return effective;
 }
 

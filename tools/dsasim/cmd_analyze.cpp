@@ -10,11 +10,13 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace dsasim::tool {
@@ -28,23 +30,26 @@ struct Options {
   std::string csv;
 };
 
-constexpr std::uint32_t any_number =
-    std::numeric_limits<std::uint32_t>::max();  // effective_analysis() knows the limits
-
 void add_list(CLI::App& app, const std::string& option, std::vector<std::uint32_t>& list,
               const std::string& description) {
   app.add_option_function<std::string>(
          option,
-         [&list, option](const std::string& text) { list = parse_numbers<std::uint32_t>(option, text, 1, any_number); },
+         [&list, option](const std::string& text) {
+           list.clear();
+           for (const std::string_view item : list_items(text)) {
+             list.push_back(parse_number<std::uint32_t>(option, item, 1, most_analysis_number));
+           }
+         },
          description)
-      ->type_name("N,...");
+      ->type_name("N,...")
+      ->multi_option_policy(list_policy);
 }
 
 /// As add_list, with `trace` for the trace's own page size.
 std::vector<std::uint32_t> parse_pages(const std::string& text) {
   std::vector<std::uint32_t> pages;
-  for (const std::string& item : CLI::detail::split(text, ',')) {
-    pages.push_back(item == "trace" ? 0 : parse_number<std::uint32_t>("--page-tokens", item, 1, any_number));
+  for (const std::string_view item : list_items(text)) {
+    pages.push_back(item == "trace" ? 0 : parse_number<std::uint32_t>("--page-tokens", item, 1, most_analysis_number));
   }
   return pages;
 }
@@ -56,7 +61,8 @@ void add_paper_options(CLI::App& app, AnalysisConfig& config) {
   app.add_option_function<std::string>(
          "--page-tokens", [&](const std::string& text) { config.page_tokens = parse_pages(text); },
          "Page utilisation for pages of N tokens; `trace` takes the trace's [16]")
-      ->type_name("N|trace,...");
+      ->type_name("N|trace,...")
+      ->multi_option_policy(list_policy);
 }
 
 void add_further_options(CLI::App& app, AnalysisConfig& config) {
@@ -69,9 +75,9 @@ void add_further_options(CLI::App& app, AnalysisConfig& config) {
   add_list(app, "--block-tokens", config.block_tokens,
            "Blocks of N tokens that a selection touches [with --all: 16,32,64,128]");
   add_number<std::uint32_t>(app, "--sink-tokens", config.sink_tokens, "Share of the first N positions [with --all: 4]",
-                            1, any_number);
+                            1, most_analysis_number);
   add_number<std::uint32_t>(app, "--recent-tokens", config.recent_tokens,
-                            "Share of the last N positions [with --all: 128]", 1, any_number);
+                            "Share of the last N positions [with --all: 128]", 1, most_analysis_number);
 }
 
 void add_run_options(CLI::App& app, Options& options) {
@@ -92,18 +98,31 @@ void add_run_options(CLI::App& app, Options& options) {
       ->type_name("DIR");
 }
 
-/// The two tables of --csv. The folder is made if its parent exists.
+/// The two tables of --csv. Their folder is made if its parent exists, and removed again if nothing comes of it.
 class CsvFolder {
  public:
-  explicit CsvFolder(const std::string& folder) {
+  explicit CsvFolder(std::string folder) : folder_(std::move(folder)) {
     std::error_code error;
-    std::filesystem::create_directory(folder, error);
+    created_ = std::filesystem::create_directory(folder_, error);
     if (error) {
-      throw SystemError("--csv", "{} cannot be created: {}", folder, error.message());
+      throw SystemError("--csv", "{} cannot be created: {}", folder_, error.message());
     }
-    metrics_.emplace("--csv", folder + "/metrics.csv");
-    histograms_.emplace("--csv", folder + "/histograms.csv");
+    metrics_.emplace("--csv", metrics_path(folder_));
+    histograms_.emplace("--csv", histograms_path(folder_));
   }
+  ~CsvFolder() {
+    metrics_.reset();
+    histograms_.reset();
+    if (created_) {
+      std::error_code not_empty;
+      std::filesystem::remove(folder_, not_empty);
+    }
+  }
+  CsvFolder(const CsvFolder&) = delete;
+  CsvFolder& operator=(const CsvFolder&) = delete;
+
+  static std::string metrics_path(const std::string& folder) { return folder + "/metrics.csv"; }
+  static std::string histograms_path(const std::string& folder) { return folder + "/histograms.csv"; }
 
   void write(std::span<const Analysed> analyses) {
     metrics_->write(metrics_csv(analyses));
@@ -113,14 +132,32 @@ class CsvFolder {
   }
 
  private:
+  std::string folder_;
+  bool created_ = false;
   std::optional<Output> metrics_;
   std::optional<Output> histograms_;
 };
 
+/// No output may replace a trace or another output.
+void check_outputs(const Options& options) {
+  const std::vector<std::string> tables =
+      options.csv.empty() ? std::vector<std::string>()
+                          : std::vector{CsvFolder::metrics_path(options.csv), CsvFolder::histograms_path(options.csv)};
+  for (const std::string& trace : options.traces) {
+    refuse_same_file("--json", options.json, "a trace", trace);
+    for (const std::string& table : tables) {
+      refuse_same_file("--csv", table, "a trace", trace);
+    }
+  }
+  for (const std::string& table : tables) {
+    refuse_same_file("--csv", table, "the file of --json", options.json);
+  }
+}
+
 int run(const Options& options) {
+  check_outputs(options);
   std::vector<TraceReader> traces;
   for (const std::string& path : options.traces) {
-    refuse_same_file("--json", options.json, "the trace itself", path);
     traces.emplace_back(path, ReadOptions{.allow_truncated = options.allow_truncated});
   }
   for (const TraceReader& trace : traces) {

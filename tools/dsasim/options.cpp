@@ -78,6 +78,16 @@ void set(CLI::Option& option, const std::string& where) {
 
 }  // namespace
 
+std::vector<std::string_view> list_items(std::string_view text) {
+  std::vector<std::string_view> items;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find_first_of(",\n", at), text.size());
+    items.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return items;
+}
+
 std::pair<std::uint64_t, std::uint64_t> parse_steps(const std::string& text) {
   const std::size_t colon = text.find(':');
   constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
@@ -111,6 +121,9 @@ void apply_config_file(CLI::App& app) {
     }
     const std::string where = fmt::format("{}: /{}", path, key);
     if (value.is_array()) {
+      if (value.empty()) {
+        throw ConfigError(where, "expected at least one value, found []");  // CLI11 would call the option without any
+      }
       for (const Json& item : value) {
         option->add_result(as_text(where, item));
       }

@@ -61,17 +61,10 @@ CLI::Option* add_choice(CLI::App& app, const std::string& option, Target& target
       ->type_name(fmt::format("{}", fmt::join(known, "|")));
 }
 
-/// "16,64": numbers from `least` to `most`, separated by commas.
-template <class T>
-std::vector<T> parse_numbers(std::string_view option, std::string_view text, T least, T most) {
-  std::vector<T> numbers;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find(',', at), text.size());
-    numbers.push_back(parse_number<T>(option, text.substr(at, end - at), least, most));
-    at = end + 1;
-  }
-  return numbers;
-}
+/// The items of a list: "16,64". With this policy an option may also be given several times, and be an array in a
+/// configuration file; CLI11 joins these by newlines.
+inline constexpr auto list_policy = CLI::MultiOptionPolicy::Join;
+std::vector<std::string_view> list_items(std::string_view text);
 
 /// The A and B of --steps A:B.
 std::pair<std::uint64_t, std::uint64_t> parse_steps(const std::string& text);

@@ -18,6 +18,9 @@ struct AnalysedSteps {
   std::uint64_t last = 0;
 };
 
+/// The most that a number of steps or of tokens in AnalysisConfig may be; the least is 1.
+inline constexpr std::uint32_t most_analysis_number = 1U << 20U;
+
 /// What to measure; docs/metrics.md defines the metrics. The paper's are always measured.
 struct AnalysisConfig {
   std::vector<std::uint32_t> windows = {50};  ///< working sets: steps N
