@@ -213,8 +213,8 @@ void merge(std::vector<LayerMetrics>& into, const std::vector<LayerMetrics>& fro
 }
 
 void summarise_into(AnalysisResult& result, const MetricList& list, const std::vector<LayerMetrics>& layers) {
-  for (std::size_t i = 0; i < list.entries.size(); ++i) {
-    result.metrics.push_back(list.entries[i].info);
+  for (const auto& entry : list.entries) {
+    result.metrics.push_back(entry.info);
   }
   result.pooled.resize(list.entries.size());
   result.layers.assign(layers.size(), result.pooled);

@@ -10,7 +10,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace dsasim {
@@ -91,8 +90,8 @@ struct MetricList {
   std::uint32_t history_depth = 1;  ///< selections that Observation::history must hold
 
   template <class M, class... Args>
-  void add(MetricInfo info, Args... args) {
-    entries.push_back({.info = std::move(info), .make = [args...] { return std::make_unique<M>(args...); }});
+  void add(const MetricInfo& info, Args... args) {
+    entries.push_back({.info = info, .make = [args...] { return std::make_unique<M>(args...); }});
   }
 };
 

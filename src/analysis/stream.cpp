@@ -32,7 +32,7 @@ Observation Stream::observe(std::span<const EntryId> ids, std::uint64_t query_to
           .ids = ids,
           .started = started_,
           .ended = ended_,
-          .set = &sets_[0],
+          .set = &last_set(),
           .layer_before = layer_before == nullptr ? nullptr : &layer_before->last_set(),
           .history = &history_};
 }

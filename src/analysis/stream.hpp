@@ -2,6 +2,7 @@
 
 #include "analysis/entry_set.hpp"
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -86,7 +87,7 @@ class Stream {
   void find_ended(std::span<const EntryId> before);
 
   std::uint32_t step_ = 0;
-  EntrySet sets_[2];  ///< of the last observed step, and of the one before (empty between steps)
+  std::array<EntrySet, 2> sets_;  ///< of the last observed step, and of the one before (empty between steps)
   /// By id: of one that is selected, the step at which that began; of another, the step at which it was last selected;
   /// plus one, and 0 if it never was.
   ZeroedArray<std::uint32_t> since_;

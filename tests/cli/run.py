@@ -97,6 +97,62 @@ def old_is_new(folder: Path, _out: str) -> None:
     report((folder / "old.json").read_text())
 
 
+def is_whole_analysis(folder: Path, _out: str) -> None:
+    """The document has the contract's metrics, each with its numbers, and every layer; the histograms count all samples."""
+    document = json.loads((folder / "a.json").read_text())
+    assert document["schema"] == "dsasim-analysis/1", document["schema"]
+    assert [row["layer"] for row in document["layers"]] == list(range(16))
+    for metrics in [document["metrics"]] + [row["metrics"] for row in document["layers"]]:
+        assert set(metrics) >= {"working_set", "persistence", "lookback", "lookback_step_mean", "new_lookups",
+                                "inter_layer_overlap", "page_utilisation"}, metrics.keys()
+        for name, metric in metrics.items():
+            assert sum(metric["histogram"]["counts"]) == metric["samples"], name
+            assert (metric["mean"] is None) == (metric["samples"] == 0), name
+            assert len(metric["histogram"]["edges"]) == len(metric["histogram"]["counts"]) + 1 or not metric["samples"]
+    assert round(document["metrics"]["working_set"]["mean"], 4) == 3.8232, document["metrics"]["working_set"]
+    assert document["metrics"]["persistence"]["runs_cut_off"] == 4081
+
+
+def is_comparison(folder: Path, out: str) -> None:
+    document = json.loads(out)
+    assert document["schema"] == "dsasim-analysis-comparison/1", document["schema"]
+    first, second = document["analyses"]
+    for name, ratio in document["ratios"].items():
+        wanted = second["metrics"][name]["mean"] / first["metrics"][name]["mean"]
+        assert ratio["mean"] == wanted, (name, ratio)
+    assert csv_rows(folder / "tables/metrics.csv")[0]["trace"] == "0"
+    shutil.rmtree(folder / "tables")
+
+
+def csv_rows(path: Path) -> list[dict]:
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def tables_are_the_analysis(folder: Path, out: str) -> None:
+    """The tables hold the numbers of the document on stdout, to the last digit."""
+    document = json.loads(out)
+    metrics = {"all": document["metrics"]} | {str(row["layer"]): row["metrics"] for row in document["layers"]}
+    rows = csv_rows(folder / "tables/metrics.csv")
+    assert len(rows) == sum(len(group) for group in metrics.values()), len(rows)
+    for row in rows:
+        metric = metrics[row["layer"]][row["metric"]]
+        for column in ("mean", "p95", "stddev"):
+            assert (float(row[column]) if row[column] else None) == metric[column], (row, metric)
+        assert row["unit"] == metric["unit"] and int(row["samples"]) == metric["samples"], (row, metric)
+    bins = [row for row in csv_rows(folder / "tables/histograms.csv")
+            if (row["layer"], row["metric"]) == ("3", "persistence")]
+    histogram = metrics["3"]["persistence"]["histogram"]
+    assert [int(row["samples"]) for row in bins] == histogram["counts"]
+    assert [float(row["low"]) for row in bins] + [float(bins[-1]["high"])] == histogram["edges"]
+    shutil.rmtree(folder / "tables")
+
+
+def has_windows(_folder: Path, out: str) -> None:
+    document = json.loads(out)
+    assert document["config"]["windows"] == [20, 50] and document["config"]["page_tokens"] == [64], document["config"]
+    assert set(document["metrics"]) >= {"working_set_20", "working_set", "page_utilisation_64"}
+
+
 LRU = "replay t.dsat --policy lru --capacity 256"
 
 CASES = [
@@ -133,7 +189,7 @@ CASES = [
     Case("the trace as output", f"{LRU} --json folder/../t.dsat", 2, err=["is already the trace itself"]),
 
     # ---- Mistakes on the command line ----
-    Case("no command", "", 2, err=["command: expected one of import, info, verify, replay,", "found none"]),
+    Case("no command", "", 2, err=["command: expected one of import, info, verify, analyze, replay,", "found none"]),
     Case("an unknown command", "reply t.dsat", 2, err=["expected one of import,", "found \"reply\""]),
     Case("no trace", "replay", 2, err=["trace"]),
     Case("two traces", "replay t.dsat t.dsat", 2, err=["t.dsat"]),
@@ -212,6 +268,30 @@ CASES = [
     Case("a damaged trace leaves no report", "replay damaged.dsat --json r.json", 2, err=["damaged.dsat"]),
     Case("a cut trace is described", "info cut_half.dsat", out=["truncated     true"]),
 
+    # ---- analyze ----
+    Case("an analysis as a table", "analyze t.dsat", out=["working_set", "3.8232", "layer 15"]),
+    Case("an analysis in a file", "analyze t.dsat --json a.json", files=["a.json"], check=is_whole_analysis),
+    Case("an analysis as tables", "analyze t.dsat --csv tables --json -", out=["{"], files=["tables"],
+         check=tables_are_the_analysis),
+    Case("two traces", "analyze t.dsat batch.dsat --csv tables --json -", out=["{"], files=["tables"],
+         check=is_comparison),
+    Case("lists in a configuration", "analyze t.dsat --config c.json --json -", out=["{"],
+         config='{"windows": [20, 50], "page-tokens": "64"}', check=has_windows),
+    Case("an empty list in a configuration", "analyze t.dsat --config c.json", 2, err=["c.json: /windows", "[]"],
+         config='{"windows": []}'),
+    Case("a list with a stray comma", "analyze t.dsat --windows 50,", 2, err=["--windows: expected a number", '""']),
+    Case("three traces", "analyze t.dsat t.dsat t.dsat", 2, err=["trace"]),
+    Case("a missing second trace", "analyze t.dsat none.dsat --json a.json", 2, err=["none.dsat: cannot be opened"]),
+    Case("tables in the place of a file", "analyze t.dsat --csv old.json", 2, err=["--csv: old.json cannot be created"]),
+    Case("tables in a missing folder", "analyze t.dsat --csv no/tables", 2, err=["--csv: no/tables cannot be created"]),
+    Case("the report as one of the tables", "analyze t.dsat --csv folder --json folder/metrics.csv", 2,
+         err=["--csv: folder/metrics.csv is already the file of --json"]),
+    Case("the trace as an analysis", "analyze t.dsat --json ./t.dsat", 2, err=["--json: ./t.dsat is already a trace"]),
+    Case("a damaged trace leaves no tables", "analyze damaged.dsat --csv tables --json a.json", 2, err=["damaged.dsat"]),
+    Case("analyze refuses a cut trace", "analyze cut_half.dsat", 2, err=["cut_half.dsat: is cut off"]),
+    Case("analyze takes a cut trace if told to", "analyze cut_half.dsat --allow-truncated", out=["requests 4"],
+         err=["cut_half.dsat is cut off"]),
+
     # ---- Help ----
     Case("version", "--version", out=["."]),
     Case("help", "--help", out=["import", "verify", "replay", "policies"]),
@@ -261,7 +341,8 @@ def complaints(case: Case, tool: Path, folder: Path) -> list[str]:
         except (AssertionError, KeyError, ValueError) as error:
             found.append(f"{type(error).__name__}: {error}")
     for name in new:
-        (folder / name).unlink()
+        if (folder / name).exists():
+            (folder / name).unlink()
     return found and found + [f"stdout: {done.stdout[:500]}", f"stderr: {done.stderr[:500]}"]
 
 
@@ -277,7 +358,7 @@ def help_cases(tool: Path) -> list[Case]:
 def full_disk_complaints(tool: Path, folder: Path) -> list[str]:
     """A result that cannot be written is an error, however short."""
     found = []
-    for arguments in ("policies", "info t.dsat", f"{LRU} --json -", f"{LRU} --per-step -", LRU):
+    for arguments in ("policies", "info t.dsat", f"{LRU} --json -", f"{LRU} --per-step -", LRU, "analyze t.dsat"):
         with open("/dev/full", "w", encoding="utf-8") as full:
             done = subprocess.run([tool, *arguments.split()], cwd=folder, stdout=full, stderr=subprocess.PIPE,
                                   text=True)
