@@ -14,7 +14,7 @@ namespace dsasim {
 class Histogram {
  public:
   static constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
-  static constexpr std::uint64_t steps_limit = 65536;  ///< for values that are numbers of steps
+  static constexpr std::uint64_t steps_limit = 4096;  ///< for values that are numbers of steps
 
   explicit Histogram(std::uint64_t dense_limit = no_limit) : dense_limit_(dense_limit) {}
 

@@ -87,7 +87,7 @@ struct AnalysisHooks {
 /// Memory, for each layer and job: four bytes and a few bits for each id below the request's largest, eight for each
 /// token of the context (lookback), counts for each page, the selections of the longest distance of `overlap_steps`,
 /// and the histograms. Nothing grows with the number of steps, except by the run lengths and reuse distances above
-/// 65,536 steps that occur.
+/// 4,096 steps that occur.
 ///
 /// Throws ConfigError for a configuration that does not fit the trace, before anything is read; SystemError if the
 /// machine has not the memory; TraceError for damage.
