@@ -161,11 +161,16 @@ TEST_CASE("Every metric is what the plain reference says, on random batches", "[
 }
 
 TEST_CASE("Reuse over more steps than slots", "[analysis]") {
-  // Three thousand steps of one entry each: most come back after hundreds of steps, some after thousands.
+  // Three thousand steps of one to three entries: most come back after a few steps, some after hundreds or thousands.
   std::mt19937_64 bits(5);
   std::vector<PlainSelection> selections;
   for (int step = 0; step < 3000; ++step) {
-    selections.push_back({static_cast<std::uint32_t>(bits() % (bits() % 4 == 0 ? 700 : 20))});
+    const std::uint64_t bound = bits() % 4 == 0 ? 230 : 8;
+    const std::uint64_t count = 1 + bits() % 3;
+    PlainSelection& ids = selections.emplace_back();
+    for (std::uint32_t i = 0; i < count; ++i) {
+      ids.push_back(static_cast<std::uint32_t>(3 * (bits() % bound) + i));
+    }
   }
   AnalysisConfig config = small_config();
   config.windows = {50};
