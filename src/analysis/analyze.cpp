@@ -74,7 +74,7 @@ class Worker {
 
   std::vector<LayerMetrics>& layers() noexcept { return layers_; }
 
-  /// For the largest of the requests.
+  /// What a request of this shape takes.
   std::uint64_t state_bytes(const StreamShape& shape) const {
     std::uint64_t bytes = Stream::state_bytes(shape, history_depth(list_, shape));
     for (const auto& metric : layers_.front()) {
@@ -90,13 +90,17 @@ class Worker {
     }
     begin(shape_of(trace_, config_, request));
     RequestCursor cursor(trace_, request, steps.first, steps.last);
-    const std::uint64_t prompt = trace_.header().requests[request].prompt_tokens;
-    for (std::uint64_t step = steps.first; cursor.next(); ++step) {
+    std::uint64_t query_token = trace_.header().requests[request].prompt_tokens + steps.first;
+    while (cursor.next()) {
+      const std::uint64_t block = cursor.steps_ready();
       for (std::uint32_t layer = 0; layer < layers_.size(); ++layer) {
-        const SelectionView selection = cursor.selection(layer);
-        observe(layer, {selection.ids, selection.size}, prompt + step);
+        observe_block(cursor, block, layer, query_token);
       }
-      progress_.add(1);
+      for (std::uint64_t i = 1; i < block; ++i) {
+        cursor.next();
+      }
+      query_token += block;
+      progress_.add(block);
     }
     end();
   }
@@ -135,11 +139,20 @@ class Worker {
     }
   }
 
-  void observe(std::uint32_t layer, std::span<const EntryId> ids, std::uint64_t query_token) {
-    const Stream* layer_before = layer == 0 ? nullptr : &streams_[layer - 1];
-    const Observation now = streams_[layer].observe(ids, query_token, layer_before);
-    for_each_metric(layer, false, [&](Metric& metric) { metric.observe(now); });
-    streams_[layer].advance(ids);
+  /// One layer's steps together, so that what is known of its ids is fetched from memory once a block and not once a
+  /// step.
+  void observe_block(const RequestCursor& cursor, std::uint64_t block, std::uint32_t layer, std::uint64_t query_token) {
+    const auto selected = [&](std::uint32_t of_layer, std::uint64_t ahead) {
+      const SelectionView selection = cursor.selection(of_layer, ahead);
+      return std::span<const EntryId>(selection.ids, selection.size);
+    };
+    for (std::uint64_t ahead = 0; ahead < block; ++ahead) {
+      const auto ids = selected(layer, ahead);
+      const auto layer_before = layer == 0 ? std::nullopt : std::optional(selected(layer - 1, ahead));
+      const Observation now = streams_[layer].observe(ids, query_token + ahead, layer_before);
+      for_each_metric(layer, false, [&](Metric& metric) { metric.observe(now); });
+      streams_[layer].advance(ids);
+    }
   }
 
   void end() {

@@ -20,7 +20,8 @@ std::uint64_t Stream::state_bytes(const StreamShape& shape, std::uint32_t depth)
          std::uint64_t{depth} * shape.longest_selection * sizeof(EntryId);
 }
 
-Observation Stream::observe(std::span<const EntryId> ids, std::uint64_t query_token, const Stream* layer_before) {
+Observation Stream::observe(std::span<const EntryId> ids, std::uint64_t query_token,
+                            std::optional<std::span<const EntryId>> layer_before) {
   const auto before = step_ == 0 ? std::span<const EntryId>() : history_.ids(1);
   std::swap(sets_[0], sets_[1]);  // now sets_[1] is the step before
   sets_[0].insert(ids);
@@ -32,8 +33,8 @@ Observation Stream::observe(std::span<const EntryId> ids, std::uint64_t query_to
           .ids = ids,
           .started = started_,
           .ended = ended_,
-          .set = &last_set(),
-          .layer_before = layer_before == nullptr ? nullptr : &layer_before->last_set(),
+          .layer_before = layer_before,
+          .set = sets_.data(),
           .history = &history_};
 }
 

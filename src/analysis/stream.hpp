@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -58,8 +59,9 @@ struct Observation {
   std::span<const EntryId> ids;
   std::span<const Started> started;
   std::span<const Ended> ended;
-  const EntrySet* set = nullptr;           ///< of ids
-  const EntrySet* layer_before = nullptr;  ///< of the layer before in this step; null in the first layer
+  std::optional<std::span<const EntryId>>
+      layer_before;               ///< selected by the layer before in this step; not in the first
+  const EntrySet* set = nullptr;  ///< of ids
   const SelectionHistory* history = nullptr;
 
   /// In this step and in the one before.
@@ -75,19 +77,19 @@ class Stream {
   static std::uint64_t state_bytes(const StreamShape& shape, std::uint32_t depth) noexcept;
 
   /// The next step's selection. What is returned is valid until advance().
-  Observation observe(std::span<const EntryId> ids, std::uint64_t query_token, const Stream* layer_before);
-  /// Goes on to the next step; the set stays what it is until then.
+  Observation observe(std::span<const EntryId> ids, std::uint64_t query_token,
+                      std::optional<std::span<const EntryId>> layer_before);
+  /// Goes on to the next step.
   void advance(std::span<const EntryId> ids);
   /// After the last advance(): the entries that are still selected.
   std::span<const Ended> open_runs();
 
  private:
-  const EntrySet& last_set() const noexcept { return sets_[0]; }
   void find_started(std::span<const EntryId> ids);
   void find_ended(std::span<const EntryId> before);
 
   std::uint32_t step_ = 0;
-  std::array<EntrySet, 2> sets_;  ///< of the last observed step, and of the one before (empty between steps)
+  std::array<EntrySet, 2> sets_;  ///< of the step that is observed, and of the one before: empty between steps
   /// By id: of one that is selected, the step at which that began; of another, the step at which it was last selected;
   /// plus one, and 0 if it never was.
   ZeroedArray<std::uint32_t> since_;

@@ -14,8 +14,8 @@ class InterLayerOverlap final : public SampledMetric {
   using SampledMetric::SampledMetric;
 
   void observe(const Observation& now) override {
-    if (now.layer_before != nullptr) {
-      sample(now.layer_before->count(now.ids));
+    if (now.layer_before) {
+      sample(now.set->count(*now.layer_before));
     }
   }
 };
