@@ -1,22 +1,15 @@
 #include "dsasim/report/report.hpp"
 
 #include "dsasim/version.hpp"
+#include "report/choice_name.hpp"
 #include "report/trace_json.hpp"
 
 #include <nlohmann/json.hpp>
-
-#include <algorithm>
 
 namespace dsasim {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <class E, std::size_t N>
-std::string name_of(const std::array<ChoiceName<E>, N>& names, E choice) {
-  const auto* found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.second == choice; });
-  return std::string(found->first);
-}
 
 Json fetched_bytes(const Counters& counters, std::uint64_t entry_bytes) {
   return entry_bytes == 0 ? Json(nullptr) : Json(counters.fetched_rows * entry_bytes);

@@ -29,15 +29,9 @@ std::string time_text(double ns) {
   return scaled(ns, std::array{"ns", "us", "ms", "s"});
 }
 
-std::string ratio_text(const Counters& counters) {
-  return counters.accesses == 0 ? "-"
-                                : fmt::format("{:.2f}%", 100.0 * static_cast<double>(counters.misses()) /
-                                                             static_cast<double>(counters.accesses));
-}
-
 void append_row(std::string& out, std::string_view name, const Counters& counters, std::uint64_t entry_bytes) {
   fmt::format_to(std::back_inserter(out), "{:<10} {:>13} {:>13} {:>8} {:>12} {:>13} {:>11} {:>12} {:>11}\n", name,
-                 grouped(counters.accesses), grouped(counters.misses()), ratio_text(counters),
+                 grouped(counters.accesses), grouped(counters.misses()), ratio_text(counters.misses(), counters.accesses),
                  grouped(counters.compulsory_misses), grouped(counters.evictions),
                  entry_bytes == 0 ? "-" : bytes_text(counters.fetched_rows * entry_bytes),
                  grouped(counters.missed_pages), time_text(static_cast<double>(counters.gather_ns)));
@@ -65,20 +59,6 @@ std::string capacity_text(const EffectiveConfig& config) {
     text += fmt::format(" ({})", config.asked.capacity.text());
   }
   return text;
-}
-
-std::string scope_text(Scope scope) {
-  switch (scope) {
-    case Scope::shared:
-      return "one cache shared by all";
-    case Scope::layer:
-      return "a cache for each layer";
-    case Scope::request:
-      return "a cache for each request";
-    case Scope::stream:
-      break;
-  }
-  return "a cache for each request and layer";
 }
 
 }  // namespace

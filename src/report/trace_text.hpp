@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dsasim/replay/replay.hpp"
 #include "dsasim/trace/reader.hpp"
 
 #include <fmt/format.h>
@@ -19,6 +20,24 @@ inline std::string grouped(std::uint64_t value) {
     text.insert(at - 3, 1, ',');  // as a character: the string form trips GCC bug 105651
   }
   return text;
+}
+
+inline std::string ratio_text(std::uint64_t misses, std::uint64_t accesses) {
+  return accesses == 0 ? "-" : fmt::format("{:.2f}%", 100.0 * static_cast<double>(misses) / static_cast<double>(accesses));
+}
+
+inline std::string scope_text(Scope scope) {
+  switch (scope) {
+    case Scope::shared:
+      return "one cache shared by all";
+    case Scope::layer:
+      return "a cache for each layer";
+    case Scope::request:
+      return "a cache for each request";
+    case Scope::stream:
+      break;
+  }
+  return "a cache for each request and layer";
 }
 
 /// A table's first line.

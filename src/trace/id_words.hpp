@@ -26,6 +26,9 @@ enum class InstructionSet : std::uint8_t {
 bool supported(InstructionSet set) noexcept;
 InstructionSet best_instruction_set() noexcept;
 
+/// For loops that are compiled once for each instruction set: inlined into the function of a set, they use it.
+#define DSASIM_INLINE [[gnu::always_inline]] inline
+
 /// Ids that write_word() may write beyond the last.
 inline constexpr std::size_t write_slack = 64;
 

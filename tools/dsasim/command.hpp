@@ -22,6 +22,7 @@ struct Command {
   std::function<int()> (*add)(CLI::App& app);
 };
 
+std::function<int()> add_curve(CLI::App& app);
 std::function<int()> add_import(CLI::App& app);
 std::function<int()> add_info(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);

@@ -1,0 +1,130 @@
+#include "curve/stack_run.hpp"
+
+#include "dsasim/error.hpp"
+
+#include <array>
+#include <optional>
+
+namespace dsasim {
+namespace {
+
+/// By distance: how many of the capacities are too small for it to hit.
+std::vector<std::uint32_t> classes(std::span<const std::uint64_t> capacities, std::uint64_t longest_distance) {
+  std::vector<std::uint32_t> class_of;
+  if (capacities.empty()) {
+    return class_of;
+  }
+  class_of.resize(std::min(capacities.back(), longest_distance) + 1);
+  std::uint32_t at = 0;
+  for (std::uint64_t distance = 0; distance < class_of.size(); ++distance) {
+    while (at < capacities.size() && capacities[at] <= distance) {
+      ++at;
+    }
+    class_of[distance] = at;
+  }
+  return class_of;
+}
+
+}  // namespace
+
+StackRun::StackRun(const TraceReader& trace, const ReplayConfig& config, StepRange steps, bool sets, bool histograms,
+                   std::span<const std::uint64_t> capacities)
+    : trace_(trace),
+      config_(config),
+      counted_from_(steps.first + config.warmup_steps),
+      sets_(sets && config.new_token != NewToken::allocate),  // an allocation comes between two selections
+      layout_(make_layout(trace, config_, std::array{std::uint64_t{1}})) {
+  RecencyStack::Options options{.intervals = histograms};
+  if (!capacities.empty() && !histograms) {
+    const auto positive = std::find_if(capacities.begin(), capacities.end(), [](auto capacity) { return capacity > 0; });
+    options.least_capacity = positive == capacities.end() ? max_entry_ids : *positive;
+  }
+  std::uint64_t largest_cache = 0;
+  for (const auto& cache : layout_.caches) {
+    if (cache.directory_entries > RecencyStack::most_entries) {
+      throw ConfigError("--scope", "the streams of one cache have {} ids together, a curve at most {}",
+                        cache.directory_entries, RecencyStack::most_entries);
+    }
+    stacks_.emplace_back(cache.directory_entries, options);
+    largest_cache = std::max<std::uint64_t>(largest_cache, cache.directory_entries);
+  }
+  class_of_ = classes(capacities, largest_cache);
+  const std::size_t apart = config_.scope == Scope::request ? trace.request_count() : 1;
+  counts_.assign(apart * trace.layer_count(),
+                 ReuseCounts(class_of_, static_cast<std::uint32_t>(class_of_.empty() ? 0 : capacities.size() + 1)));
+}
+
+void StackRun::begin(std::size_t workers) {
+  for (std::size_t worker = 0; worker < workers; ++worker) {
+    orders_.emplace_back(trace_.header(), config_);
+  }
+}
+
+ReuseCounts& StackRun::counts_of(std::uint32_t layer, std::uint32_t request) noexcept {
+  return counts_[(config_.scope == Scope::request ? std::size_t{request} * trace_.layer_count() : 0) + layer];
+}
+
+ReuseCounts StackRun::layer(std::uint32_t layer) const {
+  ReuseCounts sum = counts_[layer];
+  for (std::size_t at = layer + trace_.layer_count(); at < counts_.size(); at += trace_.layer_count()) {
+    sum += counts_[at];
+  }
+  return sum;
+}
+
+void StackRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
+                           std::span<const trace::SelectionBlock* const> lanes, std::span<const NextUse> /*next_uses*/,
+                           std::size_t worker) {
+  const std::size_t width = part.last_active - part.first_active;
+  for (std::uint64_t step = 0; step < block.steps.last - block.steps.first; ++step) {
+    for (std::uint32_t layer = part.first_layer; layer < part.last_layer; ++layer) {
+      std::size_t ended = step == 0 ? 0 : block.ended.size();
+      for (std::size_t i = part.first_active; i < part.last_active; ++i) {
+        release_ended(block, layer, block.active[i], ended);
+        const auto& lane = *lanes[(layer - part.first_layer) * width + (i - part.first_active)];
+        select(block.steps.first + step, layer, block.active[i], lane[step], orders_[worker]);
+      }
+      release_ended(block, layer, trace_.request_count(), ended);
+    }
+  }
+}
+
+/// As CacheRun::release_ended(): an ended request's last selections join the row in their turns.
+void StackRun::release_ended(const ReplayBlock& block, std::uint32_t layer, std::uint32_t before_request,
+                             std::size_t& ended) {
+  if (config_.scope == Scope::request || config_.scope == Scope::stream) {
+    return;
+  }
+  for (; ended < block.ended.size() && block.ended[ended] < before_request; ++ended) {
+    const auto& stream = layout_.stream(layer, block.ended[ended], trace_.request_count());
+    stacks_[stream.cache].release(stream.base);
+  }
+}
+
+void StackRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,
+                      AccessOrder& order) {
+  const auto& stream = layout_.stream(layer, request, trace_.request_count());
+  RecencyStack& stack = stacks_[stream.cache];
+  const auto now = static_cast<std::uint32_t>(step);
+  const auto new_entry = order.new_entry(request, step - trace_.header().requests[request].start_step);
+  if (new_entry && order.inserts()) {
+    stack.insert(stream.base, *new_entry, now);
+  }
+  ReuseCounts* const counts = step < counted_from_ ? nullptr : &counts_of(layer, request);
+  std::uint32_t accesses = 0;
+  const SelectionView set = sets_ ? order.set(selection, new_entry) : selection;
+  if (sets_ && set.ascending) {
+    accesses = set.size;
+    stack.select_set(stream.base, set, now, counts);
+  } else {
+    const auto ids = order.accesses(selection, new_entry);
+    accesses = static_cast<std::uint32_t>(ids.size());
+    stack.select(stream.base, ids, now, counts);
+  }
+  if (counts != nullptr) {
+    counts->accesses += selection.size;
+    counts->pinned += selection.size - accesses;
+  }
+}
+
+}  // namespace dsasim

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "curve/recency_stack.hpp"
+#include "curve/reuse_counts.hpp"
+#include "replay/access_order.hpp"
+#include "replay/block_run.hpp"
+#include "replay/directory_layout.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace dsasim {
+
+/// Counts the reuse distances of every access: a replay through LRU caches of all sizes at once.
+class StackRun final : public BlockRun {
+ public:
+  /// `config` reserves something, and `capacities` are those of interest, ascending; none if all are.
+  StackRun(const TraceReader& trace, const ReplayConfig& config, StepRange steps, bool sets, bool histograms,
+           std::span<const std::uint64_t> capacities);
+
+  const ReplayConfig& config() const noexcept override { return config_; }
+  const DirectoryLayout& layout() const noexcept override { return layout_; }
+  trace::SelectionForms forms() const noexcept override { return {.ids = !sets_, .sets = sets_}; }
+
+  void begin(std::size_t workers) override;
+  void begin_block(const ReplayBlock& /*block*/) override {}
+  void replay_part(const ReplayBlock& block, const ReplayPart& part,
+                   std::span<const trace::SelectionBlock* const> lanes, std::span<const NextUse> next_uses,
+                   std::size_t worker) override;
+  void end_block(const ReplayBlock& /*block*/) override {}
+
+  /// What a layer's accesses came to.
+  ReuseCounts layer(std::uint32_t layer) const;
+
+ private:
+  ReuseCounts& counts_of(std::uint32_t layer, std::uint32_t request) noexcept;
+  void release_ended(const ReplayBlock& block, std::uint32_t layer, std::uint32_t before_request, std::size_t& ended);
+  void select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,
+              AccessOrder& order);
+
+  const TraceReader& trace_;
+  ReplayConfig config_;
+  std::uint64_t counted_from_;
+  bool sets_;
+  DirectoryLayout layout_;
+  std::vector<std::uint32_t> class_of_;  ///< see ReuseCounts; empty if all capacities are of interest
+  std::vector<RecencyStack> stacks_;     ///< by cache
+  std::vector<ReuseCounts> counts_;      ///< by layer; at scope request by request and layer, so that threads share none
+  std::vector<AccessOrder> orders_;      ///< by worker
+};
+
+}  // namespace dsasim

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "dsasim/replay/replay.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <string>
+
+// What the commands that replay a trace have in common.
+
+namespace dsasim::tool {
+
+struct ReplayRun {
+  std::string trace;
+  ReplayConfig config;
+  bool allow_truncated = false;
+  std::uint32_t jobs = 1;
+};
+
+/// TRACE, and all that says what is replayed and how, but for the capacity.
+void add_replay_options(CLI::App& app, ReplayRun& run);
+
+/// Opens the trace; a person is told if it is cut off.
+TraceReader open_trace(const ReplayRun& run);
+
+}  // namespace dsasim::tool
