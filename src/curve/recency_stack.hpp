@@ -104,7 +104,7 @@ class RecencyStack {
                        ReuseCounts* counts);
   DSASIM_INLINE void use(std::uint32_t base, std::span<const std::uint64_t> words, std::span<const EntryId> arrived,
                          std::span<const EntryId> departed, std::uint32_t step, ReuseCounts* counts) {
-    if (counts != nullptr) {
+    if (counts != nullptr && !words.empty()) {  // of a list, all arrive
       count_kept(words, arrived, departed, *counts);
     }
     arrive(base, arrived, outside_, step, counts);

@@ -64,7 +64,11 @@ void compare_with_replays(const TraceReader& reader, const CurveConfig& config) 
   CurveConfig counting = config;
   counting.histograms = true;
   const CurveResult counted = curve(reader, counting, {}, 3);
-  REQUIRE(named.total.points == counted.total.points);
+  for (std::size_t i = 0; i < config.capacities.size(); ++i) {
+    CAPTURE(config.capacities[i].text());
+    REQUIRE(named.total.points[i].capacity_entries == counted.total.points[i].capacity_entries);
+    REQUIRE(named.total.points[i].misses == counted.total.points[i].misses);
+  }
   for (std::size_t i = 0; i < config.capacities.size(); ++i) {
     ReplayConfig at = config.replay;
     at.capacity = config.capacities[i];
