@@ -10,42 +10,57 @@
 
 namespace dsasim::synthesis {
 
-/// The moving average of "selected" over about 64 steps, in 2047ths; 1 stands for "never before".
+inline constexpr std::size_t activity_steps = 1024;
+inline constexpr double activity_horizon_steps = 128;
+
+/// What is left of an activity after so many steps, in 65536ths.
+constexpr std::array<std::uint32_t, activity_steps> activity_decays() noexcept {
+  std::array<std::uint32_t, activity_steps> table{};
+  double left = 65536;
+  for (std::uint32_t& entry : table) {
+    entry = static_cast<std::uint32_t>(left);
+    left -= left / activity_horizon_steps;
+  }
+  return table;
+}
+
+/// What an activity at that step is multiplied with because there were no steps before the first, in 65536ths.
+constexpr std::array<std::uint32_t, activity_steps> activity_corrections() noexcept {
+  std::array<std::uint32_t, activity_steps> table{};
+  double left = 1;
+  for (std::uint32_t& entry : table) {
+    constexpr double steps_more = 4;
+    entry = static_cast<std::uint32_t>(65536 / (1 - left + left * steps_more / activity_horizon_steps));
+    left -= left / activity_horizon_steps;
+  }
+  return table;
+}
+
+/// The moving average of "selected" over about 128 steps, in 1023rds; nothing was selected before the first step.
 class Activity {
  public:
-  static constexpr std::uint32_t never = 1;
-  static constexpr std::uint32_t at_start = 1024;  ///< of what the first step selects: what came before is unknown
-  static constexpr std::uint32_t most = 2047;
+  static constexpr std::uint32_t most = 1023;
+  static constexpr std::uint32_t at_start = 800;  ///< of what the first step selects: what came before is unknown
 
   static std::uint32_t after_run(std::uint32_t activity, std::uint64_t steps) noexcept {
     return most - scaled(most - activity, steps);
   }
   static std::uint32_t after_gap(std::uint32_t activity, std::uint64_t steps) noexcept {
-    return std::max(scaled(activity, steps), never + 1);
+    return scaled(activity, steps);
   }
-  static std::size_t class_of(std::uint32_t activity) noexcept {
-    constexpr std::array<std::uint32_t, activity_classes - 1> limits = {2, 64, 256, 512, 1024, 1536, 1792};
-    std::size_t found = 0;
-    for (const std::uint32_t limit : limits) {
-      found += static_cast<std::size_t>(activity >= limit);
-    }
-    return found;
+  /// What it would be, had there been steps before the first: the part of the steps seen that the entry was selected
+  /// in, as if it had been out in four steps more.
+  static std::uint32_t corrected(std::uint32_t activity, std::uint64_t step) noexcept {
+    return step < steps ? (activity * corrections[step]) >> 16U : activity;
   }
 
  private:
-  static constexpr std::size_t decays = 1024;
-  static constexpr std::array<std::uint32_t, decays> decay_table() noexcept {
-    std::array<std::uint32_t, decays> table{};
-    double left = 65536;
-    for (std::uint32_t& entry : table) {
-      entry = static_cast<std::uint32_t>(left);
-      left -= left / 64;
-    }
-    return table;
-  }
-  static std::uint32_t scaled(std::uint32_t activity, std::uint64_t steps) noexcept {
-    static constexpr std::array<std::uint32_t, decays> table = decay_table();
-    return steps < decays ? (activity * table[steps]) >> 16U : 0;
+  static constexpr auto decays = activity_decays();
+  static constexpr auto corrections = activity_corrections();
+  static constexpr std::uint64_t steps = decays.size();
+
+  static std::uint32_t scaled(std::uint32_t activity, std::uint64_t gone) noexcept {
+    return gone < steps ? (activity * decays[gone]) >> 16U : 0;
   }
 };
 
@@ -55,25 +70,42 @@ class EntryState {
   static constexpr std::uint64_t most_steps = std::uint64_t{1} << 20U;
 
   bool touched() const noexcept { return bits_ != 0; }
-  bool selected() const noexcept { return (bits_ & 1U) != 0; }
+  bool selected() const noexcept { return (bits_ & selected_bit) != 0; }
   std::uint32_t since() const noexcept { return bits_ >> 12U; }
-  std::size_t activity_class() const noexcept { return Activity::class_of(activity()); }
+
+  std::size_t activity_class() const noexcept {
+    const auto at_least = [](std::uint32_t number, const auto& limits) {
+      std::size_t found = 0;
+      for (const std::uint32_t limit : limits) {
+        found += static_cast<std::size_t>(number >= limit);
+      }
+      return found;
+    };
+    if ((bits_ & first_run_bit) != 0) {
+      return at_least(since(), std::array<std::uint32_t, first_run_classes - 1>{1, 9, 65});
+    }
+    constexpr std::array<std::uint32_t, activity_classes - first_run_classes - 1> limits = {32, 128, 256, 512, 768, 896};
+    return first_run_classes + at_least(activity(), limits);
+  }
 
   /// The entry is selected at `step`, and was not before.
   void enter(std::uint64_t step) noexcept {
     if (touched()) {
-      set(Activity::after_gap(activity(), step - since()), step, 1);
+      set(Activity::after_gap(activity(), step - since()), step, selected_bit);
     } else {
-      set(step == 0 ? Activity::at_start : Activity::never, step, 1);
+      set(step == 0 ? Activity::at_start : 0, step, selected_bit | first_run_bit);
     }
   }
   /// The entry is not selected at `step`, and was at the step before.
   void leave(std::uint64_t step) noexcept { set(Activity::after_run(activity(), step - since()), step, 0); }
 
  private:
-  std::uint32_t activity() const noexcept { return (bits_ >> 1U) & Activity::most; }
-  void set(std::uint32_t activity, std::uint64_t step, std::uint32_t selected) noexcept {
-    bits_ = static_cast<std::uint32_t>(step << 12U) | (activity << 1U) | selected;
+  static constexpr std::uint32_t selected_bit = 1;
+  static constexpr std::uint32_t first_run_bit = 2;
+
+  std::uint32_t activity() const noexcept { return (bits_ >> 2U) & Activity::most; }
+  void set(std::uint32_t activity, std::uint64_t step, std::uint32_t flags) noexcept {
+    bits_ = static_cast<std::uint32_t>(step << 12U) | (activity << 2U) | flags;
   }
 
   std::uint32_t bits_ = 0;

@@ -152,9 +152,9 @@ void count(const RequestWalk& walk, std::uint64_t step, std::uint32_t layer, std
     const EntryState& state = walk.state(layer, id);
     const bool selected = walk.selected(id);
     if (!state.touched()) {
-      const std::size_t distance = distance_bucket(context - id);
-      Tally& tally = id < walk.prompt_entries() ? tallies.first_prompt[distance][observation_bucket(step)]
-                                                : tallies.first_decoded[distance];
+      Tally& tally = id < walk.prompt_entries()
+                         ? tallies.first_prompt[distance_bucket(walk.prompt_entries() - id)][observation_bucket(step)]
+                         : tallies.first_decoded[distance_bucket(context - id)];
       tally.count(selected);
     } else if (state.selected()) {
       tallies.leave[state.activity_class()][duration_bucket(step - state.since())].count(!selected);
@@ -173,9 +173,10 @@ Exchange compare(const RequestWalk& walk, std::uint64_t step, std::uint32_t laye
     const bool selected = walk.selected(id);
     const std::size_t peer = walk.peer(id);
     if (!state.touched()) {
-      const std::size_t distance = distance_bucket(context - id);
-      const double first = id < walk.prompt_entries() ? statistics.first_prompt[distance][observation_bucket(step)]
-                                                      : statistics.first_decoded[distance];
+      const double first =
+          id < walk.prompt_entries()
+              ? statistics.first_prompt[distance_bucket(walk.prompt_entries() - id)][observation_bucket(step)]
+              : statistics.first_decoded[distance_bucket(context - id)];
       tallies.first.count(peer, first, selected);
       exchange.expected_entrants += first;
     } else if (state.selected()) {
@@ -195,7 +196,7 @@ Exchange compare(const RequestWalk& walk, std::uint64_t step, std::uint32_t laye
 
 /// A ratio of tallies; with few of them it leans on what all layers together have.
 double probability(const Tally& tally, const Tally& pooled) {
-  constexpr double weight_of_pool = 8;
+  constexpr double weight_of_pool = 4;
   const double pool = pooled.seen > 0 ? pooled.happened / pooled.seen : 0;
   return (tally.happened + weight_of_pool * pool) / (tally.seen + weight_of_pool);
 }

@@ -11,19 +11,34 @@ namespace {
 constexpr double popular_pages = 0.125;  // share of the pages
 constexpr std::uint32_t page_entries = 16;
 
-/// Calls visit(bucket, first, middle, last) for each bucket of distances: its entries are first .. last - 1, those below
-/// middle of the prompt.
+/// Calls visit(bucket, first, last) for each bucket of distances from `end`: its entries are first .. last - 1, all of
+/// them not below `begin`.
 template <class Visit>
-void for_each_distance(std::uint64_t context, std::uint64_t prompt_entries, Visit&& visit) {
-  std::uint64_t last = context;
-  for (std::size_t bucket = 0; last > 0; ++bucket) {
-    const std::uint64_t first = context - std::min(std::uint64_t{1} << bucket, context);
-    visit(bucket, first, std::clamp(prompt_entries, first, last), last);
+void for_each_distance(std::uint64_t begin, std::uint64_t end, Visit&& visit) {
+  std::uint64_t last = end;
+  for (std::size_t bucket = 0; last > begin; ++bucket) {
+    const std::uint64_t first = end - std::min(std::uint64_t{1} << bucket, end - begin);
+    visit(bucket, first, last);
     last = first;
   }
 }
 
 }  // namespace
+
+std::uint64_t IdSet::count(std::uint64_t first, std::uint64_t last) const noexcept {
+  std::uint64_t found = 0;
+  for (std::uint64_t word = first / 64; word * 64 < last; ++word) {
+    std::uint64_t bits = words_[word];
+    if (word == first / 64) {
+      bits &= ~std::uint64_t{0} << (first % 64);
+    }
+    if (last - word * 64 < 64) {
+      bits &= (std::uint64_t{1} << (last % 64)) - 1;
+    }
+    found += static_cast<std::uint64_t>(std::popcount(bits));
+  }
+  return found;
+}
 
 void IdSet::list(std::uint64_t limit, std::vector<EntryId>& ids) const {
   ids.clear();
@@ -40,8 +55,12 @@ Stream::Stream(const LayerStatistics& statistics, const StreamSetup& setup, Draw
       setup_(setup),
       draws_(draws),
       states_(setup.most_entries),
-      selected_(setup.most_entries) {
+      selected_(setup.most_entries),
+      touched_decoded_(setup.most_entries - setup.prompt_entries) {
   selection_.reserve(setup.top_k);
+  for_each_distance(0, setup.prompt_entries, [this](std::size_t bucket, std::uint64_t first, std::uint64_t last) {
+    untouched_prompt_[bucket] = last - first;
+  });
 }
 
 PeerRatio Stream::Share::factors(const PeerRatio& ratio) const noexcept {
@@ -67,7 +86,7 @@ std::span<const EntryId> Stream::next(std::uint64_t context, double churn, const
   draw_entrants(wanted, expected, peer);
   fill(wanted);
   drop(wanted);
-  enter_all(expected);
+  enter_all();
   selected_.list(context, selection_);
   ++step_;
   return selection_;
@@ -105,7 +124,7 @@ double Stream::sort_selection(const Peer& peer) {
   std::ranges::transform(selection_, selection_cells_.begin(), [&](EntryId id) {
     const std::size_t doubled = 2 * cell_of(states_[value(id)]) + peer.has(value(id));
     ++counts[doubled];
-    return static_cast<std::uint8_t>(doubled);
+    return static_cast<std::uint16_t>(doubled);
   });
   double expected = 0;
   for (std::size_t cell = 0; cell < cells; ++cell) {
@@ -142,20 +161,22 @@ void Stream::draw_leavers(double factor) {
   selection_.resize(kept);
 }
 
-/// First selections to expect if no entry had been selected before.
-double Stream::first_base() const noexcept {
+double Stream::expected_firsts() const noexcept {
   const std::size_t observed = observation_bucket(step_);
   double expected = 0;
-  for_each_distance(context_, setup_.prompt_entries,
-                    [&](std::size_t bucket, std::uint64_t first, std::uint64_t middle, std::uint64_t last) {
-                      expected += statistics_.first_prompt[bucket][observed] * static_cast<double>(middle - first) +
-                                  statistics_.first_decoded[bucket] * static_cast<double>(last - middle);
-                    });
+  for (std::size_t bucket = 0; bucket < distance_buckets; ++bucket) {
+    expected += statistics_.first_prompt[bucket][observed] * static_cast<double>(untouched_prompt_[bucket]);
+  }
+  const std::uint64_t begin = setup_.prompt_entries;
+  for_each_distance(begin, context_, [&](std::size_t bucket, std::uint64_t first, std::uint64_t last) {
+    const std::uint64_t untouched = last - first - touched_decoded_.count(first - begin, last - begin);
+    expected += statistics_.first_decoded[bucket] * static_cast<double>(untouched);
+  });
   return expected;
 }
 
-double Stream::expected_entrants() {
-  double expected = first_base() * first_yield_;
+double Stream::expected_entrants() const noexcept {
+  double expected = expected_firsts();
   for (std::size_t cell = 0; cell < cells; ++cell) {
     expected += statistics_.come_back[cell / duration_buckets][cell % duration_buckets] *
                 static_cast<double>(departed_[cell].still_out);
@@ -206,9 +227,9 @@ void Stream::take(std::uint32_t id) {
 }
 
 double Stream::first_probability(std::uint32_t id) const noexcept {
-  const std::size_t distance = distance_bucket(context_ - id);
-  return id < setup_.prompt_entries ? statistics_.first_prompt[distance][observation_bucket(step_)]
-                                    : statistics_.first_decoded[distance];
+  return id < setup_.prompt_entries
+             ? statistics_.first_prompt[distance_bucket(setup_.prompt_entries - id)][observation_bucket(step_)]
+             : statistics_.first_decoded[distance_bucket(context_ - id)];
 }
 
 double Stream::popularity_factor(std::uint32_t id) const noexcept {
@@ -259,11 +280,12 @@ void Stream::draw_departed(double factor, const Peer& peer) {
 void Stream::draw_first(double factor, const Peer& peer) {
   const double scale = factor * enter_shares_[cells].factors(statistics_.peer_first)[0];
   const std::size_t observed = observation_bucket(step_);
-  for_each_distance(context_, setup_.prompt_entries,
-                    [&](std::size_t bucket, std::uint64_t first, std::uint64_t middle, std::uint64_t last) {
-                      draw_first_between(first, middle, statistics_.first_prompt[bucket][observed] * scale, peer);
-                      draw_first_between(middle, last, statistics_.first_decoded[bucket] * scale, peer);
-                    });
+  for_each_distance(0, setup_.prompt_entries, [&](std::size_t bucket, std::uint64_t first, std::uint64_t last) {
+    draw_first_between(first, last, statistics_.first_prompt[bucket][observed] * scale, peer);
+  });
+  for_each_distance(setup_.prompt_entries, context_, [&](std::size_t bucket, std::uint64_t first, std::uint64_t last) {
+    draw_first_between(first, last, statistics_.first_decoded[bucket] * scale, peer);
+  });
 }
 
 void Stream::draw_first_between(std::uint64_t first, std::uint64_t last, double probability, const Peer& peer) {
@@ -296,21 +318,19 @@ void Stream::drop(std::size_t wanted) {
   }
 }
 
-void Stream::enter_all(double expected) {
-  std::uint64_t firsts = 0;
+void Stream::enter_all() {
   for (const std::uint32_t id : entrants_) {
     EntryState& state = states_[id];
-    if (!state.touched()) {
-      ++firsts;
-    } else {
+    if (state.touched()) {
       --departed_[cell_of(state)].still_out;
+    } else if (id < setup_.prompt_entries) {
+      ++touched_;
+      --untouched_prompt_[distance_bucket(setup_.prompt_entries - id)];
+    } else {
+      ++touched_;
+      touched_decoded_.add(id - static_cast<std::uint32_t>(setup_.prompt_entries));
     }
     state.enter(step_);
-  }
-  touched_ += firsts;
-  if (const double base = first_base() * static_cast<double>(entrants_.size()); base > 0) {
-    const double yield = static_cast<double>(firsts) * expected / base;
-    first_yield_ += (yield - first_yield_) / 16;
   }
 }
 

@@ -30,6 +30,9 @@ class IdSet {
   void add(std::uint32_t id) noexcept { words_[id / 64] |= std::uint64_t{1} << (id % 64); }
   void remove(std::uint32_t id) noexcept { words_[id / 64] &= ~(std::uint64_t{1} << (id % 64)); }
 
+  /// How many it has of first .. last - 1.
+  std::uint64_t count(std::uint64_t first, std::uint64_t last) const noexcept;
+
   /// Its ids below `limit`, ascending.
   void list(std::uint64_t limit, std::vector<EntryId>& ids) const;
 
@@ -99,8 +102,8 @@ class Stream {
   }
   double sort_selection(const Peer& peer);
   void draw_leavers(double factor);
-  double expected_entrants();
-  double first_base() const noexcept;
+  double expected_entrants() const noexcept;
+  double expected_firsts() const noexcept;
   void draw_entrants(std::size_t wanted, double expected, const Peer& peer);
   void find_candidates(const Peer& peer);
   void draw_from_peer(double factor);
@@ -112,7 +115,7 @@ class Stream {
   void take(std::uint32_t id);
   void fill(std::size_t wanted);
   void drop(std::size_t wanted);
-  void enter_all(double expected);
+  void enter_all();
 
   const LayerStatistics& statistics_;
   const StreamSetup& setup_;
@@ -123,13 +126,14 @@ class Stream {
   std::vector<EntryState> states_;
   IdSet selected_;
   std::vector<EntryId> selection_;
-  std::vector<std::uint8_t> selection_cells_;  ///< of selection_: its cell, doubled, plus 1 with the peer
+  std::vector<std::uint16_t> selection_cells_;  ///< of selection_: its cell, doubled, plus 1 with the peer
   std::vector<std::uint32_t> entrants_;
   std::vector<Candidate> candidates_;  ///< selected by the peer and not here
   std::array<Queue, cells> departed_;
   std::array<Share, cells> leave_shares_;
   std::array<Share, cells + 1> enter_shares_;
-  double first_yield_ = 1;  ///< first selections, relative to what first_base() expects: a running mean
+  std::array<std::uint64_t, distance_buckets> untouched_prompt_{};  ///< never selected, by distance from its end
+  IdSet touched_decoded_;                                            ///< by id less the prompt's entries
 };
 
 }  // namespace dsasim::synthesis

@@ -17,12 +17,15 @@ namespace dsasim {
 /// Durations in steps fall into 12 buckets: 1, 2, 3-4, 5-8, ..., 513-1024, longer.
 inline constexpr std::size_t duration_buckets = 12;
 
-/// Distances from the query in entries (the query's own is 1): 1, 2, 3-4, 5-8, ..., up to 2^31.
+/// Distances in entries, from the query for entries of decoded tokens (its own is 1), from the prompt's end for those of
+/// the prompt (the last is 1): 1, 2, 3-4, 5-8, ..., up to 2^31.
 inline constexpr std::size_t distance_buckets = 32;
 
-/// Classes of how often an entry was selected lately: the moving average of "selected" over 64 steps when the entry last
-/// entered or left the selection. 0: it was never in before. 1 .. 7: below 1/32, 1/8, 1/4, 1/2, 3/4, 7/8, and above.
-inline constexpr std::size_t activity_classes = 8;
+/// Classes of how often an entry was selected lately. 0 .. 3: it is in the selection for the first time, since step 0,
+/// 1 .. 8, 9 .. 64, or later. 4 .. 10: the moving average of "selected" over 128 steps, when the entry last entered or
+/// left the selection, was below 1/32, 1/8, 1/4, 1/2, 3/4, 7/8, or above that.
+inline constexpr std::size_t first_run_classes = 4;
+inline constexpr std::size_t activity_classes = 11;
 
 /// `steps` counts from 1; 0 is taken for 1.
 constexpr std::size_t duration_bucket(std::uint64_t steps) noexcept {
@@ -52,7 +55,7 @@ using PeerRatio = std::array<double, 2>;
 struct LayerStatistics {
   HistoryTable leave{};      ///< of a selected entry, by activity and age: it is not selected again
   HistoryTable come_back{};  ///< of an entry that was selected, by activity and gap: it is selected again
-  /// Of an entry of the prompt that never was: it is selected. By distance from the query and step.
+  /// Of an entry of the prompt that never was: it is selected. By distance and step.
   std::array<std::array<double, observation_buckets>, distance_buckets> first_prompt{};
   std::array<double, distance_buckets> first_decoded{};  ///< the same for entries of decoded tokens
   PeerRatio peer_leave{1, 1};
