@@ -40,7 +40,7 @@ constexpr std::array<std::uint32_t, activity_steps> activity_corrections() noexc
 class Activity {
  public:
   static constexpr std::uint32_t most = 1023;
-  static constexpr std::uint32_t at_start = 800;  ///< of what the first step selects: what came before is unknown
+  static constexpr std::uint32_t at_start = 640;  ///< of what the first step selects: what came before is unknown
 
   static std::uint32_t after_run(std::uint32_t activity, std::uint64_t steps) noexcept {
     return most - scaled(most - activity, steps);
