@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <limits>
 
-// Random draws that come out the same on every machine: integers, and doubles in a fixed order. No libm, whose last bits
-// differ.
+// Random draws that come out the same on every machine: integers, and doubles in a fixed order. No libm, whose last
+// bits differ.
 
 namespace dsasim::synthesis {
 
@@ -42,7 +42,9 @@ inline double exp2_of(double value) noexcept {
 }
 
 /// `base` above 0.
-inline double power(double base, double exponent) noexcept { return exp2_of(exponent * log2_of(base)); }
+inline double power(double base, double exponent) noexcept {
+  return exp2_of(exponent * log2_of(base));
+}
 
 class Draws {
  public:

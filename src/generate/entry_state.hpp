@@ -84,7 +84,8 @@ class EntryState {
     if ((bits_ & first_run_bit) != 0) {
       return at_least(since(), std::array<std::uint32_t, first_run_classes - 1>{1, 9, 65});
     }
-    constexpr std::array<std::uint32_t, activity_classes - first_run_classes - 1> limits = {32, 128, 256, 512, 768, 896};
+    constexpr std::array<std::uint32_t, activity_classes - first_run_classes - 1> limits = {32,  128, 256,
+                                                                                            512, 768, 896};
     return first_run_classes + at_least(activity(), limits);
   }
 

@@ -30,8 +30,12 @@ Draws draws_for(std::uint64_t seed, Purpose purpose, std::uint64_t number) {
 
 void check(const SelectionModel& model) {
   if (model.top_k == 0 || model.steps == 0 || model.requests == 0 || model.layers.empty()) {
-    throw ConfigError("generate", "top-k, steps, layers and batch are {}, {}, {} and {}, expected 1 or more", model.top_k,
-                      model.steps, model.layers.size(), model.requests);
+    throw ConfigError("generate", "top-k, steps, layers and batch are {}, {}, {} and {}, expected 1 or more",
+                      model.top_k, model.steps, model.layers.size(), model.requests);
+  }
+  if (model.sinks > model.top_k / 2) {
+    throw ConfigError("generate", "sinks are {}, expected no more than half of the top-k, {}", model.sinks,
+                      model.top_k);
   }
   if (model.steps >= synthesis::EntryState::most_steps) {
     throw ConfigError("generate", "steps are {}, expected fewer than {}", model.steps,
@@ -151,6 +155,7 @@ class RequestGenerator {
     setup_.prompt_entries = model.prompt_tokens / model.unit_tokens;
     setup_.most_entries = entries(model.steps - 1);
     setup_.top_k = model.top_k;
+    setup_.sinks = model.sinks;
     setup_.popular_page = popular_pages(model, seed, request, setup_.most_entries);
     setup_.popular_share = model.popularity.popular_share;
     streams_.reserve(model.layers.size());
@@ -177,9 +182,7 @@ class RequestGenerator {
   }
 
  private:
-  std::uint64_t entries(std::uint64_t step) const {
-    return (model_.prompt_tokens + step + 1) / model_.unit_tokens;
-  }
+  std::uint64_t entries(std::uint64_t step) const { return (model_.prompt_tokens + step + 1) / model_.unit_tokens; }
 
   void draw(std::uint64_t first, std::uint64_t last) {
     const std::size_t layers = streams_.size();
@@ -194,7 +197,7 @@ class RequestGenerator {
     for (std::size_t layer = 0; layer < layers; ++layer) {
       for (std::uint64_t at = 0; at < last - first; ++at) {
         Stream::Peer peer{.ids = {}, .set = nullptr};
-        if (layer > 0 && !getenv("NOPEER")) {
+        if (layer > 0) {
           peer = {.ids = selections_[layer - 1][at], .set = &peer_};
         }
         std::ranges::for_each(peer.ids, [this](EntryId id) { peer_.add(value(id)); });

@@ -55,7 +55,8 @@ SelectionModel reshaped(SelectionModel model, const Shape& shape) {
     stretch_layers(model, shape.layers);
   }
   if (shape.prompt_tokens != 0 && shape.prompt_tokens != model.prompt_tokens) {
-    const double ratio = static_cast<double>(shape.prompt_tokens) / static_cast<double>(std::max<std::uint64_t>(model.prompt_tokens, 1));
+    const double ratio =
+        static_cast<double>(shape.prompt_tokens) / static_cast<double>(std::max<std::uint64_t>(model.prompt_tokens, 1));
     for (LayerStatistics& layer : model.statistics) {
       stretch_distances(layer, ratio);
     }

@@ -45,7 +45,8 @@ void IdSet::list(std::uint64_t limit, std::vector<EntryId>& ids) const {
   const std::size_t words = std::min<std::size_t>(words_.size(), (limit + 63) / 64);
   for (std::size_t word = 0; word < words; ++word) {
     for (std::uint64_t left = words_[word]; left != 0; left &= left - 1) {
-      ids.push_back(EntryId{static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(std::countr_zero(left))});
+      ids.push_back(
+          EntryId{static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(std::countr_zero(left))});
     }
   }
 }
@@ -83,6 +84,7 @@ std::span<const EntryId> Stream::next(std::uint64_t context, double churn, const
   }
   const std::size_t wanted = std::min<std::uint64_t>(setup_.top_k, context) - selection_.size();
   entrants_.clear();
+  take_sinks(wanted);
   draw_entrants(wanted, expected, peer);
   fill(wanted);
   drop(wanted);
@@ -129,8 +131,8 @@ double Stream::sort_selection(const Peer& peer) {
   double expected = 0;
   for (std::size_t cell = 0; cell < cells; ++cell) {
     leave_shares_[cell].add(counts[2 * cell], counts[2 * cell + 1]);
-    expected += statistics_.leave[cell / duration_buckets][cell % duration_buckets] *
-                (counts[2 * cell] + counts[2 * cell + 1]);
+    expected +=
+        statistics_.leave[cell / duration_buckets][cell % duration_buckets] * (counts[2 * cell] + counts[2 * cell + 1]);
   }
   return expected;
 }
@@ -146,7 +148,7 @@ void Stream::draw_leavers(double factor) {
   }
   std::size_t kept = 0;
   for (std::size_t at = 0; at < selection_.size(); ++at) {
-    if (draws_.bits32() >= thresholds[selection_cells_[at]]) {
+    if (draws_.bits32() >= thresholds[selection_cells_[at]] || value(selection_[at]) < setup_.sinks) {
       selection_[kept++] = selection_[at];
       continue;
     }
@@ -159,6 +161,15 @@ void Stream::draw_leavers(double factor) {
     ++queue.still_out;
   }
   selection_.resize(kept);
+}
+
+/// Of a context of few entries, the first steps may not have had them all.
+void Stream::take_sinks(std::size_t wanted) {
+  for (std::uint32_t id = 0; id < std::min<std::uint64_t>(setup_.sinks, context_) && entrants_.size() < wanted; ++id) {
+    if (!selected_.has(id)) {
+      take(id);
+    }
+  }
 }
 
 double Stream::expected_firsts() const noexcept {
@@ -312,7 +323,11 @@ void Stream::fill(std::size_t wanted) {
 
 void Stream::drop(std::size_t wanted) {
   while (entrants_.size() > wanted) {
-    std::swap(entrants_[draws_.below(static_cast<std::uint32_t>(entrants_.size()))], entrants_.back());
+    std::uint32_t& chosen = entrants_[draws_.below(static_cast<std::uint32_t>(entrants_.size()))];
+    if (chosen < setup_.sinks) {
+      continue;
+    }
+    std::swap(chosen, entrants_.back());
     selected_.remove(entrants_.back());
     entrants_.pop_back();
   }

@@ -18,6 +18,7 @@ struct StreamSetup {
   std::uint64_t prompt_entries = 0;  ///< entries that exist before the first step
   std::uint64_t most_entries = 0;    ///< that exist at the last step
   std::uint32_t top_k = 0;
+  std::uint32_t sinks = 0;
   std::vector<bool> popular_page;  ///< of pages of 16 entries; empty: none is special
   double popular_share = 0.125;
 };
@@ -50,7 +51,9 @@ class Stream {
     std::span<const EntryId> ids;
     const IdSet* set;
 
-    std::size_t has(std::uint32_t id) const noexcept { return static_cast<std::size_t>(set != nullptr && set->has(id)); }
+    std::size_t has(std::uint32_t id) const noexcept {
+      return static_cast<std::size_t>(set != nullptr && set->has(id));
+    }
   };
 
   /// Draws the next step's selection: ascending, min(top_k, context) ids, all below `context`. `churn` multiplies the
@@ -102,6 +105,7 @@ class Stream {
   }
   double sort_selection(const Peer& peer);
   void draw_leavers(double factor);
+  void take_sinks(std::size_t wanted);
   double expected_entrants() const noexcept;
   double expected_firsts() const noexcept;
   void draw_entrants(std::size_t wanted, double expected, const Peer& peer);
@@ -133,7 +137,7 @@ class Stream {
   std::array<Share, cells> leave_shares_;
   std::array<Share, cells + 1> enter_shares_;
   std::array<std::uint64_t, distance_buckets> untouched_prompt_{};  ///< never selected, by distance from its end
-  IdSet touched_decoded_;                                            ///< by id less the prompt's entries
+  IdSet touched_decoded_;                                           ///< by id less the prompt's entries
 };
 
 }  // namespace dsasim::synthesis

@@ -17,8 +17,8 @@ namespace dsasim {
 /// Durations in steps fall into 12 buckets: 1, 2, 3-4, 5-8, ..., 513-1024, longer.
 inline constexpr std::size_t duration_buckets = 12;
 
-/// Distances in entries, from the query for entries of decoded tokens (its own is 1), from the prompt's end for those of
-/// the prompt (the last is 1): 1, 2, 3-4, 5-8, ..., up to 2^31.
+/// Distances in entries, from the query for entries of decoded tokens (its own is 1), from the prompt's end for those
+/// of the prompt (the last is 1): 1, 2, 3-4, 5-8, ..., up to 2^31.
 inline constexpr std::size_t distance_buckets = 32;
 
 /// Classes of how often an entry was selected lately. 0 .. 3: it is in the selection for the first time, since step 0,
@@ -77,14 +77,15 @@ struct SelectionModel {
   std::uint32_t requests = 1;
   std::uint32_t unit_tokens = 1;
   std::uint64_t entry_bytes = 0;
-  std::string model;                    ///< free text for the header
-  std::vector<LayerInfo> layers;        ///< one for each of `statistics`
+  std::string model;              ///< free text for the header
+  std::vector<LayerInfo> layers;  ///< one for each of `statistics`
   std::vector<LayerStatistics> statistics;
   /// How unsettled each step is: factors on the entries that are exchanged, [step * layers + layer]. A synthetic trace
   /// takes stretches of it, all layers together. Empty: 1.
   std::vector<double> churn;
   double common_churn = 0;  ///< share of the stretches that all requests take together
   Popularity popularity;
+  std::uint32_t sinks = 0;  ///< entries at the start that are always selected, whatever the tables say
 };
 
 }  // namespace dsasim
