@@ -73,10 +73,9 @@ void set_flat(LayerStatistics& layer, double top_k, double context_entries) {
 }
 
 /// Factors of mean 1, spread evenly over +-`octaves` around it, neighbours far apart.
-std::vector<double> layer_factors(std::size_t layers, double octaves) {
+std::vector<double> layer_factors(std::size_t layers, double octaves, double place) {
   constexpr double golden = 0.6180339887498949;
   std::vector<double> factors(layers);
-  double place = 0.5;
   for (double& factor : factors) {
     factor = power(2, octaves * (2 * place - 1));
     place += golden;
@@ -132,19 +131,21 @@ SelectionModel model_of(const Preset& preset, const PresetStatistics& statistics
   model.model = preset.model;
   const std::uint32_t layers = either(shape.layers, preset.shape.layers);
   const auto prompt_entries = static_cast<double>(model.prompt_tokens / model.unit_tokens);
-  const std::vector<double> factors = layer_factors(layers, statistics.layer_spread);
+  const std::vector<double> factors = layer_factors(layers, statistics.layer_spread, 0.5);
+  const std::vector<double> sharing_factors = layer_factors(layers, statistics.layer_sharing_spread, 0.2);
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
     model.layers.push_back(preset.layer(layer));
     LayerStatistics& tables = model.statistics.emplace_back();
     if (layer < statistics.flat_layers) {
-      set_flat(tables, model.top_k, prompt_entries + 1);
+      set_flat(tables, model.top_k, prompt_entries + static_cast<double>(model.steps / model.unit_tokens) / 2);
       continue;
     }
     set_history(tables, statistics, factors[layer]);
     set_first(tables, statistics, model.top_k, prompt_entries, factors[layer]);
-    tables.peer_leave = {1, 1 / statistics.layer_sharing};
-    tables.peer_come_back = {1, statistics.layer_sharing};
-    tables.peer_first = {1, statistics.layer_sharing};
+    const double sharing = 1 + (statistics.layer_sharing - 1) * sharing_factors[layer];
+    tables.peer_leave = {1, 1 / sharing};
+    tables.peer_come_back = {1, sharing};
+    tables.peer_first = {1, sharing};
   }
   model.churn = churn_record(layers, statistics);
   model.common_churn = statistics.request_correlation;

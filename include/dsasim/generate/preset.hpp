@@ -32,6 +32,7 @@ struct PresetStatistics {
   double collapse = 3;
   double layer_spread = 0.4;
   double layer_sharing = 1.35;
+  double layer_sharing_spread = 0;
   double flat_layers = 0;
   double popular_share = 0.125;
   double request_correlation = 0;
