@@ -242,6 +242,7 @@ std::vector<LayerStatistics> statistics_of(const std::vector<LayerTallies>& tall
     pooled += layer;
   }
   std::vector<LayerStatistics> statistics;
+  statistics.reserve(tallies.size());
   for (const LayerTallies& layer : tallies) {
     statistics.push_back(statistics_of(layer, pooled));
   }

@@ -130,14 +130,16 @@ SelectionModel model_of(const Preset& preset, const PresetStatistics& statistics
   model.entry_bytes = preset.entry_bytes;
   model.model = preset.model;
   const std::uint32_t layers = either(shape.layers, preset.shape.layers);
-  const auto prompt_entries = static_cast<double>(model.prompt_tokens / model.unit_tokens);
+  const std::uint64_t whole_entries = model.prompt_tokens / model.unit_tokens;
+  const auto prompt_entries = static_cast<double>(whole_entries);
+  const double middle_context = prompt_entries + 0.5 * static_cast<double>(model.steps) / model.unit_tokens;
   const std::vector<double> factors = layer_factors(layers, statistics.layer_spread, 0.5);
   const std::vector<double> sharing_factors = layer_factors(layers, statistics.layer_sharing_spread, 0.2);
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
     model.layers.push_back(preset.layer(layer));
     LayerStatistics& tables = model.statistics.emplace_back();
     if (layer < statistics.flat_layers) {
-      set_flat(tables, model.top_k, prompt_entries + static_cast<double>(model.steps / model.unit_tokens) / 2);
+      set_flat(tables, model.top_k, middle_context);
       continue;
     }
     set_history(tables, statistics, factors[layer]);

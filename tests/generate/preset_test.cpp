@@ -42,7 +42,7 @@ TEST_CASE("levy: Table 3 of arXiv 2603.13430", "[generate]") {
 TEST_CASE("glm-5.1: arXiv 2608.07009", "[generate]") {
   const TempDir dir;
   const Preset& preset = find_preset("glm-5.1");
-  generate(model_of(preset, preset.statistics, {.layers = 2}), 1, dir / "t.dsat");
+  generate(model_of(preset, preset.statistics, {.layers = 4}), 1, dir / "t.dsat");
   const TraceReader trace(dir / "t.dsat");
   CHECK(miss_percent(trace, "hisparse", "1x") == Approx(30).margin(1));
   CHECK(miss_percent(trace, "hisparse", "2x") == Approx(13.4).margin(1));
