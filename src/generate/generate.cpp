@@ -137,12 +137,12 @@ std::vector<bool> popular_pages(const SelectionModel& model, std::uint64_t seed,
   Draws own = draws_for(seed, Purpose::popularity, request);
   Draws common = draws_for(seed, Purpose::common_popularity, 0);
   std::vector<bool> pages(entries / page_entries + 1);
-  std::ranges::generate(pages, [&] {
+  for (std::vector<bool>::reference page : pages) {
     const bool is_common = common.unit() < model.popularity.common_share;
     const double common_rank = common.unit();
     const double own_rank = own.unit();
-    return (is_common ? common_rank : own_rank) < popular;
-  });
+    page = (is_common ? common_rank : own_rank) < popular;
+  }
   return pages;
 }
 

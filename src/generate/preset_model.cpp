@@ -108,12 +108,23 @@ std::vector<double> churn_record(std::size_t layers, const PresetStatistics& sta
     const double common = bell(draws);
     const bool collapses = draws.unit() * statistics.collapse_every < 1 && statistics.collapse_every > 0;
     for (std::size_t layer = 0; layer < layers; ++layer) {
+      if (static_cast<double>(layer) < statistics.flat_layers) {
+        record.push_back(1);  // nothing is more unsettled than a selection drawn anew
+        continue;
+      }
       const double octaves = statistics.churn * root_half * (common + bell(draws));
       record.push_back(power(2, octaves) * (collapses ? statistics.collapse : 1));
     }
   }
-  const double mean = std::accumulate(record.begin(), record.end(), 0.0) / static_cast<double>(record.size());
-  std::ranges::for_each(record, [mean](double& factor) { factor /= mean; });
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    double sum = 0;
+    for (std::size_t at = layer; at < record.size(); at += layers) {
+      sum += record[at];
+    }
+    for (std::size_t at = layer; at < record.size(); at += layers) {
+      record[at] *= static_cast<double>(steps) / sum;
+    }
+  }
   return record;
 }
 
