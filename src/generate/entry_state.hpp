@@ -24,18 +24,6 @@ constexpr std::array<std::uint32_t, activity_steps> activity_decays() noexcept {
   return table;
 }
 
-/// What an activity at that step is multiplied with because there were no steps before the first, in 65536ths.
-constexpr std::array<std::uint32_t, activity_steps> activity_corrections() noexcept {
-  std::array<std::uint32_t, activity_steps> table{};
-  double left = 1;
-  for (std::uint32_t& entry : table) {
-    constexpr double steps_more = 4;
-    entry = static_cast<std::uint32_t>(65536 / (1 - left + left * steps_more / activity_horizon_steps));
-    left -= left / activity_horizon_steps;
-  }
-  return table;
-}
-
 /// The moving average of "selected" over about 128 steps, in 1023rds; nothing was selected before the first step.
 class Activity {
  public:
@@ -48,21 +36,29 @@ class Activity {
   static std::uint32_t after_gap(std::uint32_t activity, std::uint64_t steps) noexcept {
     return scaled(activity, steps);
   }
-  /// What it would be, had there been steps before the first: the part of the steps seen that the entry was selected
-  /// in, as if it had been out in four steps more.
-  static std::uint32_t corrected(std::uint32_t activity, std::uint64_t step) noexcept {
-    return step < steps ? (activity * corrections[step]) >> 16U : activity;
-  }
 
  private:
   static constexpr auto decays = activity_decays();
-  static constexpr auto corrections = activity_corrections();
   static constexpr std::uint64_t steps = decays.size();
 
   static std::uint32_t scaled(std::uint32_t activity, std::uint64_t gone) noexcept {
     return gone < steps ? (activity * decays[gone]) >> 16U : 0;
   }
 };
+
+/// The class of an activity, by its 32nds.
+constexpr std::array<std::uint8_t, 32> activity_class_table() noexcept {
+  constexpr std::array<std::size_t, activity_classes - first_run_classes - 1> limits = {1, 4, 8, 16, 24, 28};
+  std::array<std::uint8_t, 32> table{};
+  for (std::size_t part = 0; part < table.size(); ++part) {
+    std::size_t found = first_run_classes;
+    for (const std::size_t limit : limits) {
+      found += static_cast<std::size_t>(part >= limit);
+    }
+    table[part] = static_cast<std::uint8_t>(found);
+  }
+  return table;
+}
 
 /// Since when an entry is in or out of its layer's selection, and its activity at that time. Default: never selected.
 class EntryState {
@@ -74,19 +70,12 @@ class EntryState {
   std::uint32_t since() const noexcept { return bits_ >> 12U; }
 
   std::size_t activity_class() const noexcept {
-    const auto at_least = [](std::uint32_t number, const auto& limits) {
-      std::size_t found = 0;
-      for (const std::uint32_t limit : limits) {
-        found += static_cast<std::size_t>(number >= limit);
-      }
-      return found;
-    };
     if ((bits_ & first_run_bit) != 0) {
-      return at_least(since(), std::array<std::uint32_t, first_run_classes - 1>{1, 9, 65});
+      return static_cast<std::size_t>(since() >= 1) + static_cast<std::size_t>(since() >= 9) +
+             static_cast<std::size_t>(since() >= 65);
     }
-    constexpr std::array<std::uint32_t, activity_classes - first_run_classes - 1> limits = {32,  128, 256,
-                                                                                            512, 768, 896};
-    return first_run_classes + at_least(activity(), limits);
+    static constexpr auto classes = activity_class_table();
+    return classes[activity() / 32];
   }
 
   /// The entry is selected at `step`, and was not before.

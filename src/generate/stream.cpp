@@ -25,28 +25,12 @@ void for_each_distance(std::uint64_t begin, std::uint64_t end, Visit&& visit) {
 
 }  // namespace
 
-std::uint64_t IdSet::count(std::uint64_t first, std::uint64_t last) const noexcept {
-  std::uint64_t found = 0;
-  for (std::uint64_t word = first / 64; word * 64 < last; ++word) {
-    std::uint64_t bits = words_[word];
-    if (word == first / 64) {
-      bits &= ~std::uint64_t{0} << (first % 64);
-    }
-    if (last - word * 64 < 64) {
-      bits &= (std::uint64_t{1} << (last % 64)) - 1;
-    }
-    found += static_cast<std::uint64_t>(std::popcount(bits));
-  }
-  return found;
-}
-
-void IdSet::list(std::uint64_t limit, std::vector<EntryId>& ids) const {
-  ids.clear();
-  const std::size_t words = std::min<std::size_t>(words_.size(), (limit + 63) / 64);
-  for (std::size_t word = 0; word < words; ++word) {
+void IdSet::list(std::size_t count, std::vector<EntryId>& ids) const {
+  ids.resize(count);
+  std::size_t at = 0;
+  for (std::size_t word = 0; at < count; ++word) {
     for (std::uint64_t left = words_[word]; left != 0; left &= left - 1) {
-      ids.push_back(
-          EntryId{static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(std::countr_zero(left))});
+      ids[at++] = EntryId{static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(std::countr_zero(left))};
     }
   }
 }
@@ -56,8 +40,7 @@ Stream::Stream(const LayerStatistics& statistics, const StreamSetup& setup, Draw
       setup_(setup),
       draws_(draws),
       states_(setup.most_entries),
-      selected_(setup.most_entries),
-      touched_decoded_(setup.most_entries - setup.prompt_entries) {
+      selected_(setup.most_entries) {
   selection_.reserve(setup.top_k);
   for_each_distance(0, setup.prompt_entries, [this](std::size_t bucket, std::uint64_t first, std::uint64_t last) {
     untouched_prompt_[bucket] = last - first;
@@ -73,7 +56,7 @@ PeerRatio Stream::Share::factors(const PeerRatio& ratio) const noexcept {
 }
 
 std::span<const EntryId> Stream::next(std::uint64_t context, double churn, const Peer& peer) {
-  context_ = context;
+  grow_context(context);
   age_departed();
   const double expected_leavers = sort_selection(peer);
   find_candidates(peer);
@@ -82,16 +65,34 @@ std::span<const EntryId> Stream::next(std::uint64_t context, double churn, const
     // As many leave as enter. Where the two expectations differ, the exchange is their geometric mean.
     draw_leavers(churn * std::sqrt(expected / expected_leavers));
   }
-  const std::size_t wanted = std::min<std::uint64_t>(setup_.top_k, context) - selection_.size();
+  const auto size = std::min<std::size_t>(setup_.top_k, context);
+  const std::size_t wanted = size - selection_.size();
   entrants_.clear();
   take_sinks(wanted);
   draw_entrants(wanted, expected, peer);
   fill(wanted);
   drop(wanted);
   enter_all();
-  selected_.list(context, selection_);
+  selected_.list(size, selection_);
   ++step_;
   return selection_;
+}
+
+/// Entries of decoded tokens get farther from the query; those that cross a bucket's end are counted in the next.
+void Stream::grow_context(std::uint64_t context) {
+  if (step_ == 0) {
+    context_ = setup_.prompt_entries;
+  }
+  while (context_ < context) {
+    ++context_;
+    ++untouched_decoded_[0];
+    for (std::size_t bucket = 0; (std::uint64_t{1} << bucket) < context_ - setup_.prompt_entries; ++bucket) {
+      if (!states_[context_ - 1 - (std::uint64_t{1} << bucket)].touched()) {
+        --untouched_decoded_[bucket];
+        ++untouched_decoded_[bucket + 1];
+      }
+    }
+  }
 }
 
 /// Moves those whose gap has grown into the next bucket, and forgets those that are back.
@@ -176,13 +177,9 @@ double Stream::expected_firsts() const noexcept {
   const std::size_t observed = observation_bucket(step_);
   double expected = 0;
   for (std::size_t bucket = 0; bucket < distance_buckets; ++bucket) {
-    expected += statistics_.first_prompt[bucket][observed] * static_cast<double>(untouched_prompt_[bucket]);
+    expected += statistics_.first_prompt[bucket][observed] * static_cast<double>(untouched_prompt_[bucket]) +
+                statistics_.first_decoded[bucket] * static_cast<double>(untouched_decoded_[bucket]);
   }
-  const std::uint64_t begin = setup_.prompt_entries;
-  for_each_distance(begin, context_, [&](std::size_t bucket, std::uint64_t first, std::uint64_t last) {
-    const std::uint64_t untouched = last - first - touched_decoded_.count(first - begin, last - begin);
-    expected += statistics_.first_decoded[bucket] * static_cast<double>(untouched);
-  });
   return expected;
 }
 
@@ -343,7 +340,7 @@ void Stream::enter_all() {
       --untouched_prompt_[distance_bucket(setup_.prompt_entries - id)];
     } else {
       ++touched_;
-      touched_decoded_.add(id - static_cast<std::uint32_t>(setup_.prompt_entries));
+      --untouched_decoded_[distance_bucket(context_ - id)];
     }
     state.enter(step_);
   }

@@ -31,11 +31,8 @@ class IdSet {
   void add(std::uint32_t id) noexcept { words_[id / 64] |= std::uint64_t{1} << (id % 64); }
   void remove(std::uint32_t id) noexcept { words_[id / 64] &= ~(std::uint64_t{1} << (id % 64)); }
 
-  /// How many it has of first .. last - 1.
-  std::uint64_t count(std::uint64_t first, std::uint64_t last) const noexcept;
-
-  /// Its ids below `limit`, ascending.
-  void list(std::uint64_t limit, std::vector<EntryId>& ids) const;
+  /// Its ids, ascending; there are `count`.
+  void list(std::size_t count, std::vector<EntryId>& ids) const;
 
  private:
   std::vector<std::uint64_t> words_;
@@ -98,6 +95,7 @@ class Stream {
     std::uint32_t cell;  ///< `cells`: never selected
   };
 
+  void grow_context(std::uint64_t context);
   void age_departed();
   bool still_out(const Departed& departed) const noexcept {
     const EntryState& state = states_[departed.id];
@@ -136,8 +134,8 @@ class Stream {
   std::array<Queue, cells> departed_;
   std::array<Share, cells> leave_shares_;
   std::array<Share, cells + 1> enter_shares_;
-  std::array<std::uint64_t, distance_buckets> untouched_prompt_{};  ///< never selected, by distance from its end
-  IdSet touched_decoded_;                                           ///< by id less the prompt's entries
+  std::array<std::uint64_t, distance_buckets> untouched_prompt_{};   ///< never selected, by distance from its end
+  std::array<std::uint64_t, distance_buckets> untouched_decoded_{};  ///< the same of decoded ones, from the query
 };
 
 }  // namespace dsasim::synthesis
