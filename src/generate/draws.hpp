@@ -17,7 +17,7 @@ inline double log2_of(double value) noexcept {
   const auto bits = std::bit_cast<std::uint64_t>(value);
   constexpr std::uint64_t mantissa = (std::uint64_t{1} << 52U) - 1;
   const auto exponent = static_cast<double>(static_cast<std::int64_t>(bits >> 52U) - 1023);
-  const double in_1_2 = std::bit_cast<double>((bits & mantissa) | (std::uint64_t{1023} << 52U));
+  const auto in_1_2 = std::bit_cast<double>((bits & mantissa) | (std::uint64_t{1023} << 52U));
   constexpr double root_2 = 1.4142135623730951;
   const double s = (in_1_2 - root_2) / (in_1_2 + root_2);  // below 0.172 in size
   const double q = s * s;
