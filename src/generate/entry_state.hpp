@@ -39,10 +39,10 @@ class Activity {
 
  private:
   static constexpr auto decays = activity_decays();
-  static constexpr std::uint64_t steps = decays.size();
+  static constexpr std::uint64_t known_steps = decays.size();
 
   static std::uint32_t scaled(std::uint32_t activity, std::uint64_t gone) noexcept {
-    return gone < steps ? (activity * decays[gone]) >> 16U : 0;
+    return gone < known_steps ? (activity * decays[gone]) >> 16U : 0;
   }
 };
 
