@@ -24,6 +24,7 @@ struct Command {
 
 std::function<int()> add_curve(CLI::App& app);
 std::function<int()> add_import(CLI::App& app);
+std::function<int()> add_generate(CLI::App& app);
 std::function<int()> add_info(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);
 std::function<int()> add_analyze(CLI::App& app);

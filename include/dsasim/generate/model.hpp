@@ -1,0 +1,91 @@
+#pragma once
+
+#include "dsasim/trace/header.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+// The statistics of selections that `generate` draws from. docs/generate.md writes the model down as formulas.
+
+namespace dsasim {
+
+/// Durations in steps fall into 12 buckets: 1, 2, 3-4, 5-8, ..., 513-1024, longer.
+inline constexpr std::size_t duration_buckets = 12;
+
+/// Distances in entries, from the query for entries of decoded tokens (its own is 1), from the prompt's end for those
+/// of the prompt (the last is 1): 1, 2, 3-4, 5-8, ..., up to 2^31.
+inline constexpr std::size_t distance_buckets = 32;
+
+/// Classes of how often an entry was selected lately. 0 .. 3: it is in the selection for the first time, since step 0,
+/// 1 .. 8, 9 .. 64, or later. 4 .. 10: the moving average of "selected" over 128 steps, when the entry last entered or
+/// left the selection, was below 1/32, 1/8, 1/4, 1/2, 3/4, 7/8, or above that.
+inline constexpr std::size_t first_run_classes = 4;
+inline constexpr std::size_t activity_classes = 11;
+
+/// `steps` counts from 1; 0 is taken for 1.
+constexpr std::size_t duration_bucket(std::uint64_t steps) noexcept {
+  const auto bucket = static_cast<std::size_t>(std::bit_width(std::max<std::uint64_t>(steps, 1) - 1));
+  return std::min(bucket, duration_buckets - 1);
+}
+
+/// `distance` counts from 1.
+constexpr std::size_t distance_bucket(std::uint64_t distance) noexcept {
+  return static_cast<std::size_t>(std::bit_width(distance - 1));
+}
+
+/// Steps that the selection before the first one is away, for the entries of the prompt: 0 at step 0, then the
+/// duration buckets.
+inline constexpr std::size_t observation_buckets = duration_buckets + 1;
+constexpr std::size_t observation_bucket(std::uint64_t step) noexcept {
+  return step == 0 ? 0 : duration_bucket(step) + 1;
+}
+
+/// Probabilities that depend on the entry's activity class and on how long it has been in, or out of, the selection.
+using HistoryTable = std::array<std::array<double, duration_buckets>, activity_classes>;
+
+/// How much likelier something is for entries that the layer before did not (0) or did (1) select at the same step.
+using PeerRatio = std::array<double, 2>;
+
+/// The probabilities of one layer's step.
+struct LayerStatistics {
+  HistoryTable leave{};      ///< of a selected entry, by activity and age: it is not selected again
+  HistoryTable come_back{};  ///< of an entry that was selected, by activity and gap: it is selected again
+  /// Of an entry of the prompt that never was: it is selected. By distance and step.
+  std::array<std::array<double, observation_buckets>, distance_buckets> first_prompt{};
+  std::array<double, distance_buckets> first_decoded{};  ///< the same for entries of decoded tokens
+  PeerRatio peer_leave{1, 1};
+  PeerRatio peer_come_back{1, 1};
+  PeerRatio peer_first{1, 1};
+};
+
+/// Some positions are wanted more than others: a page of 16 entries is popular with a chance of 1/8, in all layers.
+struct Popularity {
+  double popular_share = 0.125;  ///< of the first selections, on popular pages; 0.125: none is special
+  double common_share = 0;       ///< of the pages whose popularity is the same in all requests
+};
+
+/// All that a synthetic trace is drawn from.
+struct SelectionModel {
+  std::uint32_t top_k = 0;
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t steps = 0;
+  std::uint32_t requests = 1;
+  std::uint32_t unit_tokens = 1;
+  std::uint64_t entry_bytes = 0;
+  std::string model;              ///< free text for the header
+  std::vector<LayerInfo> layers;  ///< one for each of `statistics`
+  std::vector<LayerStatistics> statistics;
+  /// How unsettled each step is: factors on the entries that are exchanged, [step * layers + layer]. A synthetic trace
+  /// takes stretches of it, all layers together. Empty: 1.
+  std::vector<double> churn;
+  double common_churn = 0;  ///< share of the stretches that all requests take together
+  Popularity popularity;
+  std::uint32_t sinks = 0;  ///< entries at the start that are always selected, whatever the tables say
+};
+
+}  // namespace dsasim

@@ -1,0 +1,76 @@
+// Presets give what they were fitted to. Small shapes, so the tolerances are wider than those in docs/validation.md.
+
+#include "dsasim/generate/preset.hpp"
+#include "catch.hpp"
+#include "dsasim/generate/generate.hpp"
+#include "dsasim/replay/replay.hpp"
+#include "generate/paper_metrics.hpp"
+#include "import/captures.hpp"
+
+using namespace dsasim;
+using captures::TempDir;
+
+namespace {
+
+double miss_percent(const TraceReader& trace, const char* policy, const char* capacity, Warm warm = Warm::none) {
+  ReplayConfig config;
+  config.warm = warm;
+  config.policy = parse_policy(policy);
+  config.capacity = Capacity::parse(capacity);
+  const Counters totals = replay(trace, config).totals;
+  return 100 * static_cast<double>(totals.misses()) / static_cast<double>(totals.accesses);
+}
+
+}  // namespace
+
+TEST_CASE("levy: Table 3 of arXiv 2603.13430", "[generate]") {
+  const TempDir dir;
+  const Preset& preset = find_preset("levy");
+  generate(model_of(preset, preset.statistics, {}), 1, dir / "t.dsat");
+  const testing::PaperMetrics metrics = testing::paper_metrics(TraceReader(dir / "t.dsat"));
+  const auto check = [](const testing::Figure& found, const testing::Figure& published) {
+    CHECK(found.mean == Approx(published.mean).epsilon(0.1));
+    CHECK(found.p95 == Approx(published.p95).epsilon(0.1));
+    CHECK(found.deviation == Approx(published.deviation).epsilon(0.1));
+  };
+  check(metrics.working_set, {5.15, 7.2, 1.02});
+  check(metrics.persistence, {1.82, 5, 2.86});
+  check(metrics.lookback, {3.29, 7.77, 2.48});
+  check(metrics.new_lookups, {0.55, 0.9, 0.22});
+  check(metrics.inter_layer_overlap, {0.36, 0.63, 0.16});
+}
+
+TEST_CASE("glm-5.1: arXiv 2608.07009", "[generate]") {
+  const TempDir dir;
+  const Preset& preset = find_preset("glm-5.1");
+  generate(model_of(preset, preset.statistics, {.layers = 4}), 1, dir / "t.dsat");
+  const TraceReader trace(dir / "t.dsat");
+  CHECK(miss_percent(trace, "hisparse", "1x") == Approx(30).margin(1));
+  CHECK(miss_percent(trace, "hisparse", "2x") == Approx(13.4).margin(1));
+}
+
+TEST_CASE("deepseek-v4-flash: two points of its LRU curve", "[generate]") {
+  const TempDir dir;
+  const Preset& preset = find_preset("deepseek-v4-flash");
+  generate(model_of(preset, preset.statistics, {}), 1, dir / "t.dsat");
+  const TraceReader trace(dir / "t.dsat");
+  CHECK(miss_percent(trace, "lru", "1024", Warm::prompt_tail) == Approx(20.7).margin(0.5));
+  CHECK(miss_percent(trace, "lru", "4096", Warm::prompt_tail) == Approx(7.5).margin(0.5));
+}
+
+TEST_CASE("deepseek-v3.2: 35 to 50% of a selection is kept, next to nothing in the first two layers", "[generate]") {
+  const TempDir dir;
+  const Preset& preset = find_preset("deepseek-v3.2");
+  generate(model_of(preset, preset.statistics, {.layers = 10, .steps = 400}), 1, dir / "t.dsat");
+  ReplayConfig config;
+  config.policy = parse_policy("hisparse");
+  config.capacity = Capacity::parse("1x");
+  const ReplayResult result = replay(TraceReader(dir / "t.dsat"), config);
+  for (std::size_t layer = 0; layer < 10; ++layer) {
+    CAPTURE(layer);
+    const Counters& counters = result.layers[layer];
+    const double kept = 100 * static_cast<double>(counters.hits) / static_cast<double>(counters.accesses);
+    CHECK(kept >= (layer < 2 ? 1.0 : 33.0));
+    CHECK(kept <= (layer < 2 ? 5.0 : 55.0));
+  }
+}

@@ -1,0 +1,110 @@
+#include "command.hpp"
+#include "options.hpp"
+#include "output.hpp"
+
+#include "dsasim/generate/generate.hpp"
+#include "dsasim/generate/measure.hpp"
+#include "dsasim/generate/preset.hpp"
+#include "dsasim/trace/reader.hpp"
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dsasim::tool {
+namespace {
+
+struct Options {
+  std::string preset;
+  std::string like;
+  std::string output;
+  std::uint64_t seed = 1;
+  Shape shape;
+  std::vector<std::pair<const StatisticDescription*, double>> statistics;
+  bool list = false;
+};
+
+int list_presets() {
+  for (const Preset& preset : presets()) {
+    fmt::print(
+        "{:<18} {}\n{:<18}   fitted to: {}\n{:<18}   predicts: {}\n{:<18}   default: layers {}, top-k {}, steps {}, "
+        "prompt of {} tokens\n",
+        preset.name, preset.sentence, "", preset.fitted, "", preset.predicts, "", preset.shape.layers,
+        preset.shape.top_k, preset.shape.steps, preset.shape.prompt_tokens);
+  }
+  return exit_done;
+}
+
+SelectionModel preset_model(const Options& options) {
+  const Preset& preset = find_preset(options.preset);
+  PresetStatistics statistics = preset.statistics;
+  for (const auto& [statistic, value] : options.statistics) {
+    statistics.*statistic->member = value;
+  }
+  return model_of(preset, statistics, options.shape);
+}
+
+SelectionModel measured_model(const Options& options) {
+  if (!options.statistics.empty()) {
+    throw ConfigError(fmt::format("--{}", options.statistics.front().first->name),
+                      "goes with --preset; --like measures it");
+  }
+  Progress progress("measure");
+  return reshaped(measure(TraceReader(options.like),
+                          [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }),
+                  options.shape);
+}
+
+int run(const Options& options) {
+  if (options.list) {
+    return list_presets();
+  }
+  if (options.preset.empty() == options.like.empty()) {
+    throw ConfigError("generate", "expected --preset or --like, found {}", options.like.empty() ? "neither" : "both");
+  }
+  if (options.output.empty()) {
+    throw ConfigError("--output", "expected the path of the trace to write");
+  }
+  const SelectionModel model = options.like.empty() ? preset_model(options) : measured_model(options);
+  Progress progress("generate");
+  generate(model, options.seed, options.output,
+           [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
+  const TraceReader trace(options.output);
+  fmt::print("{}: requests {}, layers {}, steps {}, top-k {}, {} ids in {} bytes\n", options.output,
+             trace.request_count(), trace.layer_count(), trace.longest_request_steps(), trace.longest_selection(),
+             trace.accesses(), trace.file_bytes());
+  return exit_done;
+}
+
+}  // namespace
+
+std::function<int()> add_generate(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("-o,--output", options->output, "Trace to write")->type_name("OUT.dsat");
+  app.add_option("--preset", options->preset, "Draw from published statistics; --list shows them")->type_name("NAME");
+  app.add_option("--like", options->like, "Draw from the statistics of this trace")->type_name("TRACE");
+  add_number<std::uint64_t>(app, "--seed", options->seed, "Where the sequence of draws starts [1]", 0,
+                            std::numeric_limits<std::uint64_t>::max());
+  add_number<std::uint32_t>(app, "--layers", options->shape.layers, "Layers that own an index", 1, 1U << 16U);
+  add_number<std::uint32_t>(app, "--top-k", options->shape.top_k, "Ids of a selection", 1, 1U << 24U);
+  add_number<std::uint64_t>(app, "--steps", options->shape.steps, "Decode steps of each request", 1, (1U << 20U) - 1);
+  add_number<std::uint64_t>(app, "--context", options->shape.prompt_tokens, "Tokens of the prompt", 1, max_entry_ids);
+  add_number<std::uint32_t>(app, "--batch", options->shape.requests, "Requests", 1, 1U << 20U);
+  app.add_flag("--list", options->list, "List the presets: what each was fitted to and what it predicts");
+  for (const StatisticDescription& statistic : statistic_descriptions()) {
+    const std::string option = fmt::format("--{}", statistic.name);
+    app.add_option_function<std::string>(
+           option,
+           [options, option, &statistic](const std::string& text) {
+             options->statistics.emplace_back(&statistic,
+                                              parse_number<double>(option, text, statistic.least, statistic.most));
+           },
+           std::string(statistic.description) + " [the preset's]")
+        ->type_name("X");
+  }
+  return [options] { return run(*options); };
+}
+
+}  // namespace dsasim::tool
