@@ -1,7 +1,7 @@
 #include "dsasim/curve/curve.hpp"
 
-#include "dsasim/error.hpp"
 #include "curve/stack_run.hpp"
+#include "dsasim/error.hpp"
 #include "replay/drive.hpp"
 
 #include <algorithm>
@@ -46,7 +46,8 @@ std::uint64_t misses_at(const ReuseCounts& counts, std::span<const std::uint64_t
   if (capacity == 0) {
     return counts.accesses;
   }
-  const auto place = static_cast<std::size_t>(std::lower_bound(sorted.begin(), sorted.end(), capacity) - sorted.begin());
+  const auto place =
+      static_cast<std::size_t>(std::lower_bound(sorted.begin(), sorted.end(), capacity) - sorted.begin());
   std::uint64_t misses = counts.accesses - counts.pinned;
   for (std::size_t i = 0; i <= place; ++i) {
     misses -= counts.counts()[i];
@@ -87,8 +88,7 @@ CurveResult stack_curve(const TraceReader& trace, const CurveConfig& config, con
     const ReuseCounts counts = run.layer(layer);
     Curve& curve = result.layers.emplace_back(make_curve(counts, config.histograms));
     for (const auto& layers : capacities) {
-      curve.points.push_back(
-          {.capacity_entries = layers[layer], .misses = misses_at(counts, sorted, layers[layer])});
+      curve.points.push_back({.capacity_entries = layers[layer], .misses = misses_at(counts, sorted, layers[layer])});
     }
     if (capacities.empty()) {
       curve.points = all_points(counts);
@@ -147,8 +147,10 @@ void add_total_points(CurveResult& result, std::size_t capacities) {
 CurveResult curve(const TraceReader& trace, const CurveConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {
   const bool is_stack = config.replay.policy.name == "lru" && config.replay.warm == Warm::none;
   if (!is_stack && config.capacities.empty()) {
-    throw ConfigError("--capacities", "{}: only lru without preloads has its misses at all capacities in one pass; name "
-                      "some, as in 1x,2x,4x", to_string(config.replay.policy));
+    throw ConfigError("--capacities",
+                      "{}: only lru without preloads has its misses at all capacities in one pass; name "
+                      "some, as in 1x,2x,4x",
+                      to_string(config.replay.policy));
   }
   if (!is_stack && config.histograms) {
     throw ConfigError("--histograms", "reuse is counted along with lru without preloads; found {}{}",

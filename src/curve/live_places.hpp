@@ -13,9 +13,9 @@ namespace dsasim {
 
 /// A row of places, each live or not, that says how many live ones come after any of them.
 ///
-/// A bit a place; above, trees of 16 numbers a node: beside each word of bits, then each node, and so on, stands how many
-/// live places the later ones of its own node hold. So a question is one load a level, and a change takes 1 off the
-/// earlier numbers of one node a level: 16 of them side by side, for the compiler to do in a few instructions.
+/// A bit a place; above, trees of 16 numbers a node: beside each word of bits, then each node, and so on, stands how
+/// many live places the later ones of its own node hold. So a question is one load a level, and a change takes 1 off
+/// the earlier numbers of one node a level: 16 of them side by side, for the compiler to do in a few instructions.
 class LivePlaces {
  public:
   explicit LivePlaces(std::uint64_t places) : words_((places + word_bits - 1) / word_bits) {

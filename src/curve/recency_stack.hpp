@@ -19,9 +19,10 @@ namespace dsasim {
 /// The entries of one cache of unlimited size in the order of their last uses, to say of each access how many other
 /// entries were used since its entry's last use: its stack distance.
 ///
-/// Every use has a place in a row of places, of which the last of each entry is live. The distance is the number of live
-/// places after it. As in LruSetCache, a stream's last selection is outside the row while selections come as ascending
-/// sets: what stays selected keeps no place, and its distance follows from how many entries came and went before it.
+/// Every use has a place in a row of places, of which the last of each entry is live. The distance is the number of
+/// live places after it. As in LruSetCache, a stream's last selection is outside the row while selections come as
+/// ascending sets: what stays selected keeps no place, and its distance follows from how many entries came and went
+/// before it.
 class RecencyStack {
  public:
   struct Options {
@@ -122,8 +123,8 @@ class RecencyStack {
     return [](RecencyStack& stack, auto... rest) { stack.use(rest...); };
   }
 
-  /// What was selected a step ago and is again. Entries outside, other than its own stream's, were all used since; of its
-  /// own, those after it a step ago and those before it now: as many as it has before it now, less those it had.
+  /// What was selected a step ago and is again. Entries outside, other than its own stream's, were all used since; of
+  /// its own, those after it a step ago and those before it now: as many as it has before it now, less those it had.
   DSASIM_INLINE void count_kept(std::span<const std::uint64_t> words, std::span<const EntryId> arrived,
                                 std::span<const EntryId> departed, ReuseCounts& counts) {
     std::uint64_t kept = 0;

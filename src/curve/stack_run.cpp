@@ -36,7 +36,8 @@ StackRun::StackRun(const TraceReader& trace, const ReplayConfig& config, StepRan
       layout_(make_layout(trace, config_, std::array{std::uint64_t{1}})) {
   RecencyStack::Options options{.intervals = histograms};
   if (!capacities.empty() && !histograms) {
-    const auto positive = std::find_if(capacities.begin(), capacities.end(), [](auto capacity) { return capacity > 0; });
+    const auto positive =
+        std::find_if(capacities.begin(), capacities.end(), [](auto capacity) { return capacity > 0; });
     options.least_capacity = positive == capacities.end() ? max_entry_ids : *positive;
   }
   std::uint64_t largest_cache = 0;

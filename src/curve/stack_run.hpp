@@ -47,8 +47,8 @@ class StackRun final : public BlockRun {
   DirectoryLayout layout_;
   std::vector<std::uint32_t> class_of_;  ///< see ReuseCounts; empty if all capacities are of interest
   std::vector<RecencyStack> stacks_;     ///< by cache
-  std::vector<ReuseCounts> counts_;      ///< by layer; at scope request by request and layer, so that threads share none
-  std::vector<AccessOrder> orders_;      ///< by worker
+  std::vector<ReuseCounts> counts_;  ///< by layer; at scope request by request and layer, so that threads share none
+  std::vector<AccessOrder> orders_;  ///< by worker
 };
 
 }  // namespace dsasim

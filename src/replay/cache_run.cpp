@@ -121,10 +121,11 @@ void CacheRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
       for (std::size_t i = part.first_active; i < part.last_active; ++i) {
         release_ended(block, layer, block.active[i], ended);
         const auto& lane = *lanes[(layer - part.first_layer) * width + (i - part.first_active)];
-        rows[i] = {.step = block.steps.first + step,
-                   .layer = layer,
-                   .request = block.active[i],
-                   .counters = select(block.steps.first + step, layer, block.active[i], lane[step], next_uses, scratch)};
+        rows[i] = {
+            .step = block.steps.first + step,
+            .layer = layer,
+            .request = block.active[i],
+            .counters = select(block.steps.first + step, layer, block.active[i], lane[step], next_uses, scratch)};
       }
       release_ended(block, layer, trace_.request_count(), ended);
     }

@@ -80,7 +80,8 @@ class Driver {
 
   /// Each part of a block is decoded and replayed by one thread, and while it is in that thread's cache.
   void run_divided() {
-    constexpr std::size_t lane_bytes = std::size_t{1} << 17U;  // planes, directory and this stay in a second-level cache
+    constexpr std::size_t lane_bytes = std::size_t{1}
+                                       << 17U;  // planes, directory and this stay in a second-level cache
     while (batch_.next_block(lane_bytes)) {
       const ReplayBlock block = current_block();
       for (BlockRun* run : runs_) {
@@ -95,15 +96,14 @@ class Driver {
 
   void replay_part(const ReplayBlock& block, std::size_t number, std::size_t worker) {
     const auto layer = static_cast<std::uint32_t>(number);
-    const ReplayPart part = division_ == Division::by_layer
-                                ? ReplayPart{.first_layer = layer,
-                                             .last_layer = layer + 1,
-                                             .first_active = 0,
-                                             .last_active = block.active.size()}
-                                : ReplayPart{.first_layer = 0,
-                                             .last_layer = trace_.layer_count(),
-                                             .first_active = number,
-                                             .last_active = number + 1};
+    const ReplayPart part = division_ == Division::by_layer ? ReplayPart{.first_layer = layer,
+                                                                         .last_layer = layer + 1,
+                                                                         .first_active = 0,
+                                                                         .last_active = block.active.size()}
+                                                            : ReplayPart{.first_layer = 0,
+                                                                         .last_layer = trace_.layer_count(),
+                                                                         .first_active = number,
+                                                                         .last_active = number + 1};
     const std::size_t width = part.last_active - part.first_active;
     Lanes& lanes = scratch_[worker];
     lanes.resize((part.last_layer - part.first_layer) * width);
@@ -161,7 +161,7 @@ class Driver {
   void decode_lane(DecodedBlock& block, std::size_t lane) {
     const std::size_t width = block.block.active.size();
     batch_.decode(block.block.active[lane % width], static_cast<std::uint32_t>(lane / width), forms_,
-                   block.lanes.blocks[lane]);
+                  block.lanes.blocks[lane]);
   }
 
   /// Accesses and inserts of a block, as the future numbers them.

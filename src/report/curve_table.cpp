@@ -40,7 +40,8 @@ std::vector<CurvePoint> shown_points(const Curve& curve, bool named) {
   return shown;
 }
 
-/// The miss ratios of the layers that miss least and most, at the i-th point or, where all capacities are there, at this.
+/// The miss ratios of the layers that miss least and most, at the i-th point or, where all capacities are there, at
+/// this.
 std::pair<std::string, std::string> layer_range(const CurveResult& result, std::size_t i, std::uint64_t capacity) {
   const Curve* least = nullptr;
   const Curve* most = nullptr;
@@ -56,8 +57,9 @@ std::pair<std::string, std::string> layer_range(const CurveResult& result, std::
       most = most == nullptr || less(*most, layer) ? &layer : most;
     }
   }
-  return least == nullptr ? std::pair<std::string, std::string>("-", "-")
-                          : std::pair(ratio_text(misses(*least), least->accesses), ratio_text(misses(*most), most->accesses));
+  return least == nullptr
+             ? std::pair<std::string, std::string>("-", "-")
+             : std::pair(ratio_text(misses(*least), least->accesses), ratio_text(misses(*most), most->accesses));
 }
 
 }  // namespace

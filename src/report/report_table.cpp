@@ -31,9 +31,9 @@ std::string time_text(double ns) {
 
 void append_row(std::string& out, std::string_view name, const Counters& counters, std::uint64_t entry_bytes) {
   fmt::format_to(std::back_inserter(out), "{:<10} {:>13} {:>13} {:>8} {:>12} {:>13} {:>11} {:>12} {:>11}\n", name,
-                 grouped(counters.accesses), grouped(counters.misses()), ratio_text(counters.misses(), counters.accesses),
-                 grouped(counters.compulsory_misses), grouped(counters.evictions),
-                 entry_bytes == 0 ? "-" : bytes_text(counters.fetched_rows * entry_bytes),
+                 grouped(counters.accesses), grouped(counters.misses()),
+                 ratio_text(counters.misses(), counters.accesses), grouped(counters.compulsory_misses),
+                 grouped(counters.evictions), entry_bytes == 0 ? "-" : bytes_text(counters.fetched_rows * entry_bytes),
                  grouped(counters.missed_pages), time_text(static_cast<double>(counters.gather_ns)));
 }
 

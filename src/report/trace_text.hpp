@@ -23,7 +23,8 @@ inline std::string grouped(std::uint64_t value) {
 }
 
 inline std::string ratio_text(std::uint64_t misses, std::uint64_t accesses) {
-  return accesses == 0 ? "-" : fmt::format("{:.2f}%", 100.0 * static_cast<double>(misses) / static_cast<double>(accesses));
+  return accesses == 0 ? "-"
+                       : fmt::format("{:.2f}%", 100.0 * static_cast<double>(misses) / static_cast<double>(accesses));
 }
 
 inline std::string scope_text(Scope scope) {

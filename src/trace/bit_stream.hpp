@@ -63,8 +63,8 @@ class BitWriter {
   unsigned used_ = 0;  ///< bits of pending_ in use, below 64
 };
 
-/// Reads bits. There is no check against the end on each read: the owner of the bytes keeps enough of them readable after
-/// the end for one selection, and asks overrun() after each.
+/// Reads bits. There is no check against the end on each read: the owner of the bytes keeps enough of them readable
+/// after the end for one selection, and asks overrun() after each.
 class BitReader {
  public:
   BitReader() = default;

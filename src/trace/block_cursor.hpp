@@ -11,8 +11,8 @@
 
 namespace dsasim::trace {
 
-/// Words of a request's sets, or 0 where that many cost more than lists: selections so small in an id space so large that
-/// most words are empty.
+/// Words of a request's sets, or 0 where that many cost more than lists: selections so small in an id space so large
+/// that most words are empty.
 std::uint32_t set_words(const TraceReader& trace, std::uint32_t request);
 
 /// Walks the steps [first, last) of one request in blocks of consecutive steps, each of which lies within a chunk. The
@@ -32,8 +32,8 @@ class BlockCursor {
   /// been decoded.
   void begin_block(std::uint64_t steps);
 
-  /// Decodes a lane's selections of the block, once. Different layers may be decoded at the same time. Throws TraceError
-  /// on damage.
+  /// Decodes a lane's selections of the block, once. Different layers may be decoded at the same time. Throws
+  /// TraceError on damage.
   void decode(std::uint32_t layer, SelectionForms forms, SelectionBlock& block);
 
  private:

@@ -70,7 +70,7 @@ class ChunkPayload {
   std::string name_;
   std::uint64_t id_limit_ = 0;
   std::vector<std::uint8_t> bytes_;
-  std::vector<Frame> frames_;                        ///< by layer
+  std::vector<Frame> frames_;                       ///< by layer
   std::atomic<std::int64_t> stream_bytes_left_{0};  ///< of what all streams may come to; below 0: too much
 };
 

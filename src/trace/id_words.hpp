@@ -12,8 +12,8 @@
 #include <immintrin.h>
 #endif
 
-// Sets of ids as words of 64 bits, and what turns them into lists: for the trace's decoder, and for the caches that take
-// sets. What is in a namespace of an instruction set must be called from functions for that set only.
+// Sets of ids as words of 64 bits, and what turns them into lists: for the trace's decoder, and for the caches that
+// take sets. What is in a namespace of an instruction set must be called from functions for that set only.
 
 namespace dsasim::trace {
 
@@ -56,16 +56,15 @@ inline EntryId* write_word(std::uint64_t bits, std::uint32_t first_id, EntryId* 
 
 #if defined(__x86_64__)
 #define DSASIM_BMI2 __attribute__((target("bmi,bmi2,popcnt")))
-#define DSASIM_AVX512 \
-  __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2,avx512vpopcntdq,bmi,bmi2,popcnt")))
+#define DSASIM_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2,avx512vpopcntdq,bmi,bmi2,popcnt")))
 
 namespace avx512 {
 
 /// Writes the numbers of those of eight words that are not zero, from first_word on; returns how many.
 DSASIM_AVX512 inline std::size_t list_block(__m512i words, std::size_t first_word, std::uint32_t* list) noexcept {
   const __mmask8 wanted = _mm512_test_epi64_mask(words, words);
-  const __m256i numbers = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
-                                           _mm256_set1_epi32(static_cast<int>(first_word)));
+  const __m256i numbers =
+      _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(static_cast<int>(first_word)));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(list), _mm256_maskz_compress_epi32(wanted, numbers));
   return static_cast<unsigned>(std::popcount(static_cast<unsigned>(wanted)));
 }

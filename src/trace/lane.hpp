@@ -94,7 +94,7 @@ struct LanePlanes {
   std::vector<std::uint64_t> one_ago, two_ago, next, window_new, window_old;
   std::vector<std::uint8_t> live;     ///< by block: something in it was selected in this chunk
   std::vector<std::uint32_t> listed;  ///< scratch: numbers of words, with room for a block more
-  std::uint32_t steps = 0;         ///< taken so far
+  std::uint32_t steps = 0;            ///< taken so far
 
   /// Makes room for ids below `id_limit`.
   void reserve_ids(std::uint64_t id_limit);
@@ -137,8 +137,8 @@ class LaneDecoder {
   explicit LaneDecoder(bool has_scores, InstructionSet set = best_instruction_set())
       : has_scores_(has_scores), set_(set) {}
 
-  /// The lane of a chunk. Checks the counts. The streams must outlive the chunk's last next(), with stream_slack() bytes
-  /// after each. `where` begins every error: file, request, layer.
+  /// The lane of a chunk. Checks the counts. The streams must outlive the chunk's last next(), with stream_slack()
+  /// bytes after each. `where` begins every error: file, request, layer.
   void begin(const StreamViews& streams, std::uint32_t steps, std::uint64_t id_limit, std::string where);
 
   /// The length of the next selection, to make room for it.

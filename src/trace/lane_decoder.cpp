@@ -86,8 +86,8 @@ DSASIM_TARGET inline std::uint64_t deposit_bits(std::uint64_t bits, std::uint64_
   return _pdep_u64(bits, mask);
 }
 
-/// The words of up to eight blocks that hold ids of the window, next to each other: what each class has in them, how many
-/// that are, and which are selected.
+/// The words of up to eight blocks that hold ids of the window, next to each other: what each class has in them, how
+/// many that are, and which are selected.
 struct alignas(64) ActiveWords {
   static constexpr std::size_t most_blocks = 8;
   static constexpr std::size_t room = (most_blocks + 1) * block_words;  // stores are of whole blocks
@@ -163,7 +163,7 @@ DSASIM_TARGET inline void read_selected(BitReader& steady_bits, BitReader& waver
   BitReader steady = steady_bits;  // copies: the compiler keeps them in registers
   BitReader wavering = wavering_bits;
   BitReader returning = returning_bits;
-  const auto take = [](BitReader& reader, unsigned count) __attribute__((always_inline)) {
+  const auto take = [](BitReader & reader, unsigned count) __attribute__((always_inline)) {
     return has_long ? reader.take(count) : reader.take_short(count);
   };
   for (std::size_t i = 0; i < words.size; ++i) {

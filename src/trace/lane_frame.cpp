@@ -102,7 +102,8 @@ LaneFrame pack_lane(const StreamBytes& streams) {
   Compressor compressor;
   compressor.append(table.data(), table_bytes, false);
   for (std::size_t i = 0; i < stream_count; ++i) {
-    compressor.append(table[i].is_dropped() ? packed[i].data() : streams[i].data(), table[i].stored_bytes, i + 1 == stream_count);
+    compressor.append(table[i].is_dropped() ? packed[i].data() : streams[i].data(), table[i].stored_bytes,
+                      i + 1 == stream_count);
   }
   return {.compressed = compressor.take(), .plain_bytes = static_cast<std::uint32_t>(plain_bytes)};
 }

@@ -24,10 +24,9 @@ DSASIM_TARGET std::uint64_t merge_classes(LanePlanes& planes, BitReader& steady_
     const std::uint64_t both = one & two;
     const std::uint64_t either = one ^ two;
     const std::uint64_t neither = (recent | window_old[word]) & ~(one | two);
-    const std::uint64_t bits =
-        deposit_bits(steady.take(static_cast<unsigned>(std::popcount(both))), both) |
-        deposit_bits(wavering.take(static_cast<unsigned>(std::popcount(either))), either) |
-        deposit_bits(returning.take(static_cast<unsigned>(std::popcount(neither))), neither);
+    const std::uint64_t bits = deposit_bits(steady.take(static_cast<unsigned>(std::popcount(both))), both) |
+                               deposit_bits(wavering.take(static_cast<unsigned>(std::popcount(either))), either) |
+                               deposit_bits(returning.take(static_cast<unsigned>(std::popcount(neither))), neither);
     next[word] = bits;
     window_new[word] = recent | bits;
     selected += static_cast<unsigned>(std::popcount(bits));

@@ -164,7 +164,7 @@ class RequestCursor::Impl {
   }
 
  private:
-  std::optional<BlockCursor> cursor_;  ///< none if there are no steps
+  std::optional<BlockCursor> cursor_;   ///< none if there are no steps
   std::vector<SelectionBlock> blocks_;  ///< by layer
   std::uint64_t block_steps_ = 0;
   std::uint64_t current_ = 0;  ///< step of the block

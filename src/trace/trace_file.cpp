@@ -81,8 +81,8 @@ void TraceFile::read_end(std::uint64_t offset, const EndRecord& end) {
     accesses += extent.accesses;
   }
   if (end.chunks != place_count_ || end.accesses != accesses) {
-    throw TraceError(file_.name(), "holds {} chunks and {} ids, its end record says {} and {}", place_count_,
-                     accesses, end.chunks, end.accesses);
+    throw TraceError(file_.name(), "holds {} chunks and {} ids, its end record says {} and {}", place_count_, accesses,
+                     end.chunks, end.accesses);
   }
   end_ = end;
 }

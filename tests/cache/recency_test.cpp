@@ -1,5 +1,5 @@
-// The caches that do not look every access up, against one that does; and what random logs of a few thousand accesses do
-// not reach: places reused many times over, and stamps rebased.
+// The caches that do not look every access up, against one that does; and what random logs of a few thousand accesses
+// do not reach: places reused many times over, and stamps rebased.
 
 #include "cache/reference_cache.hpp"
 #include "catch.hpp"

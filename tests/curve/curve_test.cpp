@@ -1,5 +1,5 @@
-// Every point of a curve is what a replay at that capacity counts: over random batches, scopes, orders, new-token modes,
-// step ranges and jobs; and histograms and stack distances against plain lists.
+// Every point of a curve is what a replay at that capacity counts: over random batches, scopes, orders, new-token
+// modes, step ranges and jobs; and histograms and stack distances against plain lists.
 
 #include "dsasim/curve/curve.hpp"
 
@@ -9,6 +9,8 @@
 #include "replay/small_traces.hpp"
 
 #include <fmt/format.h>
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -21,11 +23,13 @@ using namespace dsasim::test;
 
 namespace {
 
-const std::filesystem::path path = std::filesystem::temp_directory_path() / "dsasim_curve_test.dsat";
-
+/// The file is gone from its folder at once, and the reader keeps it open: tests run side by side.
 TraceReader written(const PlainTrace& trace) {
+  const auto path = std::filesystem::temp_directory_path() / fmt::format("dsasim_curve_{}.dsat", ::getpid());
   write_trace(path, trace);
-  return TraceReader(path);
+  TraceReader reader(path);
+  std::filesystem::remove(path);
+  return reader;
 }
 
 std::vector<Capacity> capacities(const std::vector<std::uint64_t>& entries) {
@@ -49,8 +53,7 @@ ReplayConfig random_config(const PlainTrace& trace, std::uint64_t steps, std::mt
   ReplayConfig config;
   config.policy = parse_policy("lru");
   config.order = order_names[bits() % 2].second;
-  config.new_token =
-      trace.header.ids == IdKind::logical ? new_token_names[bits() % 3].second : NewToken::demand;
+  config.new_token = trace.header.ids == IdKind::logical ? new_token_names[bits() % 3].second : NewToken::demand;
   config.steps = StepRange{.first = bits() % 2 * (bits() % steps), .last = steps};
   config.warmup_steps = bits() % 2 * (bits() % (config.steps->last - config.steps->first));
   return config;
@@ -79,8 +82,7 @@ void compare_with_replays(const TraceReader& reader, const CurveConfig& config) 
     REQUIRE(named.total.accesses == expected.totals.accesses);
     for (std::size_t layer = 0; layer < expected.layers.size(); ++layer) {
       REQUIRE(named.layers[layer].points[i].misses == expected.layers[layer].misses());
-      REQUIRE(misses_at(all.layers[layer], named.total.points[i].capacity_entries) ==
-              expected.layers[layer].misses());
+      REQUIRE(misses_at(all.layers[layer], named.total.points[i].capacity_entries) == expected.layers[layer].misses());
     }
     if (i + 1 == config.capacities.size()) {
       REQUIRE(named.total.compulsory_misses == expected.totals.compulsory_misses);

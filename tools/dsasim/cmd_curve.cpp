@@ -49,18 +49,19 @@ int run(const Options& options) {
 
 std::function<int()> add_curve(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  add_replay_options(app, *options);
-  app.add_option_function<std::string>(
-         "--capacities",
-         [options](const std::string& text) {
-           options->capacities.clear();
-           for (const std::string_view item : list_items(text)) {
-             options->capacities.push_back(Capacity::parse(item));
-           }
-         },
-         "Of each cache: entries, 20MiB, 2x, 0.2ctx [lru: all at which misses change]")
-      ->type_name("CAP,...")
-      ->multi_option_policy(list_policy);
+  add_replay_options(app, *options, [&] {
+    app.add_option_function<std::string>(
+           "--capacities",
+           [options](const std::string& text) {
+             options->capacities.clear();
+             for (const std::string_view item : list_items(text)) {
+               options->capacities.push_back(Capacity::parse(item));
+             }
+           },
+           "Of each cache: entries, 20MiB, 2x, 0.2ctx [lru: all at which misses change]")
+        ->type_name("CAP,...")
+        ->multi_option_policy(list_policy);
+  });
   app.add_flag("--histograms", options->histograms, "lru: count reuse distances and intervals as well, for --json");
   app.add_option("--json", options->json, "Write the curve as JSON (- for stdout) instead of the table")
       ->type_name("FILE");

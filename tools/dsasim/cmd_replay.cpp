@@ -82,12 +82,13 @@ int run(const Options& options) {
 std::function<int()> add_replay(CLI::App& app) {
   auto options = std::make_shared<Options>();
   options->config.capacity = Capacity::parse("2x");
-  add_replay_options(app, *options);
-  app.add_option_function<std::string>(
-         "--capacity", [options](const std::string& text) { options->config.capacity = Capacity::parse(text); },
-         "Of each cache: 4096 (entries), 20MB, 20MiB, 2x (times the longest selection), 0.2ctx (of the context); 0 "
-         "reserves nothing [2x]")
-      ->type_name("CAP");
+  add_replay_options(app, *options, [&] {
+    app.add_option_function<std::string>(
+           "--capacity", [options](const std::string& text) { options->config.capacity = Capacity::parse(text); },
+           "Of each cache: 4096 (entries), 20MB, 20MiB, 2x (times the longest selection), 0.2ctx (of the context); 0 "
+           "reserves nothing [2x]")
+        ->type_name("CAP");
+  });
   add_memory_options(app, options->config);
   app.add_option("--json", options->json, "Write the report as JSON (- for stdout) instead of the table")
       ->type_name("FILE");

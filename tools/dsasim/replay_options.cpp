@@ -9,12 +9,13 @@
 namespace dsasim::tool {
 namespace {
 
-void add_cache_options(CLI::App& app, ReplayConfig& config) {
+void add_cache_options(CLI::App& app, ReplayConfig& config, const std::function<void()>& add_capacity) {
   app.add_option_function<std::string>(
          "--policy", [&](const std::string& text) { config.policy = parse_policy(text); },
          "Replacement policy; `dsasim policies` lists them [lru]")
       ->type_name("NAME[,key=value...]");
   add_choice(app, "--scope", config.scope, "Who shares a cache [stream]", scope_names);
+  add_capacity();
   add_number<std::uint64_t>(app, "--entry-bytes", config.entry_bytes, "Bytes of an entry in one layer [the trace's]", 1,
                             1U << 30U);
   add_choice(app, "--order", config.order, "Order of the accesses of a selection [logged]", order_names);
@@ -41,9 +42,9 @@ void add_range_options(CLI::App& app, ReplayRun& run) {
 
 }  // namespace
 
-void add_replay_options(CLI::App& app, ReplayRun& run) {
+void add_replay_options(CLI::App& app, ReplayRun& run, const std::function<void()>& add_capacity) {
   app.add_option("trace", run.trace, "Trace to replay (.dsat)")->required()->type_name("TRACE");
-  add_cache_options(app, run.config);
+  add_cache_options(app, run.config, add_capacity);
   add_range_options(app, run);
 }
 

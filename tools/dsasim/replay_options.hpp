@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 // What the commands that replay a trace have in common.
@@ -18,8 +19,8 @@ struct ReplayRun {
   std::uint32_t jobs = 1;
 };
 
-/// TRACE, and all that says what is replayed and how, but for the capacity.
-void add_replay_options(CLI::App& app, ReplayRun& run);
+/// TRACE, and all that says what is replayed and how; `add_capacity` adds the capacity, or capacities, in its place.
+void add_replay_options(CLI::App& app, ReplayRun& run, const std::function<void()>& add_capacity);
 
 /// Opens the trace; a person is told if it is cut off.
 TraceReader open_trace(const ReplayRun& run);

@@ -17,10 +17,10 @@ namespace dsasim {
 /// LruCache counts, for a third of its look-ups.
 ///
 /// An entry selected at two steps running is a hit the second time: between its two uses each of the n streams selects
-/// once, and its own twice at most, so that no more than n + 1 selections' entries can have come after it. It need not be
-/// looked up, nor moved in the queue, while it stays selected. So a stream's current selection is *outside* the queue,
-/// newer than all that is in it; an entry joins the queue when it departs, one step after its last use. Streams take
-/// their turns in the same order at every step, hence entries still join in the order of their last uses; within a
+/// once, and its own twice at most, so that no more than n + 1 selections' entries can have come after it. It need not
+/// be looked up, nor moved in the queue, while it stays selected. So a stream's current selection is *outside* the
+/// queue, newer than all that is in it; an entry joins the queue when it departs, one step after its last use. Streams
+/// take their turns in the same order at every step, hence entries still join in the order of their last uses; within a
 /// selection, in the order of its accesses. On k512-req_0 three of ten accesses arrive, and as many depart.
 template <std::uint64_t stamp_limit = std::uint64_t{1} << 32U>
 class LruSetCache final : public Cache {

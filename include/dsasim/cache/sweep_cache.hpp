@@ -17,8 +17,9 @@ namespace dsasim {
 /// The replay loop for a policy whose hand goes round the slots: FIFO, which evicts what it finds, and CLOCK, which
 /// spares what was used since it last came by.
 ///
-/// Which entries are resident, and which of them were used, are bits by key. So a hit is a bit that is already there, and
-/// a selection that comes as a set is replayed 64 ids at a time: most words have no miss, and all their hits are one OR.
+/// Which entries are resident, and which of them were used, are bits by key. So a hit is a bit that is already there,
+/// and a selection that comes as a set is replayed 64 ids at a time: most words have no miss, and all their hits are
+/// one OR.
 template <SweepPolicy P>
 class SweepCache final : public Cache {
  public:
@@ -183,9 +184,9 @@ class SweepCache final : public Cache {
 
   std::vector<std::uint64_t> resident_;  ///< by key, a bit
   std::vector<std::uint64_t> seen_;      ///< by key, a bit: was ever in the cache
-  std::vector<std::uint64_t> used_;      ///< by key, a bit: hit since the hand last came by; empty unless it is asked for
-  std::vector<std::uint32_t> key_at_;    ///< by slot
-  std::size_t filled_ = 0;               ///< slots
+  std::vector<std::uint64_t> used_;    ///< by key, a bit: hit since the hand last came by; empty unless it is asked for
+  std::vector<std::uint32_t> key_at_;  ///< by slot
+  std::size_t filled_ = 0;             ///< slots
   std::size_t hand_ = 0;
 };
 

@@ -11,9 +11,9 @@ namespace dsasim {
 
 /// Misses at many capacities, from one pass over a trace.
 struct CurveConfig {
-  ReplayConfig replay;                ///< all but its capacity, memory and pages
-  std::vector<Capacity> capacities;   ///< none: every capacity at which misses change
-  bool histograms = false;            ///< of reuse; for lru without preloads
+  ReplayConfig replay;               ///< all but its capacity, memory and pages
+  std::vector<Capacity> capacities;  ///< none: every capacity at which misses change
+  bool histograms = false;           ///< of reuse; for lru without preloads
 };
 
 struct CurvePoint {
@@ -45,7 +45,7 @@ struct Curve {
 };
 
 struct CurveResult {
-  EffectiveConfig config;           ///< of the first capacity, or of any if none is named
+  EffectiveConfig config;  ///< of the first capacity, or of any if none is named
   std::vector<Capacity> capacities;
   Curve total;
   std::vector<Curve> layers;

@@ -111,8 +111,8 @@ ReplayResult replay(const TraceReader& trace, const ReplayConfig& config, const 
                     std::uint32_t jobs = 1);
 
 /// Replays a trace through many configurations, at least one, which share its decoding and, if they are belady's, one
-/// look into the future. They must agree on the steps and, those of belady, on all but the capacity. `hooks.on_row` gets
-/// the rows of each block configuration by configuration.
+/// look into the future. They must agree on the steps and, those of belady, on all but the capacity. `hooks.on_row`
+/// gets the rows of each block configuration by configuration.
 std::vector<ReplayResult> replay_all(const TraceReader& trace, std::span<const ReplayConfig> configs,
                                      const ReplayHooks& hooks = {}, std::uint32_t jobs = 1);
 
