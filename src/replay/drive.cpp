@@ -129,7 +129,7 @@ class Driver {
       for (BlockRun* run : runs_) {
         run->begin_block(now.block);
       }
-      const auto next_uses = future_ ? future_->next(accesses_of(now)) : std::span<const NextUse>();
+      const auto next_uses = future_ != nullptr ? future_->next(accesses_of(now)) : std::span<const NextUse>();
       const std::size_t replays = now.block.active.empty() ? 0 : runs_.size();
       workers_.run(replays + next.lanes.views.size(), [&](std::size_t piece, std::size_t worker) {
         if (piece < replays) {
