@@ -1,8 +1,22 @@
 #include "replay/workers.hpp"
 
+#include <chrono>
 #include <utility>
 
 namespace dsasim {
+namespace {
+
+/// Waits a little for what is about to happen: a block of a replay takes a millisecond, and waking a thread a tenth of
+/// that. Longer waits are for condition variables.
+template <class Happened>
+void await_shortly(Happened&& happened) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
+  while (!happened() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+}
+
+}  // namespace
 
 Workers::Workers(std::size_t jobs) {
   for (std::size_t worker = 1; worker < jobs; ++worker) {
@@ -29,12 +43,14 @@ void Workers::start(std::size_t pieces, Work work) {
     pieces_ = pieces;
     next_ = 0;
     failure_ = nullptr;
+    ++starts_;
   }
   work_ready_.notify_all();
 }
 
 void Workers::finish() {
   take_pieces(0);
+  await_shortly([&] { return busy_ == 0; });
   std::unique_lock lock(mutex_);
   work_done_.wait(lock, [&] { return busy_ == 0; });
   if (failure_) {
@@ -43,13 +59,16 @@ void Workers::finish() {
 }
 
 void Workers::loop(std::size_t worker) {
+  std::uint64_t seen = 0;
   for (;;) {
+    await_shortly([&] { return starts_ != seen; });
     {
       std::unique_lock lock(mutex_);
       work_ready_.wait(lock, [&] { return stop_ || next_ < pieces_; });
       if (stop_) {
         return;
       }
+      seen = starts_;
     }
     take_pieces(worker);
   }

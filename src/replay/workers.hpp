@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -43,8 +44,9 @@ class Workers {
   std::condition_variable work_ready_, work_done_;
   Work work_;
   std::size_t pieces_ = 0;
-  std::size_t next_ = 0;  ///< piece
-  std::size_t busy_ = 0;  ///< threads of ours that are at a piece
+  std::size_t next_ = 0;               ///< piece
+  std::atomic<std::size_t> busy_ = 0;  ///< threads that are at a piece, the caller's included
+  std::atomic<std::uint64_t> starts_ = 0;
   bool stop_ = false;
   std::size_t failed_piece_ = 0;
   std::exception_ptr failure_;
