@@ -120,6 +120,9 @@ class LaneEncoder {
 
  private:
   void encode_set(std::size_t words);
+  void encode_set_bmi2(std::size_t words);
+  template <class ExtractBits>
+  void encode_words(std::size_t words, ExtractBits extract_bits);
   void encode_far(std::uint64_t far, std::size_t word, std::int64_t& last_far);
   void encode_order(std::span<const EntryId> ids);
 

@@ -3,43 +3,16 @@
 #include <algorithm>
 #include <utility>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace dsasim::trace {
 namespace {
 
-/// The bits of `bits` at the places set in `mask`, packed together: x86's PEXT, or the same in software.
-using ExtractBits = std::uint64_t (*)(std::uint64_t bits, std::uint64_t mask);
-
-std::uint64_t extract_bits_portable(std::uint64_t bits, std::uint64_t mask) {
+/// The bits of `bits` at the places set in `mask`, packed together: x86's PEXT in software.
+std::uint64_t extract_bits(std::uint64_t bits, std::uint64_t mask) {
   std::uint64_t packed = 0;
   for (unsigned at = 0; mask != 0; ++at, mask &= mask - 1) {
     packed |= ((bits >> static_cast<unsigned>(std::countr_zero(mask))) & 1U) << at;
   }
   return packed;
-}
-
-#if defined(__x86_64__)
-__attribute__((target("bmi2"))) std::uint64_t extract_bits_bmi2(std::uint64_t bits, std::uint64_t mask) {
-  return _pext_u64(bits, mask);
-}
-#endif
-
-ExtractBits best_extract_bits() noexcept {
-#if defined(__x86_64__)
-  if (supported(InstructionSet::bmi2)) {
-    return extract_bits_bmi2;
-  }
-#endif
-  return extract_bits_portable;
-}
-
-void put_class(BitWriter& writer, ExtractBits extract_bits, std::uint64_t selected, std::uint64_t members) {
-  if (members != 0) {
-    writer.put(extract_bits(selected, members), static_cast<unsigned>(std::popcount(members)));
-  }
 }
 
 void push_u32(std::vector<std::uint8_t>& bytes, std::uint32_t value) {
@@ -80,19 +53,39 @@ std::size_t LaneEncoder::append(std::span<const EntryId> ids, std::span<const st
 }
 
 void LaneEncoder::encode_set(std::size_t words) {
-  const ExtractBits extract_bits = best_extract_bits();
+#if defined(__x86_64__)
+  if (supported(InstructionSet::bmi2)) {
+    encode_set_bmi2(words);
+    return;
+  }
+#endif
+  encode_words(words, extract_bits);
+}
+
+#if defined(__x86_64__)
+DSASIM_BMI2 void LaneEncoder::encode_set_bmi2(std::size_t words) {
+  encode_words(words, [](std::uint64_t bits, std::uint64_t mask) DSASIM_BMI2 { return _pext_u64(bits, mask); });
+}
+#endif
+
+template <class ExtractBits>
+DSASIM_INLINE void LaneEncoder::encode_words(std::size_t words, ExtractBits extract_bits) {
   std::int64_t last_far = -1;
   for (std::size_t word = 0; word < words; ++word) {
-    if (planes_.live[word / block_words] == 0) {
+    const std::uint64_t selected = planes_.next[word];
+    const std::uint64_t window = planes_.window_new[word] | planes_.window_old[word];
+    if ((selected | window) == 0) {
       continue;
     }
-    const std::uint64_t selected = planes_.next[word];
     const std::uint64_t one = planes_.one_ago[word];
     const std::uint64_t two = planes_.two_ago[word];
-    const std::uint64_t recent = (planes_.window_new[word] | planes_.window_old[word]) & ~(one | two);
-    put_class(steady_, extract_bits, selected, one & two);
-    put_class(wavering_, extract_bits, selected, one ^ two);
-    put_class(returning_, extract_bits, selected, recent);
+    const std::uint64_t recent = window & ~(one | two);
+    const auto put_class = [&](BitWriter& writer, std::uint64_t members) {
+      writer.put(extract_bits(selected, members), static_cast<unsigned>(std::popcount(members)));
+    };
+    put_class(steady_, one & two);
+    put_class(wavering_, one ^ two);
+    put_class(returning_, recent);
     encode_far(selected & ~(one | two | recent), word, last_far);
     planes_.window_new[word] |= selected;
   }
