@@ -47,7 +47,7 @@ class BatchCursor {
   StepRange block() const noexcept { return block_; }
   /// Requests that decode in all steps of the block, ascending.
   std::span<const std::uint32_t> active() const noexcept { return active_; }
-  /// Requests whose last step was the one before the block, ascending.
+  /// Requests that ended where the block begins, or before the gap that comes before it; ascending.
   std::span<const std::uint32_t> ended() const noexcept { return ended_; }
 
   /// Decodes a lane of the block, once; different ones may be decoded at the same time. The request is active.
@@ -59,7 +59,9 @@ class BatchCursor {
   std::uint64_t start_of(std::uint32_t request) const noexcept { return trace_.header().requests[request].start_step; }
 
   void end_requests() {
-    ended_.clear();
+    if (!active_.empty()) {  // nothing is replayed in a gap: those that ended before it are still to be told of
+      ended_.clear();
+    }
     for (const std::uint32_t request : active_) {
       if (cursors_[request]->steps_available() == 0) {
         cursors_[request].reset();

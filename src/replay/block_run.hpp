@@ -16,7 +16,7 @@ namespace dsasim {
 struct ReplayBlock {
   StepRange steps;
   std::vector<std::uint32_t> active;  ///< requests that decode, ascending
-  std::vector<std::uint32_t> ended;   ///< requests whose last step was the one before, ascending
+  std::vector<std::uint32_t> ended;   ///< see BatchCursor::ended()
 };
 
 /// A part of a block that shares no cache with the others: layers [first, last) and active requests [first, last).

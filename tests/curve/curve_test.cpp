@@ -123,6 +123,28 @@ TEST_CASE("a curve's points are what replays count", "[curve]") {
   }
 }
 
+TEST_CASE("a request that ends before a gap keeps its entries' place among those of its caches", "[curve][replay]") {
+  // Request 0 selects at steps 0 and 1, request 1 from step 5 on: what request 0 left is older than all that request 1
+  // uses, and is evicted first. In between the uses of one entry come 1 other at request 0; 5, 5, 5, 5, 3, 4 at 1.
+  PlainTrace trace;
+  trace.header.layers = {{}};
+  trace.header.requests = {{.prompt_tokens = 20, .start_step = 0}, {.prompt_tokens = 20, .start_step = 5}};
+  trace.requests = {{{{1, 2}}, {{1, 3}}}, {{{4, 5}}, {{6, 7}}, {{8, 9}}, {{4, 5}}, {{6, 7}}, {{4, 9}}}};
+  const TraceReader reader = written(trace);
+  for (const Scope scope : {Scope::shared, Scope::layer}) {
+    CurveConfig config;
+    config.replay.policy = parse_policy("lru");
+    config.replay.scope = scope;
+    config.capacities = capacities({6, 7, 8, 9, 10});
+    const CurveResult result = curve(reader, config);
+    CHECK(result.total.compulsory_misses == 9);
+    CHECK(result.total.points == std::vector<CurvePoint>{{6, 9}, {7, 9}, {8, 9}, {9, 9}, {10, 9}});
+    compare_with_replays(reader, config);
+    config.replay.capacity = Capacity::parse("6");
+    CHECK(replay(reader, config.replay).totals.misses() == 9);
+  }
+}
+
 TEST_CASE("other policies, and lru with preloads, are replayed at each capacity", "[curve]") {
   const TraceReader reader = written(random_trace({}, 3));
   const auto points = capacities({8, 12, 30});
