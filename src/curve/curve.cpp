@@ -83,7 +83,7 @@ CurveResult stack_curve(const TraceReader& trace, const CurveConfig& config, con
   BlockRun* const driven = &run;
   drive(trace, result.config.steps, {&driven, 1}, nullptr, hooks, jobs);
 
-  ReuseCounts total = run.layer(0);
+  ReuseCounts total({}, 0);
   for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
     const ReuseCounts counts = run.layer(layer);
     Curve& curve = result.layers.emplace_back(make_curve(counts, config.histograms));
@@ -93,9 +93,7 @@ CurveResult stack_curve(const TraceReader& trace, const CurveConfig& config, con
     if (capacities.empty()) {
       curve.points = all_points(counts);
     }
-    if (layer > 0) {
-      total += counts;
-    }
+    total += counts;
   }
   result.total = make_curve(total, config.histograms);
   if (capacities.empty()) {

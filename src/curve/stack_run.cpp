@@ -76,30 +76,15 @@ ReuseCounts StackRun::layer(std::uint32_t layer) const {
 void StackRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
                            std::span<const trace::SelectionBlock* const> lanes, std::span<const NextUse> /*next_uses*/,
                            std::size_t worker) {
-  const std::size_t width = part.last_active - part.first_active;
-  for (std::uint64_t step = 0; step < block.steps.last - block.steps.first; ++step) {
-    for (std::uint32_t layer = part.first_layer; layer < part.last_layer; ++layer) {
-      std::size_t ended = step == 0 ? 0 : block.ended.size();
-      for (std::size_t i = part.first_active; i < part.last_active; ++i) {
-        release_ended(block, layer, block.active[i], ended);
-        const auto& lane = *lanes[(layer - part.first_layer) * width + (i - part.first_active)];
-        select(block.steps.first + step, layer, block.active[i], lane[step], orders_[worker]);
-      }
-      release_ended(block, layer, trace_.request_count(), ended);
-    }
-  }
-}
-
-/// As CacheRun::release_ended(): an ended request's last selections join the row in their turns.
-void StackRun::release_ended(const ReplayBlock& block, std::uint32_t layer, std::uint32_t before_request,
-                             std::size_t& ended) {
-  if (config_.scope == Scope::request || config_.scope == Scope::stream) {
-    return;
-  }
-  for (; ended < block.ended.size() && block.ended[ended] < before_request; ++ended) {
-    const auto& stream = layout_.stream(layer, block.ended[ended], trace_.request_count());
-    stacks_[stream.cache].release(stream.base);
-  }
+  walk_part(
+      block, part, lanes,
+      [&](std::uint64_t step, std::uint32_t layer, std::size_t active, const SelectionView& selection) {
+        select(step, layer, block.active[active], selection, orders_[worker]);
+      },
+      [&](std::uint32_t layer, std::uint32_t request) {
+        const auto& stream = layout_.stream(layer, request, trace_.request_count());
+        stacks_[stream.cache].release(stream.base);
+      });
 }
 
 void StackRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,

@@ -7,7 +7,6 @@
 #include "replay/directory_layout.hpp"
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -36,7 +35,6 @@ class StackRun final : public BlockRun {
 
  private:
   ReuseCounts& counts_of(std::uint32_t layer, std::uint32_t request) noexcept;
-  void release_ended(const ReplayBlock& block, std::uint32_t layer, std::uint32_t before_request, std::size_t& ended);
   void select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,
               AccessOrder& order);
 

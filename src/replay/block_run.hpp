@@ -49,6 +49,32 @@ class BlockRun {
                            std::size_t worker) = 0;
   /// After the parts of a block in which some request decodes.
   virtual void end_block(const ReplayBlock& block) = 0;
+
+ protected:
+  /// Goes through a part in the order of a replay. Calls select(step, layer, active, selection) for each selection,
+  /// with the step of the batch and the request's place in block.active; and, where requests share a cache,
+  /// release(layer, request) for those that ended, in their turns of the block's first step: they select nothing.
+  template <class Select, class Release>
+  void walk_part(const ReplayBlock& block, const ReplayPart& part, std::span<const trace::SelectionBlock* const> lanes,
+                 Select&& select, Release&& release) const {
+    const bool share = config().scope == Scope::shared || config().scope == Scope::layer;
+    const std::size_t width = part.last_active - part.first_active;
+    for (std::uint64_t step = 0; step < block.steps.last - block.steps.first; ++step) {
+      for (std::uint32_t layer = part.first_layer; layer < part.last_layer; ++layer) {
+        std::size_t ended = step == 0 && share ? 0 : block.ended.size();
+        for (std::size_t i = part.first_active; i < part.last_active; ++i) {
+          for (; ended < block.ended.size() && block.ended[ended] < block.active[i]; ++ended) {
+            release(layer, block.ended[ended]);
+          }
+          const auto& lane = *lanes[(layer - part.first_layer) * width + (i - part.first_active)];
+          select(block.steps.first + step, layer, i, lane[step]);
+        }
+        for (; ended < block.ended.size(); ++ended) {
+          release(layer, block.ended[ended]);
+        }
+      }
+    }
+  }
 };
 
 }  // namespace dsasim

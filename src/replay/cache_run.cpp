@@ -113,36 +113,20 @@ void CacheRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
                            std::span<const trace::SelectionBlock* const> lanes, std::span<const NextUse> next_uses,
                            std::size_t worker) {
   ReplayScratch& scratch = scratch_[worker];
-  const std::size_t width = part.last_active - part.first_active;
-  for (std::uint64_t step = 0; step < block.steps.last - block.steps.first; ++step) {
-    for (std::uint32_t layer = part.first_layer; layer < part.last_layer; ++layer) {
-      const auto rows = rows_of(step, layer, block.active.size());
-      std::size_t ended = step == 0 ? 0 : block.ended.size();
-      for (std::size_t i = part.first_active; i < part.last_active; ++i) {
-        release_ended(block, layer, block.active[i], ended);
-        const auto& lane = *lanes[(layer - part.first_layer) * width + (i - part.first_active)];
-        rows[i] = {
-            .step = block.steps.first + step,
+  walk_part(
+      block, part, lanes,
+      [&](std::uint64_t step, std::uint32_t layer, std::size_t active, const SelectionView& selection) {
+        const std::uint32_t request = block.active[active];
+        rows_of(step - block.steps.first, layer, block.active.size())[active] = {
+            .step = step,
             .layer = layer,
-            .request = block.active[i],
-            .counters = select(block.steps.first + step, layer, block.active[i], lane[step], next_uses, scratch)};
-      }
-      release_ended(block, layer, trace_.request_count(), ended);
-    }
-  }
-}
-
-/// In their turns of the block's first step, the requests that have ended select nothing. Only where requests share a
-/// cache does it matter.
-void CacheRun::release_ended(const ReplayBlock& block, std::uint32_t layer, std::uint32_t before_request,
-                             std::size_t& ended) {
-  if (!sets_ || config_.scope == Scope::request || config_.scope == Scope::stream) {
-    return;
-  }
-  for (; ended < block.ended.size() && block.ended[ended] < before_request; ++ended) {
-    const auto& stream = layout_.stream(layer, block.ended[ended], trace_.request_count());
-    caches_[stream.cache]->release(stream.base, trace::set_words(trace_, block.ended[ended]));
-  }
+            .request = request,
+            .counters = select(step, layer, request, selection, next_uses, scratch)};
+      },
+      [&](std::uint32_t layer, std::uint32_t request) {
+        const auto& stream = layout_.stream(layer, request, trace_.request_count());
+        caches_[stream.cache]->release(stream.base, trace::set_words(trace_, request));
+      });
 }
 
 Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t request,

@@ -54,7 +54,6 @@ class CacheRun final : public BlockRun {
 
  private:
   void make_caches();
-  void release_ended(const ReplayBlock& block, std::uint32_t layer, std::uint32_t before_request, std::size_t& ended);
   Counters select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,
                   std::span<const NextUse>& next_uses, ReplayScratch& scratch);
   std::span<StepRow> rows_of(std::uint64_t step, std::uint32_t layer, std::size_t active);

@@ -80,8 +80,8 @@ class Driver {
 
   /// Each part of a block is decoded and replayed by one thread, and while it is in that thread's cache.
   void run_divided() {
-    constexpr std::size_t lane_bytes = std::size_t{1}
-                                       << 17U;  // planes, directory and this stay in a second-level cache
+    // So much, the planes and the directory stay in a second-level cache.
+    constexpr std::size_t lane_bytes = std::size_t{1} << 17U;
     while (batch_.next_block(lane_bytes)) {
       const ReplayBlock block = current_block();
       for (BlockRun* run : runs_) {
@@ -178,8 +178,8 @@ class Driver {
   }
 
   void end_block(const ReplayBlock& block) {
-    for (BlockRun* run : runs_) {
-      if (!block.active.empty()) {  // a gap between two requests may be of any length
+    if (!block.active.empty()) {  // a gap between two requests may be of any length
+      for (BlockRun* run : runs_) {
         run->end_block(block);
       }
     }

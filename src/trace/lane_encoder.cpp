@@ -72,6 +72,9 @@ template <class ExtractBits>
 DSASIM_INLINE void LaneEncoder::encode_words(std::size_t words, ExtractBits extract_bits) {
   std::int64_t last_far = -1;
   for (std::size_t word = 0; word < words; ++word) {
+    if (planes_.live[word / block_words] == 0) {
+      continue;
+    }
     const std::uint64_t selected = planes_.next[word];
     const std::uint64_t window = planes_.window_new[word] | planes_.window_old[word];
     if ((selected | window) == 0) {
