@@ -32,9 +32,8 @@ class LruSetCache final : public Cache {
 
   /// No stream ever selects more than `longest_selection` entries at a step. See fits().
   LruSetCache(std::uint32_t capacity_entries, std::uint32_t directory_entries, std::uint32_t longest_selection)
-      : capacity_entries_(std::min(capacity_entries, std::max(directory_entries, 1U))),
-        longest_selection_(longest_selection),
-        queue_(capacity_entries_, directory_entries),
+      : longest_selection_(longest_selection),
+        queue_(capacity_entries, directory_entries),
         selected_((std::size_t{directory_entries} + 63) / 64),
         arrived_(longest_selection + change_slack),
         departed_(longest_selection + change_slack),
@@ -49,13 +48,8 @@ class LruSetCache final : public Cache {
     missed.resize(before + change.arrived + 1);
     EntryId* missed_end = missed.data() + before;
     SelectionOutcome outcome{.accesses = selection.size};
-    for (std::span<const EntryId> ids = std::span(arrived_).first(change.arrived); !ids.empty();) {
-      const bool full = resident_ == capacity_entries_;
-      const std::size_t limit = full ? batch_size : capacity_entries_ - resident_;
-      const auto part = ids.first(std::min(ids.size(), limit));
-      missed_end = full ? replace(base, part, missed_end, outcome) : fill(base, part, missed_end, outcome);
-      ids = ids.subspan(part.size());
-    }
+    missed_end = queue_.replay(base, std::span<const EntryId>(arrived_).first(change.arrived), missed_end, outcome,
+                               [this](std::uint32_t key) noexcept { queue_.stamps()[key] = Queue::outside; });
     queue_.make_room(change.departed);
     for (const EntryId id : std::span(departed_).first(change.departed)) {
       queue_.enqueue(base + value(id));
@@ -78,28 +72,16 @@ class LruSetCache final : public Cache {
   }
 
   /// A preload: before the first selection.
-  std::uint32_t insert(std::uint32_t base, EntryId entry) override {
-    if (contains(base, entry)) {
-      return 0;
-    }
-    assert(resident_ < capacity_entries_);
-    queue_.make_room(1);
-    queue_.enqueue(base + value(entry));
-    ++resident_;
-    return 0;
-  }
+  std::uint32_t insert(std::uint32_t base, EntryId entry) override { return queue_.insert(base + value(entry)); }
 
   void foresee(std::span<const NextUse> /*next_uses*/) override { assert(false); }
 
   bool contains(std::uint32_t base, EntryId entry) const override { return queue_.is_resident(base + value(entry)); }
 
-  bool invariant() const override {
-    return queue_.invariant() && queue_.count_resident() == resident_ && resident_ <= capacity_entries_;
-  }
+  bool invariant() const override { return queue_.invariant(); }
 
  private:
   using Queue = RecencyQueue<stamp_limit>;
-  static constexpr std::size_t batch_size = 32;
 
   /// Entries depart in the order of their last uses, which has to be kept where it is not ascending.
   struct Stream {
@@ -150,71 +132,7 @@ class LruSetCache final : public Cache {
     return at->logged;
   }
 
-  /// Arrivals that all have room for one more entry.
-  EntryId* fill(std::uint32_t base, std::span<const EntryId> ids, EntryId* missed, SelectionOutcome& outcome) noexcept {
-    std::uint32_t* const stamp_of = queue_.stamps() + base;
-    const std::uint64_t head = queue_.head();
-    for (const EntryId id : ids) {
-      const std::uint32_t stamp = stamp_of[value(id)];
-      *missed = id;
-      missed += stamp < head ? 1 : 0;
-      resident_ += stamp < head ? 1 : 0;
-      outcome.compulsory_misses += stamp == Queue::never ? 1U : 0U;
-      stamp_of[value(id)] = Queue::outside;
-    }
-    return missed;
-  }
-
-  /// Arrivals at a full cache, a batch of them. As LruCache::replace_batch(), but they leave the queue.
-  EntryId* replace(std::uint32_t base, std::span<const EntryId> ids, EntryId* missed,
-                   SelectionOutcome& outcome) noexcept {
-    std::uint32_t* const stamp_of = queue_.stamps() + base;
-    const auto head = static_cast<std::uint32_t>(queue_.head());
-    EntryId* end = missed;
-    std::uint32_t compulsory = 0;
-    std::uint32_t oldest_hit = ~std::uint32_t{0};
-    for (const EntryId id : ids) {
-      const std::uint32_t stamp = stamp_of[value(id)];
-      *end = id;
-      end += stamp < head ? 1 : 0;
-      compulsory += stamp == Queue::never ? 1U : 0U;
-      oldest_hit = std::min(oldest_hit, stamp - head);
-    }
-    if (end != missed) {
-      const std::uint64_t last = queue_.pass_oldest(static_cast<std::size_t>(end - missed));
-      if (oldest_hit <= last - queue_.head()) {
-        queue_.forget_passed();
-        return replace_one_by_one(base, ids, missed, outcome);
-      }
-      queue_.evict_through(last);
-    }
-    for (const EntryId id : ids) {
-      stamp_of[value(id)] = Queue::outside;
-    }
-    outcome.compulsory_misses += compulsory;
-    outcome.evictions += static_cast<std::uint32_t>(end - missed);
-    return end;
-  }
-
-  EntryId* replace_one_by_one(std::uint32_t base, std::span<const EntryId> ids, EntryId* missed,
-                              SelectionOutcome& outcome) noexcept {
-    std::uint32_t* const stamp_of = queue_.stamps() + base;
-    for (const EntryId id : ids) {
-      const std::uint32_t stamp = stamp_of[value(id)];
-      if (stamp < queue_.head()) {
-        *missed++ = id;
-        outcome.compulsory_misses += stamp == Queue::never ? 1U : 0U;
-        queue_.evict_oldest();
-        ++outcome.evictions;
-      }
-      stamp_of[value(id)] = Queue::outside;
-    }
-    return missed;
-  }
-
-  std::uint64_t capacity_entries_;
   std::uint32_t longest_selection_;
-  std::uint64_t resident_ = 0;
   Queue queue_;
   std::vector<std::uint64_t> selected_;  ///< by key, a bit: in its stream's last selection, and outside the queue
   std::vector<Stream> streams_;          ///< by base
