@@ -1,17 +1,15 @@
 #include "dsasim/analysis/analysis.hpp"
 
 #include "analysis/all_metrics.hpp"
-#include "analysis/batch_walk.hpp"
-#include "dsasim/error.hpp"
+#include "threads/workers.hpp"
+#include "trace/batch_cursor.hpp"
+#include "trace/machine_memory.hpp"
 
-#include <unistd.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <mutex>
 #include <string_view>
-#include <thread>
 
 namespace dsasim {
 namespace {
@@ -19,7 +17,7 @@ namespace {
 using LayerMetrics = std::vector<std::unique_ptr<Metric>>;  ///< by metric; null for those that are unavailable
 
 /// The steps of a request that are analysed, counted from its own first.
-AnalysedSteps own_steps(const TraceReader& trace, const AnalysisConfig& config, std::uint32_t request) {
+StepRange own_steps(const TraceReader& trace, const AnalysisConfig& config, std::uint32_t request) {
   const std::uint64_t start = trace.header().requests[request].start_step;
   const auto own = [&](std::uint64_t step) {
     return std::min(step < start ? 0 : step - start, trace.extent(request).steps);
@@ -28,7 +26,7 @@ AnalysedSteps own_steps(const TraceReader& trace, const AnalysisConfig& config, 
 }
 
 StreamShape shape_of(const TraceReader& trace, const AnalysisConfig& config, std::uint32_t request) {
-  const AnalysedSteps steps = own_steps(trace, config, request);
+  const StepRange steps = own_steps(trace, config, request);
   return {.id_limit = trace.extent(request).id_limit,
           .steps = steps.last - steps.first,
           .context_tokens = trace.header().requests[request].prompt_tokens + steps.last,
@@ -84,7 +82,7 @@ class Worker {
   }
 
   void analyze_request(std::uint32_t request) {
-    const AnalysedSteps steps = own_steps(trace_, config_, request);
+    const StepRange steps = own_steps(trace_, config_, request);
     if (steps.first == steps.last) {
       return;
     }
@@ -107,18 +105,22 @@ class Worker {
 
   /// The metrics across requests, all requests side by side.
   void analyze_batch() {
-    BatchWalk walk(trace_, *config_.steps);
     std::uint64_t id_limit = 0;
     for (std::uint32_t request = 0; request < trace_.request_count(); ++request) {
       id_limit = std::max(id_limit, trace_.extent(request).id_limit);
     }
     EntrySet scratch;
     scratch.reset(id_limit);
-    while (walk.next()) {
+    constexpr std::size_t block_bytes = std::size_t{1} << 18U;
+    trace::BatchCursor batch(trace_, *config_.steps);
+    std::vector<trace::SelectionBlock> lanes(trace_.request_count());
+    while (batch.next_block(block_bytes / lanes.size())) {
       for (std::uint32_t layer = 0; layer < layers_.size(); ++layer) {
-        for_each_metric(layer, true, [&](Metric& metric) { metric.observe_batch(walk.selections(layer), scratch); });
+        observe_batch(batch, layer, lanes, scratch);
       }
-      progress_.add(walk.decoding());
+      if (batch.active().size() > 1) {
+        progress_.add(batch.active().size() * (batch.block().last - batch.block().first));
+      }
     }
   }
 
@@ -155,6 +157,23 @@ class Worker {
     }
   }
 
+  /// One layer's selections of a block. Steps in which fewer than two requests decode are passed over.
+  void observe_batch(trace::BatchCursor& batch, std::uint32_t layer, std::vector<trace::SelectionBlock>& lanes,
+                     EntrySet& scratch) {
+    const auto active = batch.active();
+    for (std::size_t i = 0; i < active.size(); ++i) {
+      batch.decode(active[i], layer, {.ids = true, .sets = false}, lanes[i]);
+    }
+    std::vector<std::span<const EntryId>> selections(active.size());
+    for (std::uint64_t step = 0; active.size() > 1 && step < lanes.front().steps(); ++step) {
+      for (std::size_t i = 0; i < active.size(); ++i) {
+        const SelectionView selection = lanes[i][step];
+        selections[i] = {selection.ids, selection.size};
+      }
+      for_each_metric(layer, true, [&](Metric& metric) { metric.observe_batch(selections, scratch); });
+    }
+  }
+
   void end() {
     for (std::uint32_t layer = 0; layer < layers_.size(); ++layer) {
       const auto open_runs = streams_[layer].open_runs();
@@ -175,44 +194,8 @@ void check_memory(const TraceReader& trace, const AnalysisConfig& config, const 
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
     largest = std::max(largest, worker.state_bytes(shape_of(trace, config, request)));
   }
-  const double needed = static_cast<double>(largest) * static_cast<double>(jobs);
-  const double machine = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
-  if (machine > 0 && needed > machine) {
-    constexpr double gib = 1ULL << 30U;
-    throw SystemError(trace.name(), "its ids and the metrics need {:.1f} GiB for {} jobs, this machine has {:.1f} GiB",
-                      needed / gib, jobs, machine / gib);
-  }
-}
-
-/// Runs task(worker, number) for each number below `tasks`, in a thread for each worker. Throws what the first failed
-/// task threw, by number.
-template <class Task>
-void run_tasks(std::vector<std::unique_ptr<Worker>>& workers, std::uint32_t tasks, Task task) {
-  std::atomic<std::uint32_t> next = 0;
-  std::vector<std::exception_ptr> failures(tasks);
-  const auto work = [&](Worker& worker) {
-    for (std::uint32_t number = next++; number < tasks; number = next++) {
-      try {
-        task(worker, number);
-      } catch (...) {
-        failures[number] = std::current_exception();
-        next = tasks;  // those before it are done or under way
-        return;
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < workers.size(); ++i) {
-      threads.emplace_back([&work, &worker = *workers[i]] { work(worker); });
-    }
-    work(*workers.front());
-  }
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) {
-      std::rethrow_exception(failure);
-    }
-  }
+  trace::require_memory(trace, static_cast<double>(largest) * static_cast<double>(jobs), "its ids and the metrics",
+                        fmt::format(" for {} jobs", jobs));
 }
 
 void merge(std::vector<LayerMetrics>& into, const std::vector<LayerMetrics>& from) {
@@ -269,11 +252,12 @@ AnalysisResult analyze(const TraceReader& trace, const AnalysisConfig& config, c
     workers.push_back(std::make_unique<Worker>(trace, result.config, list, progress));
   }
   check_memory(trace, result.config, *workers.front(), jobs);
-  run_tasks(workers, tasks, [&](Worker& worker, std::uint32_t number) {
-    if (number < trace.request_count()) {
-      worker.analyze_request(number);
+  Workers threads(jobs);
+  threads.run(tasks, [&](std::size_t task, std::size_t worker) {
+    if (task < trace.request_count()) {
+      workers[worker]->analyze_request(static_cast<std::uint32_t>(task));
     } else {
-      worker.analyze_batch();
+      workers[worker]->analyze_batch();
     }
   });
   for (std::size_t i = 1; i < workers.size(); ++i) {

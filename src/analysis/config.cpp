@@ -46,7 +46,7 @@ void fill_in_all(AnalysisConfig& config) {
   config.recent_tokens = config.recent_tokens.value_or(128);
 }
 
-void check_steps(const TraceReader& trace, const AnalysedSteps& steps) {
+void check_steps(const TraceReader& trace, const StepRange& steps) {
   if (steps.first > steps.last || steps.last > trace.batch_steps()) {
     throw ConfigError("--steps", "expected A:B with A <= B <= {} (the steps of {}), found {}:{}", trace.batch_steps(),
                       trace.name(), steps.first, steps.last);
@@ -66,7 +66,7 @@ AnalysisConfig effective_analysis(const TraceReader& trace, const AnalysisConfig
     fill_in_all(effective);
   }
   use_trace_page(effective.page_tokens, trace);
-  effective.steps = config.steps.value_or(AnalysedSteps{.first = 0, .last = trace.batch_steps()});
+  effective.steps = config.steps.value_or(StepRange{.first = 0, .last = trace.batch_steps()});
   check_steps(trace, *effective.steps);
   check_list("--windows", effective.windows);
   check_list("--page-tokens", effective.page_tokens);

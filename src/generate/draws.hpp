@@ -1,6 +1,6 @@
 #pragma once
 
-#include "dsasim/cache/policy/random.hpp"
+#include "dsasim/xoshiro.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -49,7 +49,7 @@ inline double power(double base, double exponent) noexcept {
 class Draws {
  public:
   /// Independent sequences for different names (a request, a layer, ...) under one seed.
-  Draws(std::uint64_t seed, std::uint64_t name) noexcept : words_(Xoshiro256::of_cache(seed, name)) {}
+  Draws(std::uint64_t seed, std::uint64_t name) noexcept : words_(Xoshiro256::numbered(seed, name)) {}
 
   std::uint32_t bits32() noexcept { return static_cast<std::uint32_t>(words_.next() >> 32U); }
   std::uint32_t below(std::uint32_t bound) noexcept { return words_.below(bound); }

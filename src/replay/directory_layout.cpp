@@ -1,8 +1,7 @@
 #include "replay/directory_layout.hpp"
 
 #include "dsasim/error.hpp"
-
-#include <unistd.h>
+#include "trace/machine_memory.hpp"
 
 #include <algorithm>
 
@@ -31,18 +30,6 @@ std::uint32_t cache_of(Scope scope, std::uint32_t layer, std::uint32_t request, 
       break;
   }
   return layer * requests + request;
-}
-
-void check_memory(const TraceReader& trace, std::uint64_t directory_entries) {
-  const long pages = ::sysconf(_SC_PHYS_PAGES);
-  const long page_bytes = ::sysconf(_SC_PAGE_SIZE);
-  const double needed = static_cast<double>(directory_entries) * sizeof(std::uint32_t);
-  const double machine = static_cast<double>(pages) * static_cast<double>(page_bytes);
-  if (pages > 0 && needed > machine) {
-    constexpr double gib = 1ULL << 30U;
-    throw SystemError(trace.name(), "the directories of its streams need {:.1f} GiB, this machine has {:.1f} GiB",
-                      needed / gib, machine / gib);
-  }
 }
 
 }  // namespace
@@ -74,7 +61,7 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
           {.layer = layer, .request = request, .cache = cache, .base = static_cast<std::uint32_t>(base)});
     }
   }
-  check_memory(trace, total);
+  trace::require_memory(trace, static_cast<double>(total) * sizeof(std::uint32_t), "the directories of its streams");
   for (std::size_t i = 0; i < entries.size(); ++i) {
     layout.caches[i].directory_entries = static_cast<std::uint32_t>(entries[i]);
   }

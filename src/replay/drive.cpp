@@ -1,7 +1,7 @@
 #include "replay/drive.hpp"
 
-#include "replay/batch_cursor.hpp"
-#include "replay/workers.hpp"
+#include "threads/workers.hpp"
+#include "trace/batch_cursor.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -195,7 +195,7 @@ class Driver {
   const ReplayHooks& hooks_;
   Division division_;
   trace::SelectionForms forms_;
-  BatchCursor batch_;
+  trace::BatchCursor batch_;
   std::vector<Lanes> scratch_;  ///< by worker
   Workers workers_;             // the last member: its threads end before what they work with
 };

@@ -1,6 +1,7 @@
 #include "replay/future.hpp"
 
 #include "dsasim/error.hpp"
+#include "trace/batch_cursor.hpp"
 
 #include <unistd.h>
 
@@ -99,7 +100,7 @@ Future::Future(const TraceReader& trace, const ReplayConfig& config, StepRange s
 void Future::decode(StepRange window_steps, Window& window) {
   window.entries.clear();
   window.selections.clear();
-  BatchCursor batch(trace_, window_steps);
+  trace::BatchCursor batch(trace_, window_steps);
   std::vector<trace::SelectionBlock> lanes(layout_.streams.size());  // by stream
   constexpr std::size_t block_bytes = std::size_t{1} << 19U;
   while (batch.next_block(block_bytes / lanes.size())) {

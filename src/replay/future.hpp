@@ -2,7 +2,6 @@
 
 #include "dsasim/cache/cache.hpp"
 #include "replay/access_order.hpp"
-#include "replay/batch_cursor.hpp"
 #include "replay/directory_layout.hpp"
 
 #include <cstdint>

@@ -155,7 +155,7 @@ TEST_CASE("Every metric is what the plain reference says, on random batches", "[
   SECTION("inclusive windows, a part of the steps") {
     AnalysisConfig config = small_config();
     config.inclusive_windows = true;
-    config.steps = AnalysedSteps{.first = 3, .last = 8};
+    config.steps = StepRange{.first = 3, .last = 8};
     check_against_reference(random_trace({.requests = 4}, seed), config);
   }
 }
@@ -280,7 +280,7 @@ TEST_CASE("Configurations that are refused", "[analysis]") {
   config.sink_tokens = 0;
   traces::check_contains(config_error(trace, config), "--sink-tokens: expected a number from 1");
   config = {};
-  config.steps = AnalysedSteps{.first = 1, .last = 3};
+  config.steps = StepRange{.first = 1, .last = 3};
   traces::check_contains(config_error(trace, config), "--steps: expected A:B with A <= B <= 2");
   config = {};
   config.overlap_steps = {(1U << 20U) + 1};

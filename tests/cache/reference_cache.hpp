@@ -25,7 +25,7 @@ using Key = std::uint32_t;
 class ReferenceCache {
  public:
   ReferenceCache(const PolicySpec& given, std::size_t capacity, std::uint64_t cache_number)
-      : spec_(complete_policy(given)), capacity_(capacity), draws_(Xoshiro256::of_cache(seed(), cache_number)) {}
+      : spec_(complete_policy(given)), capacity_(capacity), draws_(Xoshiro256::numbered(seed(), cache_number)) {}
 
   /// Keys are base + id. `next_uses` is read by belady only, and may be empty for others.
   SelectionOutcome select(const std::vector<Key>& keys, std::span<const NextUse> next_uses, std::vector<Key>& missed) {

@@ -142,7 +142,7 @@ TEST_CASE("random draws the victim's slot, the same on every machine", "[cache][
   CHECK(result.seen == spaced("mmmmmmm"));
   std::string victims;
   std::string slots = "AB";
-  Xoshiro256 draws = Xoshiro256::of_cache(1, 0);
+  Xoshiro256 draws = Xoshiro256::numbered(1, 0);
   for (const char letter : std::string("CDEFG")) {
     char& slot = slots[draws.below(2)];
     victims += slot;
@@ -263,7 +263,7 @@ TEST_CASE("The generator is xoshiro256** seeded by splitmix64", "[cache][random]
 
 TEST_CASE("A draw has the same chance for every slot, and another sequence for every cache and seed",
           "[cache][random]") {
-  Xoshiro256 draws = Xoshiro256::of_cache(1, 0);
+  Xoshiro256 draws = Xoshiro256::numbered(1, 0);
   std::vector<int> count(6, 0);
   for (int i = 0; i < 60000; ++i) {
     ++count.at(draws.below(6));
@@ -271,6 +271,6 @@ TEST_CASE("A draw has the same chance for every slot, and another sequence for e
   for (const int times : count) {
     CHECK(std::abs(times - 10000) < 400);  // four standard deviations
   }
-  CHECK(Xoshiro256::of_cache(1, 0).next() != Xoshiro256::of_cache(1, 1).next());
-  CHECK(Xoshiro256::of_cache(1, 1).next() != Xoshiro256::of_cache(2, 0).next());
+  CHECK(Xoshiro256::numbered(1, 0).next() != Xoshiro256::numbered(1, 1).next());
+  CHECK(Xoshiro256::numbered(1, 1).next() != Xoshiro256::numbered(2, 0).next());
 }

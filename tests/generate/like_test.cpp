@@ -4,23 +4,12 @@
 #include "catch.hpp"
 #include "dsasim/generate/generate.hpp"
 #include "dsasim/generate/measure.hpp"
-#include "dsasim/replay/replay.hpp"
+#include "generate/miss_percent.hpp"
 #include "import/captures.hpp"
 
 using namespace dsasim;
 using captures::TempDir;
-
-namespace {
-
-double miss_percent(const TraceReader& trace, const char* policy, const char* capacity) {
-  ReplayConfig config;
-  config.policy = parse_policy(policy);
-  config.capacity = Capacity::parse(capacity);
-  const Counters totals = replay(trace, config).totals;
-  return 100 * static_cast<double>(totals.misses()) / static_cast<double>(totals.accesses);
-}
-
-}  // namespace
+using testing::miss_percent;
 
 TEST_CASE("A trace like another misses like it", "[generate]") {
   const TempDir dir;

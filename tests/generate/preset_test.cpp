@@ -4,24 +4,13 @@
 #include "catch.hpp"
 #include "dsasim/generate/generate.hpp"
 #include "dsasim/replay/replay.hpp"
+#include "generate/miss_percent.hpp"
 #include "generate/paper_metrics.hpp"
 #include "import/captures.hpp"
 
 using namespace dsasim;
 using captures::TempDir;
-
-namespace {
-
-double miss_percent(const TraceReader& trace, const char* policy, const char* capacity, Warm warm = Warm::none) {
-  ReplayConfig config;
-  config.warm = warm;
-  config.policy = parse_policy(policy);
-  config.capacity = Capacity::parse(capacity);
-  const Counters totals = replay(trace, config).totals;
-  return 100 * static_cast<double>(totals.misses()) / static_cast<double>(totals.accesses);
-}
-
-}  // namespace
+using testing::miss_percent;
 
 TEST_CASE("levy: Table 3 of arXiv 2603.13430", "[generate]") {
   const TempDir dir;

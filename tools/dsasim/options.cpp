@@ -88,14 +88,14 @@ std::vector<std::string_view> list_items(std::string_view text) {
   return items;
 }
 
-std::pair<std::uint64_t, std::uint64_t> parse_steps(const std::string& text) {
+StepRange parse_steps(const std::string& text) {
   const std::size_t colon = text.find(':');
   constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
   if (colon == std::string::npos) {
     throw ConfigError("--steps", "expected A:B (from step A up to, not including, step B), found \"{}\"", text);
   }
-  return {parse_number<std::uint64_t>("--steps", text.substr(0, colon), 0, most),
-          parse_number<std::uint64_t>("--steps", text.substr(colon + 1), 0, most)};
+  return {.first = parse_number<std::uint64_t>("--steps", text.substr(0, colon), 0, most),
+          .last = parse_number<std::uint64_t>("--steps", text.substr(colon + 1), 0, most)};
 }
 
 void add_config_option(CLI::App& app) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "dsasim/error.hpp"
+#include "dsasim/trace/header.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -12,7 +13,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 // Options with exact conversions and errors that name what would do. CLI11's own would take "010" for 8 and "4e3" as
@@ -67,7 +67,7 @@ inline constexpr auto list_policy = CLI::MultiOptionPolicy::Join;
 std::vector<std::string_view> list_items(std::string_view text);
 
 /// The A and B of --steps A:B.
-std::pair<std::uint64_t, std::uint64_t> parse_steps(const std::string& text);
+StepRange parse_steps(const std::string& text);
 
 /// Adds --config to a command.
 void add_config_option(CLI::App& app);

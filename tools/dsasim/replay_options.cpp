@@ -26,11 +26,7 @@ void add_cache_options(CLI::App& app, ReplayConfig& config, const std::function<
 
 void add_range_options(CLI::App& app, ReplayRun& run) {
   app.add_option_function<std::string>(
-         "--steps",
-         [&](const std::string& text) {
-           const auto [first, last] = parse_steps(text);
-           run.config.steps = StepRange{.first = first, .last = last};
-         },
+         "--steps", [&](const std::string& text) { run.config.steps = parse_steps(text); },
          "Replay steps A up to B only, caches empty at A [all]")
       ->type_name("A:B");
   add_number<std::uint64_t>(app, "--warmup-steps", run.config.warmup_steps,

@@ -12,12 +12,6 @@
 
 namespace dsasim {
 
-/// Steps of the batch, half open, that are analysed as if the trace had no others.
-struct AnalysedSteps {
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-};
-
 /// The most that a number of steps or of tokens in AnalysisConfig may be; the least is 1.
 inline constexpr std::uint32_t most_analysis_number = 1U << 20U;
 
@@ -34,8 +28,8 @@ struct AnalysisConfig {
   std::optional<std::uint32_t> sink_tokens = {};    ///< share of the first so many positions
   std::optional<std::uint32_t> recent_tokens = {};  ///< share of the last so many positions, the query's own included
 
-  std::optional<AnalysedSteps> steps = {};  ///< otherwise all
-  std::uint32_t jobs = 1;                   ///< threads; each analyses a request. No result depends on it.
+  std::optional<StepRange> steps = {};  ///< analysed as if the trace had no others; otherwise all
+  std::uint32_t jobs = 1;               ///< threads; each analyses a request. No result depends on it.
 };
 
 /// The names and limits of a metric, the same for every layer.

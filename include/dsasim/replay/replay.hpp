@@ -50,12 +50,6 @@ inline constexpr std::array new_token_names = {ChoiceName<NewToken>{"demand", Ne
                                                ChoiceName<NewToken>{"allocate", NewToken::allocate},
                                                ChoiceName<NewToken>{"pinned", NewToken::pinned}};
 
-/// Steps of the batch, half open.
-struct StepRange {
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-};
-
 struct ReplayConfig {
   PolicySpec policy;
   Scope scope = Scope::stream;

@@ -38,6 +38,12 @@ struct TraceHeader {
   std::vector<RequestInfo> requests;
 };
 
+/// Steps of the batch, half open.
+struct StepRange {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+};
+
 /// Entries that exist when the request's step `step` (counted from its own first) selects: the prompt, the steps
 /// before and the query's own, in whole units.
 constexpr std::uint64_t context_entries(const TraceHeader& header, const RequestInfo& request,

@@ -1,4 +1,4 @@
-#include "replay/workers.hpp"
+#include "threads/workers.hpp"
 
 #include <chrono>
 #include <utility>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "dsasim/replay/replay.hpp"
+#include "dsasim/trace/reader.hpp"
 #include "trace/block_cursor.hpp"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace dsasim {
+namespace dsasim::trace {
 
 /// Walks steps of the batch in blocks, in each of which the same requests decode: each from its start step until it
 /// ends. A request's cursor, and the memory that it decodes from, exist only while the request decodes.
@@ -51,7 +51,7 @@ class BatchCursor {
   std::span<const std::uint32_t> ended() const noexcept { return ended_; }
 
   /// Decodes a lane of the block, once; different ones may be decoded at the same time. The request is active.
-  void decode(std::uint32_t request, std::uint32_t layer, trace::SelectionForms forms, trace::SelectionBlock& block) {
+  void decode(std::uint32_t request, std::uint32_t layer, SelectionForms forms, SelectionBlock& block) {
     cursors_[request]->decode(layer, forms, block);
   }
 
@@ -87,9 +87,9 @@ class BatchCursor {
   const TraceReader& trace_;
   std::uint64_t last_;
   StepRange block_;
-  std::vector<std::optional<trace::BlockCursor>> cursors_;  ///< by request
+  std::vector<std::optional<BlockCursor>> cursors_;  ///< by request
   std::vector<std::uint32_t> active_;
   std::vector<std::uint32_t> ended_;
 };
 
-}  // namespace dsasim
+}  // namespace dsasim::trace
