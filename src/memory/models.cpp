@@ -1,29 +1,65 @@
-#include "dsasim/memory/memory_model.hpp"
-
 #include "dsasim/error.hpp"
+#include "dsasim/memory/memory_model.hpp"
 #include "memory/serial.hpp"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 namespace dsasim {
 namespace {
 
-constexpr std::array models = {
-    MemoryDescription{.name = "serial",
-                      .sentence = "Every missed page costs --miss-ns, one after the other: an upper bound.",
-                      .parameters = "--miss-ns NS (200)",
-                      .source = "N. Levy, arXiv 2603.13430, Table 4",
-                      .make = [](const MemorySpec& spec) -> std::unique_ptr<const MemoryModel> {
-                        return std::make_unique<SerialMemory>(spec.miss_ns);
-                      }},
-};
-
 /// Keeps the time of any gather within what an integer of nanoseconds holds.
 constexpr double max_miss_ns = 1e9;
+
+std::unique_ptr<MemoryModel> make_serial(const MemorySpec& spec, ConfigObject& /*config*/) {
+  if (!(spec.miss_ns >= 0 && spec.miss_ns <= max_miss_ns)) {
+    throw ConfigError("--miss-ns", "expected 0 to {:.0f} nanoseconds, found {}", max_miss_ns, spec.miss_ns);
+  }
+  return std::make_unique<SerialMemory>(spec.miss_ns);
+}
+
+constexpr std::array models = {
+    MemoryDescription{.name = "serial",
+                      .sentence = "Every missed page costs --miss-ns (200), one after the other: an upper bound.",
+                      .source = "N. Levy, arXiv 2603.13430, Table 4",
+                      .default_config = "",
+                      .make = make_serial},
+};
+
+const MemoryDescription* find_model(std::string_view name) {
+  const auto* found = std::find_if(models.begin(), models.end(), [&](const auto& model) { return model.name == name; });
+  return found == models.end() ? nullptr : found;
+}
+
+std::vector<std::string_view> known_names() {
+  std::vector<std::string_view> names;
+  std::transform(models.begin(), models.end(), std::back_inserter(names), [](const auto& model) { return model.name; });
+  const auto configs = config_names("memory");
+  names.insert(names.end(), configs.begin(), configs.end());
+  return names;
+}
+
+ConfigObject open_memory_config(const std::string& name) {
+  const auto configs = config_names("memory");
+  const bool is_file = name.find('/') != std::string::npos || name.ends_with(".json");
+  if (!is_file && std::find(configs.begin(), configs.end(), name) == configs.end()) {
+    throw ConfigError("--memory", "unknown memory model \"{}\"; known: {}, or a FILE.json", name,
+                      fmt::join(known_names(), ", "));
+  }
+  return named_config("--memory", "memory", name);
+}
+
+/// The model that a configuration is for: its key "model".
+const MemoryDescription& model_of(ConfigObject& config) {
+  const std::string name = config.text("model");
+  const MemoryDescription* model = find_model(name);
+  if (model == nullptr || model->default_config.empty()) {
+    throw ConfigError(config.where(), "/model: unknown memory model \"{}\"", name);
+  }
+  return *model;
+}
 
 }  // namespace
 
@@ -31,17 +67,41 @@ std::span<const MemoryDescription> memory_models() {
   return models;
 }
 
-std::unique_ptr<const MemoryModel> make_memory_model(const MemorySpec& spec) {
-  if (!(spec.miss_ns >= 0 && spec.miss_ns <= max_miss_ns)) {
-    throw ConfigError("--miss-ns", "expected 0 to {:.0f} nanoseconds, found {}", max_miss_ns, spec.miss_ns);
+MemorySpec parse_memory(std::string_view text) {
+  MemorySpec spec;
+  spec.name = text.substr(0, text.find(','));
+  while (text.find(',') != std::string_view::npos) {
+    text.remove_prefix(text.find(',') + 1);
+    const std::string_view part = text.substr(0, text.find(','));
+    const std::size_t equals = part.find('=');
+    if (equals == std::string_view::npos || equals == 0) {
+      throw ConfigError("--memory", "expected NAME[,key=value...], found \"{}\" among the parameters", part);
+    }
+    spec.parameters.emplace_back(part.substr(0, equals), part.substr(equals + 1));
   }
-  const auto* found = std::find_if(models.begin(), models.end(), [&](const auto& m) { return m.name == spec.name; });
-  if (found == models.end()) {
-    std::vector<std::string_view> names;
-    std::transform(models.begin(), models.end(), std::back_inserter(names), [](const auto& m) { return m.name; });
-    throw ConfigError("--memory", "unknown memory model \"{}\"; known: {}", spec.name, fmt::join(names, ", "));
+  return spec;
+}
+
+Memory make_memory(const MemorySpec& spec) {
+  Memory memory;
+  const MemoryDescription* model = find_model(spec.name);
+  if (model != nullptr && model->default_config.empty()) {
+    if (!spec.parameters.empty()) {
+      throw ConfigError("--memory", "{} has no parameter \"{}\"", spec.name, spec.parameters.front().first);
+    }
+    ConfigObject none = ConfigObject::parse(spec.name, "{}");
+    memory.model = model->make(spec, none);
+  } else {
+    memory.config = open_memory_config(model != nullptr ? std::string(model->default_config) : spec.name);
+    for (const auto& [key, value] : spec.parameters) {
+      memory.config->set("--memory", key, value);
+    }
+    model = &model_of(*memory.config);
+    memory.model = model->make(spec, *memory.config);
+    memory.config->refuse_unread();
   }
-  return found->make(spec);
+  memory.model_name = model->name;
+  return memory;
 }
 
 }  // namespace dsasim

@@ -9,7 +9,7 @@ namespace dsasim {
 class SerialMemory final : public MemoryModel {
  public:
   explicit SerialMemory(double miss_ns) : miss_ns_(miss_ns) {}
-  double gather_ns(const Gather& gather) const override { return static_cast<double>(gather.missed_pages) * miss_ns_; }
+  double gather_ns(const Gather& gather) override { return static_cast<double>(gather.missed_pages) * miss_ns_; }
 
  private:
   double miss_ns_;

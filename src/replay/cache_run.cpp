@@ -46,7 +46,7 @@ CacheRun::CacheRun(const TraceReader& trace, const ReplayConfig& config, bool se
       config_(config),
       hooks_(hooks),
       effective_(effective_config(trace, config)),
-      memory_(make_memory_model(config.memory)),
+      memory_(make_memory(config.memory).model),
       sets_(sets && config.new_token != NewToken::allocate),  // an allocation comes between two selections
       layout_(make_layout(trace, config, effective_.capacity_entries)) {
   result_.layers.resize(trace.layer_count());
@@ -184,8 +184,9 @@ void CacheRun::end_block(const ReplayBlock& block) {
 
 /// One gather fetches the misses of all requests; each layer of the group makes it once.
 void CacheRun::price(std::uint32_t layer, std::span<StepRow> rows) {
-  Gather gather;
+  Gather gather{.row_bytes = effective_.entry_bytes};
   for (const StepRow& row : rows) {
+    gather.hit_rows += row.counters.hits;
     gather.missed_rows += row.counters.misses();
     gather.missed_pages += row.counters.missed_pages;
   }

@@ -63,7 +63,7 @@ class CacheRun final : public BlockRun {
   ReplayConfig config_;
   const ReplayHooks& hooks_;
   EffectiveConfig effective_;
-  std::unique_ptr<const MemoryModel> memory_;
+  std::unique_ptr<MemoryModel> memory_;
   bool sets_;
   bool foresees_ = false;
   DirectoryLayout layout_;

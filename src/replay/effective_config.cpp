@@ -77,7 +77,13 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   effective.page_tokens = effective_page_tokens(trace, config);
   effective.steps = effective_steps(trace, config);
   effective.capacity_entries = effective_capacity(trace, config, effective.entry_bytes);
-  make_memory_model(config.memory);
+  const Memory memory = make_memory(config.memory);
+  if (memory.model->needs().row_bytes && effective.entry_bytes == 0) {
+    throw ConfigError("--entry-bytes", "{} does not give its entries' bytes, which --memory {} needs", trace.name(),
+                      config.memory.name);
+  }
+  effective.memory_model = memory.model_name;
+  effective.memory_config = memory.config;
   return effective;
 }
 

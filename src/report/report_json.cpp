@@ -1,5 +1,6 @@
 #include "dsasim/report/report.hpp"
 
+#include "config/config_value.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
 #include "report/trace_json.hpp"
@@ -44,8 +45,12 @@ Json config_json(const EffectiveConfig& config) {
   out["new_token"] = name_of(new_token_names, config.asked.new_token);
   out["steps"] = {config.steps.first, config.steps.last};
   out["warmup_steps"] = config.asked.warmup_steps;
-  out["memory"] = config.asked.memory.name;
-  out["miss_ns"] = config.asked.memory.miss_ns;
+  out["memory"] = config.memory_model;
+  if (config.memory_config) {
+    out["memory_parameters"] = config.memory_config->value().json;
+  } else {
+    out["miss_ns"] = config.asked.memory.miss_ns;
+  }
   return out;
 }
 

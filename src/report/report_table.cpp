@@ -61,6 +61,12 @@ std::string capacity_text(const EffectiveConfig& config) {
   return text;
 }
 
+std::string memory_text(const EffectiveConfig& config) {
+  return config.memory_config
+             ? fmt::format("{} memory, {}", config.memory_model, config.memory_config->where())
+             : fmt::format("{} memory, {} ns a missed page", config.memory_model, config.asked.memory.miss_ns);
+}
+
 }  // namespace
 
 std::string report_table(const TraceReader& trace, const ReplayResult& result) {
@@ -85,11 +91,9 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
   }
   if (steps > 0) {
     const double selections = static_cast<double>(steps) * static_cast<double>(trace.layer_count());
-    fmt::format_to(line,
-                   "\nA step and layer misses {:.1f} entries and gathers for {} ({} memory, {} ns a missed page).\n",
+    fmt::format_to(line, "\nA step and layer misses {:.1f} entries and gathers for {} ({}).\n",
                    static_cast<double>(result.totals.misses()) / selections,
-                   time_text(static_cast<double>(result.totals.gather_ns) / selections), config.asked.memory.name,
-                   config.asked.memory.miss_ns);
+                   time_text(static_cast<double>(result.totals.gather_ns) / selections), memory_text(config));
   }
   return out;
 }

@@ -243,7 +243,7 @@ CASES = [
          config='{"capacity": [1, 2]}'),
     Case("no value", "replay t.dsat --config c.json", 2, err=["c.json: /capacity"], config='{"capacity": []}'),
     Case("no object", "replay t.dsat --config c.json", 2,
-         err=["c.json: expected an object of options, found array"], config="[]"),
+         err=["c.json: expected an object, found array"], config="[]"),
     Case("no JSON", "replay t.dsat --config c.json", 2, err=["c.json: ", "parse error at line 1"],
          config="{policy: lru}"),
     Case("an empty configuration", "replay t.dsat --config c.json", 2, err=["c.json: ", "parse error"], config=""),

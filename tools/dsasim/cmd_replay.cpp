@@ -26,8 +26,15 @@ void add_memory_options(CLI::App& app, ReplayConfig& config) {
          },
          "Tokens of a page; `trace` takes the trace's [16]")
       ->type_name("N|trace");
-  app.add_option("--memory", config.memory.name, "Memory model; `dsasim memories` lists them [serial]")
-      ->type_name("NAME");
+  app.add_option_function<std::string>(
+         "--memory",
+         [&](const std::string& text) {
+           const double miss_ns = config.memory.miss_ns;
+           config.memory = parse_memory(text);
+           config.memory.miss_ns = miss_ns;
+         },
+         "Memory model or configuration; `dsasim memories` lists them [serial]")
+      ->type_name("NAME[,key=value...]");
   add_number<double>(app, "--miss-ns", config.memory.miss_ns, "serial: nanoseconds of a missed page [200]", 0, 1e9);
 }
 

@@ -1,47 +1,13 @@
 #include "options.hpp"
 
-#include <nlohmann/json.hpp>
+#include "dsasim/config/config_object.hpp"
 
-#include <fstream>
-#include <iterator>
 #include <limits>
-#include <set>
 
 namespace dsasim::tool {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr const char* config_option = "--config";
-
-Json read_object(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) {
-    throw SystemError(path, "cannot be opened");
-  }
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  // The library keeps the last of two equal keys; in a configuration both together are a mistake.
-  std::vector<std::set<std::string>> open;
-  const auto refuse_duplicates = [&](int /*depth*/, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) {
-      open.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      open.pop_back();
-    } else if (event == Json::parse_event_t::key && !open.back().insert(parsed.get<std::string>()).second) {
-      throw ConfigError(path, "duplicate key {}", parsed.dump());
-    }
-    return true;
-  };
-  try {
-    Json document = Json::parse(text, refuse_duplicates, /*allow_exceptions=*/true, /*ignore_comments=*/true);
-    if (!document.is_object()) {
-      throw ConfigError(path, "expected an object of options, found {}", document.type_name());
-    }
-    return document;
-  } catch (const Json::exception& error) {
-    throw ConfigError(path, "{}", error.what());
-  }
-}
 
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
@@ -53,16 +19,6 @@ std::vector<std::string> option_names(const CLI::App& app) {
     }
   }
   return names;
-}
-
-std::string as_text(const std::string& where, const Json& value) {
-  if (value.is_string()) {
-    return value.get<std::string>();
-  }
-  if (value.is_number() || value.is_boolean()) {
-    return value.dump();
-  }
-  throw ConfigError(where, "expected a string, a number, true or false, found {}", value.dump());
 }
 
 /// Converts what was added to the option; an error says that it comes from the file.
@@ -110,8 +66,8 @@ void apply_config_file(CLI::App& app) {
   }
   const auto path = config->as<std::string>();
   const auto known = option_names(app);
-  const Json document = read_object(path);  // items() refers to it
-  for (const auto& [key, value] : document.items()) {
+  ConfigObject config_file = ConfigObject::read(path);
+  for (const std::string& key : config_file.keys()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       throw ConfigError(path, "unknown key \"{}\"; known: {}", key, fmt::join(known, ", "));
     }
@@ -120,15 +76,8 @@ void apply_config_file(CLI::App& app) {
       continue;
     }
     const std::string where = fmt::format("{}: /{}", path, key);
-    if (value.is_array()) {
-      if (value.empty()) {
-        throw ConfigError(where, "expected at least one value, found []");  // CLI11 would call the option without any
-      }
-      for (const Json& item : value) {
-        option->add_result(as_text(where, item));
-      }
-    } else {
-      option->add_result(as_text(where, value));
+    for (const std::string& text : config_file.texts(key)) {
+      option->add_result(text);
     }
     set(*option, where);
   }

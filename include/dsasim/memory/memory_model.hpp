@@ -1,43 +1,82 @@
 #pragma once
 
+#include "dsasim/config/config_object.hpp"
+
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace dsasim {
 
-/// What one (step, layer) fetches for all requests of the batch together: one kernel serves the batch.
+/// What one (step, layer) gathers for all requests of the batch together: one kernel serves the batch.
 struct Gather {
-  std::uint64_t missed_rows = 0;
+  std::uint64_t row_bytes = 0;     ///< of a row in one layer; 0 only if the model does not need it
+  std::uint64_t hit_rows = 0;      ///< rows that the reservation holds
+  std::uint64_t missed_rows = 0;   ///< rows that it does not
   std::uint64_t missed_pages = 0;  ///< distinct pages of each request's misses, added up
+  /// Of the missed rows: how many the ordinary part of the last-level cache holds entirely, and the bytes of the others
+  /// (whole sectors) that it holds. Both 0 without such a cache.
+  std::uint64_t llc_rows = 0;
+  std::uint64_t llc_bytes = 0;
+  /// Addresses of the 64-byte lines to be read from memory, in the order of the rows; given only to models that need
+  /// them.
+  std::span<const std::uint64_t> lines = {};
+
+  std::uint64_t rows() const noexcept { return hit_rows + missed_rows; }
 };
 
-/// The time of a gather inside the kernel. A new model is one file in src/memory/ and a row in src/memory/models.cpp.
+/// What a model must be told of a gather.
+struct MemoryNeeds {
+  bool row_bytes = false;
+  bool lines = false;
+};
+
+/// The time of a gather. A new model is a header and a source in src/memory/ and a row in src/memory/models.cpp. Models
+/// may keep scratch memory, but no gather depends on those before it.
 class MemoryModel {
  public:
   virtual ~MemoryModel() = default;
-  virtual double gather_ns(const Gather& gather) const = 0;
+  virtual MemoryNeeds needs() const noexcept { return {}; }
+  /// Inside the kernel: from its first request to its last row.
+  virtual double gather_ns(const Gather& gather) = 0;
+  /// Of the whole launch: also starting the kernel and reading the indices, where the model knows of them.
+  virtual double launch_ns(const Gather& gather) { return gather_ns(gather); }
 };
 
-/// What the user chose and set: `--memory`, and the parameters of the models.
+/// What the user chose and set with `--memory NAME[,key=value...]`, and `--miss-ns`. NAME is that of a model, of a
+/// configuration in configs/memory/, or a file; the keys are those of the configuration.
 struct MemorySpec {
   std::string name = "serial";
+  std::vector<std::pair<std::string, std::string>> parameters;
   double miss_ns = 200;  ///< serial: of a missed page; the paper's value
 };
+
+/// Takes `--memory`'s text apart. Throws ConfigError for what has not this form.
+MemorySpec parse_memory(std::string_view text);
 
 struct MemoryDescription {
   std::string_view name;
   std::string_view sentence;
-  std::string_view parameters;
   std::string_view source;
-  std::unique_ptr<const MemoryModel> (*make)(const MemorySpec& spec);
+  std::string_view default_config;  ///< in configs/memory/; empty for a model that has none
+  std::unique_ptr<MemoryModel> (*make)(const MemorySpec& spec, ConfigObject& config);
 };
 
 std::span<const MemoryDescription> memory_models();
 
-/// Throws ConfigError for an unknown name, naming the known ones, and for parameters out of range.
-std::unique_ptr<const MemoryModel> make_memory_model(const MemorySpec& spec);
+/// A model with all it was configured with.
+struct Memory {
+  std::string_view model_name;
+  std::optional<ConfigObject> config;  ///< after the parameters were set; none for `serial`
+  std::unique_ptr<MemoryModel> model;
+};
+
+/// Throws ConfigError for an unknown name or parameter, naming the known ones, and for values out of range.
+Memory make_memory(const MemorySpec& spec);
 
 }  // namespace dsasim

@@ -72,6 +72,8 @@ struct EffectiveConfig {
   std::uint64_t entry_bytes = 0;                ///< 0 if unknown
   std::uint32_t page_tokens = 0;
   StepRange steps;
+  std::string_view memory_model;
+  std::optional<ConfigObject> memory_config;  ///< all parameters of the memory model; none for `serial`
 };
 
 struct ReplayResult {

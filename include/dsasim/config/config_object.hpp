@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dsasim {
+
+/// A JSON object that configures something: every value is asked for by its key, with its bounds, and what nobody asked
+/// for is refused. Comments are allowed, equal keys are not. Everything throws ConfigError, which says where; a file
+/// that cannot be read is a SystemError.
+class ConfigObject {
+ public:
+  /// A file of the user's.
+  static ConfigObject read(const std::string& path);
+  /// `where` is what errors call it.
+  static ConfigObject parse(std::string where, std::string_view text);
+
+  const std::string& where() const noexcept { return where_; }
+  /// In the order of the file.
+  std::vector<std::string> keys() const;
+  bool has(std::string_view key) const;
+
+  double number(std::string_view key, double least, double most);
+  std::uint64_t integer(std::string_view key, std::uint64_t least, std::uint64_t most);
+  bool flag(std::string_view key);
+  std::string text(std::string_view key);
+  /// A value, or an array of at least one, as an option takes them: numbers and true and false in their JSON form.
+  std::vector<std::string> texts(std::string_view key);
+  std::vector<std::uint64_t> integers(std::string_view key, std::uint64_t least, std::uint64_t most);
+  ConfigObject object(std::string_view key);
+  std::vector<ConfigObject> objects(std::string_view key);
+
+  /// Replaces the value of a key that is there, from an option's text: a number, true, false, or otherwise a string.
+  void set(std::string_view option, std::string_view key, std::string_view value);
+  /// Throws for the first key that nobody asked for, naming those that somebody did.
+  void refuse_unread() const;
+
+  struct Value;
+  const Value& value() const noexcept { return *value_; }
+
+ private:
+  ConfigObject(std::string where, std::shared_ptr<Value> value) : where_(std::move(where)), value_(std::move(value)) {}
+  std::string where_of(std::string_view key) const;
+
+  std::string where_;
+  std::shared_ptr<Value> value_;
+  std::vector<std::string> asked_;
+};
+
+/// The configurations in configs/`folder`, by name. They are part of the library.
+std::vector<std::string_view> config_names(std::string_view folder);
+
+/// One of them, or a file of the user's: a name that holds a '/' or ends in ".json". Throws ConfigError(option, ...),
+/// which names the known ones.
+ConfigObject named_config(std::string_view option, std::string_view folder, const std::string& name);
+
+}  // namespace dsasim

@@ -1,0 +1,36 @@
+#include "config/embedded.hpp"
+#include "dsasim/config/config_object.hpp"
+#include "dsasim/error.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace dsasim {
+
+std::vector<std::string_view> config_names(std::string_view folder) {
+  std::vector<std::string_view> names;
+  for (const EmbeddedConfig& config : embedded_configs()) {
+    if (config.folder == folder) {
+      names.push_back(config.name);
+    }
+  }
+  return names;
+}
+
+ConfigObject named_config(std::string_view option, std::string_view folder, const std::string& name) {
+  if (name.find('/') != std::string::npos || name.ends_with(".json")) {
+    return ConfigObject::read(name);
+  }
+  const auto configs = embedded_configs();
+  const auto found = std::find_if(configs.begin(), configs.end(), [&](const EmbeddedConfig& config) {
+    return config.folder == folder && config.name == name;
+  });
+  if (found == configs.end()) {
+    throw ConfigError(option, "unknown name \"{}\"; known: {}, or a FILE.json", name,
+                      fmt::join(config_names(folder), ", "));
+  }
+  return ConfigObject::parse(fmt::format("{}.json", name), found->text);
+}
+
+}  // namespace dsasim
