@@ -1,0 +1,225 @@
+#include "catch.hpp"
+
+#include "dsasim/config/config_object.hpp"
+#include "dsasim/error.hpp"
+#include "dsasim/model/gpu.hpp"
+#include "dsasim/model/model.hpp"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace dsasim {
+namespace {
+
+/// Three layers: 0 and 2 select 4 entries of 2 tokens, layer 2 by the indexer of layer 0; layer 1 has a window.
+constexpr const char* tiny = R"({
+  "description": "tiny", "source": "this test",
+  "layers": 3,
+  "embedding": [100, 8],
+  "head": [8, 100],
+  "attention": [
+    {"layers": "0", "weights": {"q": [8, 8], "kv": [8, 4], "o": [8, 8]},
+     "entry_bytes": 10, "entry_flops": 64, "kv_heads": 2, "unit_tokens": 2, "top_k": 4, "owns_indexer": true},
+    {"layers": "1", "weights": {"q": [8, 8]}, "entry_bytes": 6, "entry_flops": 32, "kv_heads": 1, "window_tokens": 3},
+    {"weights": {"q": [2, 3, 4]}, "entry_bytes": 10, "entry_flops": 64, "kv_heads": 2, "window_tokens": 1,
+     "unit_tokens": 2, "top_k": 4}
+  ],
+  "indexer": {"heads": 2, "dim": 4, "key_bytes": 5, "weights": {"q": [8, 8], "k": [8, 4]}},
+  "ffn": [
+    {"layers": "0", "weights": {"up": [8, 16], "down": [16, 8]}},
+    {"weights": {"router": [8, 4]}, "experts": {"count": 4, "active": 2, "weights": {"up": [8, 2], "down": [2, 8]}}}
+  ],
+  "weight_bytes": {"attention": 2, "ffn": 1, "experts": 0.5, "head": 2},
+  "arithmetic": {"linear": "fp8", "attention": "bf16"}
+})";
+
+Model tiny_model() {
+  return read_model(ConfigObject::parse("tiny.json", tiny));
+}
+
+/// The tiny model with `from` replaced by `to`: the message that refuses it.
+std::string refusal_of(std::string_view from, std::string_view to) {
+  std::string text = tiny;
+  const std::size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  text.replace(at, from.size(), to);
+  try {
+    read_model(ConfigObject::parse("x.json", text));
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("A tiny model, worked out by hand") {
+  const Model model = tiny_model();
+  REQUIRE(model.layers.size() == 3);
+  CHECK(model.indexer_layers() == std::vector<std::uint32_t>{0});
+  // Attention 64 + 32 + 64, 64, 24; indexer 64 + 32; FFN 256, 32, 32; experts 4 x 32 twice; 800 + 800.
+  CHECK(model.parameters() == 160 + 64 + 24 + 96 + 256 + 32 + 32 + 128 + 128 + 1600);
+  CHECK(model.active_parameters() == 160 + 64 + 24 + 96 + 256 + 32 + 32 + 64 + 64 + 800);
+  CHECK(model.stored_weight_bytes() == 2 * (160 + 64 + 24 + 96) + 320 + 0.5 * 256 + 2 * 1600);
+  CHECK(model.layer_weight_bytes(0, 1) == 2 * (160 + 96) + 256);
+  CHECK(model.layer_weight_bytes(0, 64) == model.layer_weight_bytes(0, 1));
+  // One token names 2 of 4 experts; two tokens 4 x (1 - 1/4) = 3.
+  CHECK(model.layer_weight_bytes(1, 1) == 2 * 64 + 32 + 0.5 * 2 * 32);
+  CHECK(model.layer_weight_bytes(1, 2) == 2 * 64 + 32 + 0.5 * 3 * 32);
+  CHECK(model.head_weight_bytes() == 1600);
+  CHECK(model.linear_flops_per_token(0) == 2 * (160 + 96 + 256));
+  CHECK(model.linear_flops_per_token(1) == 2 * (64 + 32 + 64));
+  CHECK(model.head_flops_per_token() == 1600);
+  CHECK(model.attention_flops(0, 7) == 7 * 64);
+  // Layer 0: an entry of 10 bytes for 2 tokens; layer 2 the same; layer 1 does not grow.
+  CHECK(model.kv_bytes_per_token() == 10);
+}
+
+TEST_CASE("What a layer reads of a context: windows, whole units, top-k") {
+  const Model model = tiny_model();
+  const auto read = [&](std::size_t layer, std::uint64_t context) {
+    return std::vector<std::uint64_t>{model.read_entries(layer, context, Attention::full),
+                                      model.read_entries(layer, context, Attention::dense),
+                                      model.read_entries(layer, context, Attention::sparse)};
+  };
+  using Entries = std::vector<std::uint64_t>;
+  CHECK(read(0, 21) == Entries{10, 10, 4});
+  CHECK(read(0, 7) == Entries{3, 3, 3});
+  CHECK(read(1, 21) == Entries{21, 3, 3});
+  CHECK(read(1, 2) == Entries{2, 2, 2});
+  CHECK(read(2, 21) == Entries{11, 11, 5});
+  CHECK(model.stored_entries(1, 21) == 3);
+  CHECK(model.stored_entries(2, 21) == 11);
+  // The owner scans the 10 keys of whole units; a layer that shares its selection scans none.
+  CHECK(model.indexer_key_bytes(0, 21) == 50);
+  CHECK(model.indexer_flops(0, 21) == 2 * 2 * 4 * 10);
+  CHECK(model.indexer_key_bytes(2, 21) == 0);
+  CHECK(model.indexer_flops(2, 21) == 0);
+}
+
+TEST_CASE("Experts that a batch is expected to name") {
+  CHECK(expected_experts(0, 0, 8) == 0);
+  CHECK(expected_experts(256, 8, 0) == 0);
+  CHECK(expected_experts(256, 8, 1) == 8);
+  CHECK(expected_experts(8, 8, 3) == 8);
+  for (const std::uint64_t batch : {2U, 3U, 7U, 64U, 1000U}) {
+    double missed = 1;
+    for (std::uint64_t i = 0; i < batch; ++i) {
+      missed *= 1 - 8.0 / 256;
+    }
+    CHECK(std::abs(expected_experts(256, 8, batch) - 256 * (1 - missed)) < 1e-10);
+  }
+  CHECK(expected_experts(128, 1, ~std::uint64_t{0}) == 128);
+}
+
+TEST_CASE("A model is refused with the place and the reason") {
+  struct Refusal {
+    const char* from;
+    const char* to;
+    const char* message;
+  };
+  const Refusal refusals[] = {
+      {R"("layers": 3)", R"("layers": 3.5)", R"(/layers: expected an integer from 1 to 10000, found 3.5)"},
+      {R"("layers": 3)", R"("layers": 3, "depth": 3)",
+       R"(unknown key "depth"; known: description, source, layers, attention, ffn, indexer, embedding, head, )"
+       R"(weight_bytes, arithmetic)"},
+      {R"("key_bytes": 5)", R"("key_bytes": 5, "size": 1)",
+       R"(/indexer: unknown key "size"; known: heads, dim, key_bytes, weights)"},
+      {R"("count": 4)", R"("count": 1)", R"(/ffn/1/experts/active: expected an integer from 1 to 1, found 2)"},
+      {R"("layers": "1")", R"("layers": "1-3")",
+       R"(/attention/1/layers: expected layers from 0 to 2, like "0,1,2-74/4", found "1-3")"},
+      {R"("layers": "1")", R"("layers": "2-1")",
+       R"(/attention/1/layers: expected layers from 0 to 2, like "0,1,2-74/4", found "2-1")"},
+      {R"("layers": "1")", R"("layers": "0-2/0")",
+       R"(/attention/1/layers: expected layers from 0 to 2, like "0,1,2-74/4", found "0-2/0")"},
+      {R"("layers": "1")", R"("layers": "1,")",
+       R"(/attention/1/layers: expected layers from 0 to 2, like "0,1,2-74/4", found "1,")"},
+      {R"("layers": "1")", R"("layers": "0-1")", R"(/attention/1/layers: layer 0 is named twice)"},
+      {R"("layers": "1", )", "", R"(/attention: expected at most one group without "layers", found two)"},
+      {R"({"weights": {"router")", R"({"layers": "1", "weights": {"router")",
+       R"(/ffn: layer 2 belongs to no group; a group without "layers" has all that are left)"},
+      {"[2, 3, 4]", "[100000000, 100000000]",
+       R"(/attention/2/weights: q: more than 100000000000000 parameters in a layer)"},
+      {"[2, 3, 4]", "[0]", R"(/attention/2/weights/q: expected an integer from 1 to 100000000, found 0)"},
+      {R"(, "window_tokens": 3)", "",
+       R"(/attention/1: expected "unit_tokens", "window_tokens" or both, found neither)"},
+      {R"("window_tokens": 3)", R"("window_tokens": 3, "top_k": 1)",
+       R"(/attention/1: "top_k" needs "unit_tokens": it selects among the entries of the context)"},
+      {R"("window_tokens": 3)", R"("window_tokens": 3, "owns_indexer": true)",
+       R"(/attention/1: "owns_indexer" needs "top_k")"},
+      {R"(, "owns_indexer": true)", "", R"(/attention: layer 0 has "top_k", but no layer up to it has "owns_indexer")"},
+      {R"("indexer": {"heads": 2, "dim": 4, "key_bytes": 5, "weights": {"q": [8, 8], "k": [8, 4]}},)", "",
+       R"(expected both "indexer" and a layer with "owns_indexer", or neither, found only a layer)"},
+      {R"("fp8")", R"("fp7")", R"(/arithmetic: linear: expected bf16, fp8 or fp4, found "fp7")"},
+      {R"("experts": 0.5)", R"("experts": 0)", R"(/weight_bytes/experts: expected a number from 0.001 to 16, found 0)"},
+  };
+  for (const Refusal& refusal : refusals) {
+    CHECK(refusal_of(refusal.from, refusal.to) == std::string("x.json: ") + refusal.message);
+  }
+}
+
+TEST_CASE("Sizes of the models in configs/ are the published ones") {
+  struct Published {
+    const char* name;
+    double total;
+    double active;
+    bool with_embedding;  ///< whether the published active size counts the embedding
+    double tolerance;     ///< of the active size, published to two digits; ours counts indexers, added ones too
+  };
+  // Model cards; of V3.2 that of DeepSeek-V3, without the indexer and the draft layer. GLM-5 and V4: arXiv 2602.15763
+  // and 2606.19348.
+  const std::vector<Published> published = {
+      {"llama-3.1-8b", 8.03e9, 8.03e9, true, 0.01},    {"llama-3.1-70b", 70.55e9, 70.55e9, true, 0.01},
+      {"qwen3-8b", 8.19e9, 8.19e9, true, 0.01},        {"qwen3-30b-a3b", 30.5e9, 3.3e9, true, 0.03},
+      {"qwen3-480b", 480e9, 35e9, true, 0.02},         {"llama-4-maverick", 400e9, 17e9, true, 0.02},
+      {"gpt-oss-120b", 116.8e9, 5.13e9, false, 0.01},  {"deepseek-v3.2", 671e9, 37e9, false, 0.02},
+      {"glm-5.1", 744e9, 40e9, false, 0.025},          {"glm-5.2", 744e9, 40e9, false, 0.025},
+      {"deepseek-v4-flash", 284e9, 13e9, false, 0.02}, {"deepseek-v4-pro", 1.6e12, 49e9, false, 0.02},
+  };
+  CHECK(published.size() == config_names("models").size());
+  for (const Published& model : published) {
+    INFO(model.name);
+    const Model loaded = load_model(model.name);
+    CHECK(std::abs(static_cast<double>(loaded.parameters()) / model.total - 1) < 0.02);
+    const auto active =
+        static_cast<double>(loaded.active_parameters() + (model.with_embedding ? loaded.embedding_parameters : 0));
+    CHECK(std::abs(active / model.active - 1) < model.tolerance);
+  }
+}
+
+TEST_CASE("The layers of the models in configs/ are those that serving stacks log") {
+  CHECK(load_model("deepseek-v3.2").indexer_layers().size() == 61);
+  CHECK(load_model("glm-5.1").indexer_layers().size() == 78);
+  const auto shared = load_model("glm-5.2").indexer_layers();
+  CHECK(shared ==
+        std::vector<std::uint32_t>{0, 1, 2, 6, 10, 14, 18, 22, 26, 30, 34, 38, 42, 46, 50, 54, 58, 62, 66, 70, 74});
+  const auto flash = load_model("deepseek-v4-flash").indexer_layers();
+  CHECK(flash.size() == 21);
+  CHECK(flash.front() == 2);
+  CHECK(flash.back() == 42);
+  const auto pro = load_model("deepseek-v4-pro").indexer_layers();
+  CHECK(pro.size() == 30);
+  CHECK(pro.back() == 60);
+  CHECK(!load_model("gpt-oss-120b").has_indexer());
+  // 132 bytes of each of 128 Ki tokens in 61 layers: 1.06 GB a step.
+  const Model model = load_model("deepseek-v3.2");
+  CHECK(61 * model.indexer_key_bytes(0, 131072) == 1'055'391'744);
+}
+
+TEST_CASE("Every GPU in configs/ loads, and computes what it has no units for in the next wider type") {
+  for (const std::string_view name : config_names("gpus")) {
+    INFO(name);
+    const Gpu gpu = load_gpu(std::string(name));
+    CHECK(gpu.tflop_s(Arithmetic::fp8) >= gpu.tflop_s(Arithmetic::bf16));
+    CHECK(gpu.tflop_s(Arithmetic::fp4) >= gpu.tflop_s(Arithmetic::fp8));
+    CHECK(gpu.memory == name);
+  }
+  CHECK(load_gpu("a100").tflop_s(Arithmetic::fp4) == 312);
+  CHECK(load_gpu("h100").tflop_s(Arithmetic::fp4) == 1979);
+  CHECK(load_gpu("b200").tflop_s(Arithmetic::fp4) == 9000);
+  CHECK_THROWS_WITH(load_gpu("h1000"), Catch::Matchers::StartsWith("--gpu: unknown name \"h1000\"; known: a100, "));
+  CHECK_THROWS_WITH(load_model("gpt"), Catch::Matchers::StartsWith("--model: unknown name \"gpt\"; known: "));
+}
+
+}  // namespace dsasim
