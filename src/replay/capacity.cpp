@@ -1,33 +1,34 @@
 #include "dsasim/replay/capacity.hpp"
 
+#include "config/byte_units.hpp"
 #include "dsasim/error.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 namespace dsasim {
 namespace {
 
 struct Suffix {
-  std::string_view text;
   Capacity::Unit unit;
   std::uint64_t multiplier;
 };
-constexpr std::array suffixes = {
-    Suffix{"", Capacity::Unit::entries, 1},
-    Suffix{"x", Capacity::Unit::longest_selection, 1},
-    Suffix{"ctx", Capacity::Unit::context, 1},
-    Suffix{"B", Capacity::Unit::bytes, 1},
-    Suffix{"kB", Capacity::Unit::bytes, 1'000},
-    Suffix{"KB", Capacity::Unit::bytes, 1'000},
-    Suffix{"MB", Capacity::Unit::bytes, 1'000'000},
-    Suffix{"GB", Capacity::Unit::bytes, 1'000'000'000},
-    Suffix{"KiB", Capacity::Unit::bytes, 1ULL << 10U},
-    Suffix{"MiB", Capacity::Unit::bytes, 1ULL << 20U},
-    Suffix{"GiB", Capacity::Unit::bytes, 1ULL << 30U},
-};
+
+std::optional<Suffix> suffix_of(std::string_view text) {
+  if (text.empty()) {
+    return Suffix{Capacity::Unit::entries, 1};
+  }
+  if (text == "x") {
+    return Suffix{Capacity::Unit::longest_selection, 1};
+  }
+  if (text == "ctx") {
+    return Suffix{Capacity::Unit::context, 1};
+  }
+  const std::uint64_t multiplier = bytes_of_unit(text);
+  return multiplier != 0 ? std::optional(Suffix{Capacity::Unit::bytes, multiplier}) : std::nullopt;
+}
 
 [[noreturn]] void refuse(std::string_view text) {
   throw ConfigError(
@@ -41,8 +42,7 @@ constexpr std::array suffixes = {
 Capacity Capacity::parse(std::string_view text) {
   const std::size_t number_end = std::min(text.find_first_not_of("0123456789."), text.size());
   const std::string_view number = text.substr(0, number_end);
-  const auto* suffix = std::find_if(suffixes.begin(), suffixes.end(),
-                                    [&](const Suffix& s) { return s.text == text.substr(number_end); });
+  const std::optional<Suffix> suffix = suffix_of(text.substr(number_end));
   const std::size_t point = std::min(number.find('.'), number.size());
   std::string digits(number.substr(0, point));
   const std::string_view fraction = point < number.size() ? number.substr(point + 1) : "";
@@ -50,9 +50,9 @@ Capacity Capacity::parse(std::string_view text) {
 
   Capacity capacity;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), capacity.mantissa_);
-  const bool whole_number_needed = suffix != suffixes.end() && suffix->unit == Unit::entries;
-  if (suffix == suffixes.end() || point == 0 || error != std::errc{} || end != digits.data() + digits.size() ||
-      fraction.size() > 9 || (point < number.size() && (fraction.empty() || whole_number_needed))) {
+  const bool whole_number_needed = suffix && suffix->unit == Unit::entries;
+  if (!suffix || point == 0 || error != std::errc{} || end != digits.data() + digits.size() || fraction.size() > 9 ||
+      (point < number.size() && (fraction.empty() || whole_number_needed))) {
     refuse(text);
   }
   for (std::size_t i = 0; i < fraction.size(); ++i) {
