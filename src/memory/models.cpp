@@ -84,7 +84,7 @@ MemorySpec parse_memory(std::string_view text) {
 
 Memory make_memory(const MemorySpec& spec) {
   Memory memory;
-  const MemoryDescription* model = find_model(spec.name);
+  const MemoryDescription* model = find_model(spec.name.empty() ? "serial" : spec.name);
   if (model != nullptr && model->default_config.empty()) {
     if (!spec.parameters.empty()) {
       throw ConfigError("--memory", "{} has no parameter \"{}\"", spec.name, spec.parameters.front().first);

@@ -6,47 +6,18 @@
 #include "trace/block_cursor.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
 namespace dsasim {
-namespace {
-
-/// Gives each row its part of `total_ns` in proportion to its misses: the whole parts first, then one nanosecond each
-/// to the largest remainders, the earlier request first among equals.
-void share_out(std::uint64_t total_ns, std::span<StepRow> rows) {
-  const std::uint64_t misses = std::accumulate(rows.begin(), rows.end(), std::uint64_t{0},
-                                               [](auto sum, const auto& row) { return sum + row.counters.misses(); });
-  if (misses == 0) {
-    return;
-  }
-  __extension__ using Wide = unsigned __int128;
-  std::vector<std::pair<std::uint64_t, std::size_t>> remainders;
-  std::uint64_t left = total_ns;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Wide product = Wide{total_ns} * rows[i].counters.misses();
-    rows[i].counters.gather_ns = static_cast<std::uint64_t>(product / misses);
-    left -= rows[i].counters.gather_ns;
-    remainders.emplace_back(static_cast<std::uint64_t>(product % misses), i);
-  }
-  std::stable_sort(remainders.begin(), remainders.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
-  for (std::uint64_t i = 0; i < left; ++i) {
-    ++rows[remainders[i].second].counters.gather_ns;
-  }
-}
-
-}  // namespace
 
 CacheRun::CacheRun(const TraceReader& trace, const ReplayConfig& config, bool sets, const ReplayHooks& hooks)
     : trace_(trace),
       config_(config),
       hooks_(hooks),
       effective_(effective_config(trace, config)),
-      memory_(make_memory(config.memory).model),
+      timing_(trace, effective_, hooks),
       sets_(sets && config.new_token != NewToken::allocate),  // an allocation comes between two selections
       layout_(make_layout(trace, config, effective_.capacity_entries)) {
   result_.layers.resize(trace.layer_count());
@@ -103,10 +74,13 @@ void CacheRun::begin(std::size_t workers) {
 
 void CacheRun::begin_block(const ReplayBlock& block) {
   rows_.resize((block.steps.last - block.steps.first) * trace_.layer_count() * block.active.size());
+  if (timing_.needs_missed()) {
+    missed_.resize(std::max(missed_.size(), rows_.size()));
+  }
 }
 
-std::span<StepRow> CacheRun::rows_of(std::uint64_t step, std::uint32_t layer, std::size_t active) {
-  return {rows_.data() + (step * trace_.layer_count() + layer) * active, active};
+std::size_t CacheRun::first_row(std::uint64_t step, std::uint32_t layer, std::size_t active) const noexcept {
+  return (step * trace_.layer_count() + layer) * active;
 }
 
 void CacheRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
@@ -117,11 +91,14 @@ void CacheRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
       block, part, lanes,
       [&](std::uint64_t step, std::uint32_t layer, std::size_t active, const SelectionView& selection) {
         const std::uint32_t request = block.active[active];
-        rows_of(step - block.steps.first, layer, block.active.size())[active] = {
-            .step = step,
-            .layer = layer,
-            .request = request,
-            .counters = select(step, layer, request, selection, next_uses, scratch)};
+        const std::size_t row = first_row(step - block.steps.first, layer, block.active.size()) + active;
+        rows_[row] = {.step = step,
+                      .layer = layer,
+                      .request = request,
+                      .counters = select(step, layer, request, selection, next_uses, scratch)};
+        if (timing_.needs_missed()) {
+          missed_[row].swap(scratch.missed);
+        }
       },
       [&](std::uint32_t layer, std::uint32_t request) {
         const auto& stream = layout_.stream(layer, request, trace_.request_count());
@@ -168,30 +145,29 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
 void CacheRun::end_block(const ReplayBlock& block) {
   const std::uint64_t counted_from = effective_.steps.first + config_.warmup_steps;
   for (std::uint64_t step = block.steps.first; step < block.steps.last; ++step) {
-    for (std::uint32_t layer = 0; layer < trace_.layer_count() && step >= counted_from; ++layer) {
-      const auto rows = rows_of(step - block.steps.first, layer, block.active.size());
-      price(layer, rows);
-      for (const StepRow& row : rows) {
-        result_.layers[layer] += row.counters;
-        result_.requests[row.request] += row.counters;
-        if (hooks_.on_row) {
-          hooks_.on_row(row);
-        }
+    const bool counted = step >= counted_from;
+    for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
+      const std::size_t first = first_row(step - block.steps.first, layer, block.active.size());
+      const std::span<StepRow> rows{rows_.data() + first, block.active.size()};
+      const std::span<const std::vector<EntryId>> missed{missed_.data() + first,
+                                                         timing_.needs_missed() ? rows.size() : 0};
+      timing_.time(rows, missed, counted);
+      if (counted) {
+        count(layer, rows);
       }
     }
+    timing_.end_step(counted);
   }
 }
 
-/// One gather fetches the misses of all requests; each layer of the group makes it once.
-void CacheRun::price(std::uint32_t layer, std::span<StepRow> rows) {
-  Gather gather{.row_bytes = effective_.entry_bytes};
+void CacheRun::count(std::uint32_t layer, std::span<const StepRow> rows) {
   for (const StepRow& row : rows) {
-    gather.hit_rows += row.counters.hits;
-    gather.missed_rows += row.counters.misses();
-    gather.missed_pages += row.counters.missed_pages;
+    result_.layers[layer] += row.counters;
+    result_.requests[row.request] += row.counters;
+    if (hooks_.on_row) {
+      hooks_.on_row(row);
+    }
   }
-  const double ns = memory_->gather_ns(gather) * trace_.header().layers[layer].group_size;
-  share_out(static_cast<std::uint64_t>(std::floor(ns + 0.5)), rows);
 }
 
 ReplayResult CacheRun::finish() {
@@ -203,6 +179,7 @@ ReplayResult CacheRun::finish() {
   for (const Counters& layer : result_.layers) {
     result_.totals += layer;
   }
+  result_.step_times = timing_.finish();
   result_.config = std::move(effective_);
   return std::move(result_);
 }

@@ -1,13 +1,13 @@
 #pragma once
 
 #include "dsasim/cache/cache.hpp"
-#include "dsasim/memory/memory_model.hpp"
 #include "dsasim/replay/replay.hpp"
 #include "replay/access_order.hpp"
 #include "replay/block_run.hpp"
 #include "replay/directory_layout.hpp"
 #include "replay/future.hpp"
 #include "replay/page_counter.hpp"
+#include "replay/step_timing.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -56,20 +56,22 @@ class CacheRun final : public BlockRun {
   void make_caches();
   Counters select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,
                   std::span<const NextUse>& next_uses, ReplayScratch& scratch);
-  std::span<StepRow> rows_of(std::uint64_t step, std::uint32_t layer, std::size_t active);
-  void price(std::uint32_t layer, std::span<StepRow> rows);
+  /// Of a (step, layer), `step` counted from the block's first.
+  std::size_t first_row(std::uint64_t step, std::uint32_t layer, std::size_t active) const noexcept;
+  void count(std::uint32_t layer, std::span<const StepRow> rows);
 
   const TraceReader& trace_;
   ReplayConfig config_;
   const ReplayHooks& hooks_;
   EffectiveConfig effective_;
-  std::unique_ptr<MemoryModel> memory_;
+  StepTiming timing_;
   bool sets_;
   bool foresees_ = false;
   DirectoryLayout layout_;
   std::vector<std::unique_ptr<Cache>> caches_;
-  std::vector<ReplayScratch> scratch_;  ///< by worker
-  std::vector<StepRow> rows_;           ///< of the current block: by step, layer and active request
+  std::vector<ReplayScratch> scratch_;        ///< by worker
+  std::vector<StepRow> rows_;                 ///< of the current block: by step, layer and active request
+  std::vector<std::vector<EntryId>> missed_;  ///< by row, if its ids are needed
   ReplayResult result_;
 };
 

@@ -1,7 +1,11 @@
 #include "dsasim/error.hpp"
+#include "dsasim/model/gpu.hpp"
+#include "dsasim/model/model.hpp"
 #include "dsasim/replay/replay.hpp"
+#include "step/decode_step.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 
 namespace dsasim {
@@ -66,6 +70,65 @@ std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const Re
   return entries;
 }
 
+void check_step(const StepSpec& step) {
+  if (step.model.empty() != step.gpu.empty()) {
+    throw ConfigError(step.model.empty() ? "--model" : "--gpu", "expected one: a model and a GPU go together");
+  }
+}
+
+/// The bytes of an entry: asked for, or the model's, or the trace's.
+std::uint64_t effective_entry_bytes(const TraceReader& trace, const ReplayConfig& config) {
+  if (config.entry_bytes) {
+    return *config.entry_bytes;
+  }
+  return config.step.times_steps() ? DecodeStep(config.step, trace.header()).entry_bytes() : trace.header().entry_bytes;
+}
+
+/// Reports name no paths: a file of the user's goes by its own name.
+std::string name_for_report(const std::string& name) {
+  return name.ends_with(".json") ? std::filesystem::path(name).stem().string() : name;
+}
+
+void check_llc(const EffectiveConfig& effective) {
+  const ReplayConfig& config = effective.asked;
+  if (!effective.llc && config.set_aside_bytes > 0) {
+    throw ConfigError("--set-aside", "expected --llc with it: it is a part of that cache");
+  }
+  if (!effective.llc && config.llc_stream_bytes > 0) {
+    throw ConfigError("--llc-stream", "expected --llc with it: it passes through that cache");
+  }
+}
+
+/// The memory, the last-level cache, and what they need to know.
+void add_time(const TraceReader& trace, EffectiveConfig& effective) {
+  const ReplayConfig& config = effective.asked;
+  effective.memory = config.memory;
+  effective.llc = config.llc;
+  if (config.step.times_steps()) {
+    const Gpu gpu = load_gpu(config.step.gpu);
+    effective.gpu_name = name_for_report(gpu.name);
+    effective.gpu_config = named_config("--gpu", "gpus", config.step.gpu);
+    effective.model_name = name_for_report(config.step.model);
+    effective.model_config = named_config("--model", "models", config.step.model);
+    if (config.memory.name.empty()) {
+      effective.memory.name = gpu.memory;
+    }
+    if (config.llc_of_gpu) {
+      effective.llc = parse_llc(gpu.llc);
+    }
+  } else if (config.llc_of_gpu) {
+    throw ConfigError("--llc", "expected --gpu with \"gpu\", or the cache itself");
+  }
+  check_llc(effective);
+  const Memory memory = make_memory(effective.memory);
+  if ((memory.model->needs().row_bytes || memory.model->needs().lines || effective.llc) && effective.entry_bytes == 0) {
+    throw ConfigError("--entry-bytes", "{} does not give its entries' bytes, which --{} needs", trace.name(),
+                      effective.llc ? "llc" : "memory");
+  }
+  effective.memory_model = memory.model_name;
+  effective.memory_config = memory.config;
+}
+
 }  // namespace
 
 EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& config) {
@@ -73,17 +136,12 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   EffectiveConfig effective;
   effective.asked = config;
   effective.asked.policy = complete_policy(config.policy);
-  effective.entry_bytes = config.entry_bytes.value_or(trace.header().entry_bytes);
+  check_step(config.step);
+  effective.entry_bytes = effective_entry_bytes(trace, config);
   effective.page_tokens = effective_page_tokens(trace, config);
   effective.steps = effective_steps(trace, config);
   effective.capacity_entries = effective_capacity(trace, config, effective.entry_bytes);
-  const Memory memory = make_memory(config.memory);
-  if (memory.model->needs().row_bytes && effective.entry_bytes == 0) {
-    throw ConfigError("--entry-bytes", "{} does not give its entries' bytes, which --memory {} needs", trace.name(),
-                      config.memory.name);
-  }
-  effective.memory_model = memory.model_name;
-  effective.memory_config = memory.config;
+  add_time(trace, effective);
   return effective;
 }
 

@@ -16,7 +16,7 @@ Json fetched_bytes(const Counters& counters, std::uint64_t entry_bytes) {
   return entry_bytes == 0 ? Json(nullptr) : Json(counters.fetched_rows * entry_bytes);
 }
 
-void add_counters(Json& out, const Counters& counters, std::uint64_t entry_bytes) {
+void add_counters(Json& out, const Counters& counters, const EffectiveConfig& config) {
   out["accesses"] = counters.accesses;
   out["hits"] = counters.hits;
   out["misses"] = counters.misses();
@@ -26,9 +26,59 @@ void add_counters(Json& out, const Counters& counters, std::uint64_t entry_bytes
   out["miss_ratio"] = counters.accesses == 0
                           ? Json(nullptr)
                           : Json(static_cast<double>(counters.misses()) / static_cast<double>(counters.accesses));
-  out["fetched_bytes"] = fetched_bytes(counters, entry_bytes);
+  out["fetched_bytes"] = fetched_bytes(counters, config.entry_bytes);
   out["missed_pages"] = counters.missed_pages;
   out["gather_ns"] = counters.gather_ns;
+  if (config.llc) {
+    out["llc_sectors"] = counters.llc_sectors;
+    out["llc_hit_sectors"] = counters.llc_hit_sectors;
+  }
+}
+
+Json parts_json(const PartTimes& times) {
+  return {{"indexer_ns", times.indexer_ns},
+          {"topk_ns", times.topk_ns},
+          {"gather_ns", times.gather_ns},
+          {"attention_ns", times.attention_ns},
+          {"rest_ns", times.rest_ns}};
+}
+
+Json step_times_json(const StepTimes& times) {
+  Json out;
+  out["tpot_ns"] = {{"mean", times.tpot.mean_ns},
+                    {"p50", times.tpot.p50_ns},
+                    {"p95", times.tpot.p95_ns},
+                    {"p99", times.tpot.p99_ns},
+                    {"max", times.tpot.max_ns}};
+  out["slowdown_all_hit"] = times.slowdown_all_hit;
+  out["slowdown_contiguous"] = times.slowdown_contiguous;
+  out["parts"] = parts_json(times.totals);
+  out["parts"]["other_ns"] = times.other_ns;
+  out["layers"] = Json::array();
+  for (std::size_t layer = 0; layer < times.layers.size(); ++layer) {
+    Json row = {{"layer", layer}, {"hidden_layers", times.hidden_layers[layer]}};
+    row.update(parts_json(times.layers[layer]));
+    out["layers"].push_back(std::move(row));
+  }
+  return out;
+}
+
+/// What times decode steps, and the cache around the reservation: only if asked for.
+void add_time_config(Json& out, const EffectiveConfig& config) {
+  if (config.llc) {
+    out["llc"] = to_string(*config.llc);
+    out["set_aside_bytes"] = config.asked.set_aside_bytes;
+    out["llc_stream_bytes"] = config.asked.llc_stream_bytes;
+  }
+  const StepSpec& step = config.asked.step;
+  if (step.times_steps()) {
+    out["model"] = config.model_name;
+    out["model_parameters"] = config.model_config->value().json;
+    out["gpu"] = config.gpu_name;
+    out["gpu_parameters"] = config.gpu_config->value().json;
+    out["tp"] = step.tensor_parallel;
+    out["overlap"] = name_of(overlap_names, step.overlap);
+  }
 }
 
 Json config_json(const EffectiveConfig& config) {
@@ -51,15 +101,16 @@ Json config_json(const EffectiveConfig& config) {
   } else {
     out["miss_ns"] = config.asked.memory.miss_ns;
   }
+  add_time_config(out, config);
   return out;
 }
 
-Json numbered(const char* what, const std::vector<Counters>& rows, std::uint64_t entry_bytes) {
+Json numbered(const char* what, const std::vector<Counters>& rows, const EffectiveConfig& config) {
   Json out = Json::array();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Json row;
     row[what] = i;
-    add_counters(row, rows[i], entry_bytes);
+    add_counters(row, rows[i], config);
     out.push_back(std::move(row));
   }
   return out;
@@ -68,15 +119,17 @@ Json numbered(const char* what, const std::vector<Counters>& rows, std::uint64_t
 }  // namespace
 
 std::string report_json(const TraceReader& trace, const ReplayResult& result) {
-  const std::uint64_t entry_bytes = result.config.entry_bytes;
   Json out;
   out["schema"] = report_schema;
   out["tool"] = {{"version", version()}};
   out["config"] = config_json(result.config);
   out["trace"] = trace_json(trace);
-  add_counters(out["totals"], result.totals, entry_bytes);
-  out["layers"] = numbered("layer", result.layers, entry_bytes);
-  out["requests"] = numbered("request", result.requests, entry_bytes);
+  add_counters(out["totals"], result.totals, result.config);
+  out["layers"] = numbered("layer", result.layers, result.config);
+  out["requests"] = numbered("request", result.requests, result.config);
+  if (result.step_times) {
+    out["step_time"] = step_times_json(*result.step_times);
+  }
   return out.dump(2) + "\n";
 }
 

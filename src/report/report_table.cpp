@@ -1,5 +1,6 @@
 #include "dsasim/report/report.hpp"
 
+#include "report/choice_name.hpp"
 #include "report/trace_text.hpp"
 
 #include <fmt/format.h>
@@ -67,6 +68,22 @@ std::string memory_text(const EffectiveConfig& config) {
              : fmt::format("{} memory, {} ns a missed page", config.memory_model, config.asked.memory.miss_ns);
 }
 
+void append_step_times(std::string& out, const StepTimes& times, const EffectiveConfig& config, double steps) {
+  const auto part = [&](std::uint64_t ns) { return time_text(static_cast<double>(ns) / steps); };
+  const auto tpot = [&](std::uint64_t ns) { return time_text(static_cast<double>(ns)); };
+  auto line = std::back_inserter(out);
+  fmt::format_to(line, "\nA token of {} on {} ({} GPUs) takes {}: P50 {}, P95 {}, P99 {}, at most {}.\n",
+                 config.model_name, config.gpu_name, config.asked.step.tensor_parallel, time_text(times.tpot.mean_ns),
+                 tpot(times.tpot.p50_ns), tpot(times.tpot.p95_ns), tpot(times.tpot.p99_ns), tpot(times.tpot.max_ns));
+  fmt::format_to(line, "Indexer {}, top-k {}, gather {}, attention {} (overlap: {}), weights and the rest {}.\n",
+                 part(times.totals.indexer_ns), part(times.totals.topk_ns), part(times.totals.gather_ns),
+                 part(times.totals.attention_ns), name_of(overlap_names, config.asked.step.overlap),
+                 part(times.totals.rest_ns + times.other_ns));
+  fmt::format_to(line,
+                 "That is {:.3f} times as long as if every row hit, {:.3f} times as if a selection were contiguous.\n",
+                 times.slowdown_all_hit, times.slowdown_contiguous);
+}
+
 }  // namespace
 
 std::string report_table(const TraceReader& trace, const ReplayResult& result) {
@@ -95,7 +112,21 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
                    static_cast<double>(result.totals.misses()) / selections,
                    time_text(static_cast<double>(result.totals.gather_ns) / selections), memory_text(config));
   }
+  if (config.llc) {
+    fmt::format_to(line, "The last-level cache held {} of the sectors of missed rows ({}, {} in a set-aside).\n",
+                   ratio_text(result.totals.llc_hit_sectors, result.totals.llc_sectors), to_string(*config.llc),
+                   bytes_text(config.asked.set_aside_bytes));
+  }
+  if (result.step_times && steps > 0) {
+    append_step_times(out, *result.step_times, config, static_cast<double>(steps));
+  }
   return out;
+}
+
+void append_step_times_csv(std::string& out, const StepTimeRow& row) {
+  const PartTimes& t = row.times;
+  fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{}\n", row.step, row.layer, t.indexer_ns, t.topk_ns,
+                 t.gather_ns, t.attention_ns, t.rest_ns, row.total_ns);
 }
 
 void append_step_csv(std::string& out, const StepRow& row, std::uint64_t entry_bytes) {

@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include "dsasim/config/bytes.hpp"
 #include "dsasim/config/config_object.hpp"
 
 #include <limits>
@@ -33,6 +34,15 @@ void set(CLI::Option& option, const std::string& where) {
 }
 
 }  // namespace
+
+CLI::Option* add_bytes(CLI::App& app, const std::string& option, std::uint64_t& target,
+                       const std::string& description) {
+  constexpr std::uint64_t most = std::uint64_t{1} << 44U;
+  return app
+      .add_option_function<std::string>(
+          option, [=, &target](const std::string& text) { target = parse_bytes(option, text, most); }, description)
+      ->type_name("BYTES");
+}
 
 std::vector<std::string_view> list_items(std::string_view text) {
   std::vector<std::string_view> items;

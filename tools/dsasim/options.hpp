@@ -41,6 +41,9 @@ CLI::Option* add_number(CLI::App& app, const std::string& option, Target& target
       ->type_name("N");
 }
 
+/// Bytes: 62914560, 60MB or 60MiB.
+CLI::Option* add_bytes(CLI::App& app, const std::string& option, std::uint64_t& target, const std::string& description);
+
 /// `names` are pairs of a name and a value of the target's type.
 template <class Names, class Target>
 CLI::Option* add_choice(CLI::App& app, const std::string& option, Target& target, const std::string& description,

@@ -19,8 +19,8 @@ struct Gather {
   std::uint64_t hit_rows = 0;      ///< rows that the reservation holds
   std::uint64_t missed_rows = 0;   ///< rows that it does not
   std::uint64_t missed_pages = 0;  ///< distinct pages of each request's misses, added up
-  /// Of the missed rows: how many the ordinary part of the last-level cache holds entirely, and the bytes of the others
-  /// (whole sectors) that it holds. Both 0 without such a cache.
+  /// Of the missed rows: how many the ordinary part of the last-level cache holds entirely, and the bytes (of whole
+  /// sectors) that it holds beyond these rows. Both 0 without such a cache.
   std::uint64_t llc_rows = 0;
   std::uint64_t llc_bytes = 0;
   /// Addresses of the 64-byte lines to be read from memory, in the order of the rows; given only to models that need
@@ -51,7 +51,7 @@ class MemoryModel {
 /// What the user chose and set with `--memory NAME[,key=value...]`, and `--miss-ns`. NAME is that of a model, of a
 /// configuration in configs/memory/, or a file; the keys are those of the configuration.
 struct MemorySpec {
-  std::string name = "serial";
+  std::string name;  ///< empty: that of the GPU if there is one, otherwise `serial`
   std::vector<std::pair<std::string, std::string>> parameters;
   double miss_ns = 200;  ///< serial: of a missed page; the paper's value
 };
@@ -76,7 +76,8 @@ struct Memory {
   std::unique_ptr<MemoryModel> model;
 };
 
-/// Throws ConfigError for an unknown name or parameter, naming the known ones, and for values out of range.
+/// Takes an empty name for `serial`. Throws ConfigError for an unknown name or parameter, naming the known ones, and
+/// for values out of range.
 Memory make_memory(const MemorySpec& spec);
 
 }  // namespace dsasim

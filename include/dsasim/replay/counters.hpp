@@ -15,6 +15,8 @@ struct Counters {
   std::uint64_t fetched_rows = 0;
   std::uint64_t missed_pages = 0;
   std::uint64_t gather_ns = 0;
+  std::uint64_t llc_sectors = 0;
+  std::uint64_t llc_hit_sectors = 0;
 
   std::uint64_t misses() const noexcept { return accesses - hits; }
   std::uint64_t capacity_misses() const noexcept { return misses() - compulsory_misses; }
@@ -29,6 +31,9 @@ struct Counters {
     f("fetched_rows", "row", "rows fetched: misses times the layers of their group", &Counters::fetched_rows);
     f("missed_pages", "page", "distinct pages among the misses of each selection", &Counters::missed_pages);
     f("gather_ns", "ns", "time of the gathers, by the memory model", &Counters::gather_ns);
+    f("llc_sectors", "sector", "sectors of missed rows, looked for in the ordinary part of the last-level cache",
+      &Counters::llc_sectors);
+    f("llc_hit_sectors", "sector", "those that it held", &Counters::llc_hit_sectors);
   }
 
   Counters& operator+=(const Counters& other) noexcept {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include "dsasim/cache/policy_spec.hpp"
+#include "dsasim/llc/llc.hpp"
 #include "dsasim/memory/memory_model.hpp"
 #include "dsasim/replay/capacity.hpp"
 #include "dsasim/replay/counters.hpp"
+#include "dsasim/step/step_times.hpp"
 #include "dsasim/trace/reader.hpp"
 
 #include <array>
@@ -62,6 +64,11 @@ struct ReplayConfig {
   std::optional<StepRange> steps;  ///< otherwise all
   std::uint64_t warmup_steps = 0;  ///< the first of the range, replayed and not counted
   MemorySpec memory;
+  std::optional<LlcSpec> llc;  ///< the cache around the reservation; none: what is not reserved is read from memory
+  bool llc_of_gpu = false;     ///< instead of `llc`: that of the step's GPU
+  std::uint64_t set_aside_bytes = 0;   ///< of the ordinary part: rows that the reservation misses are marked there
+  std::uint64_t llc_stream_bytes = 0;  ///< of other data, read through the ordinary part before each layer's gather
+  StepSpec step;
 };
 inline constexpr std::uint32_t default_page_tokens = 16;
 
@@ -72,8 +79,14 @@ struct EffectiveConfig {
   std::uint64_t entry_bytes = 0;                ///< 0 if unknown
   std::uint32_t page_tokens = 0;
   StepRange steps;
+  MemorySpec memory;
   std::string_view memory_model;
   std::optional<ConfigObject> memory_config;  ///< all parameters of the memory model; none for `serial`
+  std::optional<LlcSpec> llc;
+  std::string model_name;  ///< empty unless decode steps are timed
+  std::string gpu_name;
+  std::optional<ConfigObject> model_config;
+  std::optional<ConfigObject> gpu_config;
 };
 
 struct ReplayResult {
@@ -81,6 +94,7 @@ struct ReplayResult {
   Counters totals;
   std::vector<Counters> layers;
   std::vector<Counters> requests;
+  std::optional<StepTimes> step_times;  ///< with a model and a GPU
 };
 
 /// One (step, layer, request), as it was counted.
@@ -93,6 +107,7 @@ struct StepRow {
 
 struct ReplayHooks {
   std::function<void(const StepRow&)> on_row;                            ///< in replay order, without warm-up steps
+  std::function<void(const StepTimeRow&)> on_times;                      ///< likewise, with a model and a GPU
   std::function<void(std::uint64_t done, std::uint64_t total)> on_step;  ///< for progress
 };
 

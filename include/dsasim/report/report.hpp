@@ -21,4 +21,9 @@ inline constexpr std::string_view step_csv_header =
     "step,layer,request,accesses,hits,misses,compulsory_misses,evictions,fetched_bytes,missed_pages,gather_ns\n";
 void append_step_csv(std::string& out, const StepRow& row, std::uint64_t entry_bytes);
 
+/// Rows of --step-times.
+inline constexpr std::string_view step_times_csv_header =
+    "step,layer,indexer_ns,topk_ns,gather_ns,attention_ns,rest_ns,total_ns\n";
+void append_step_times_csv(std::string& out, const StepTimeRow& row);
+
 }  // namespace dsasim

@@ -1,0 +1,159 @@
+#include "replay/gather_cost.hpp"
+
+#include "dsasim/error.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+namespace dsasim {
+namespace {
+
+constexpr std::uint64_t memory_line_bytes = 64;
+
+std::uint64_t rounded(double ns) noexcept {
+  return static_cast<std::uint64_t>(std::floor(ns + 0.5));
+}
+
+/// What a row's part of the time follows: its misses; if no row has any, its accesses, since a gather of hits takes
+/// time too.
+using Weight = std::uint64_t (*)(const Counters&);
+
+std::uint64_t sum_of(std::span<const StepRow> rows, Weight weight) {
+  return std::accumulate(rows.begin(), rows.end(), std::uint64_t{0},
+                         [&](auto sum, const StepRow& row) { return sum + weight(row.counters); });
+}
+
+/// Gives each row its part of `total_ns`: the whole parts first, then one nanosecond each to the largest remainders,
+/// the earlier request first among equals.
+void share_out(std::uint64_t total_ns, std::span<StepRow> rows) {
+  Weight weight = [](const Counters& counters) { return counters.misses(); };
+  std::uint64_t sum = sum_of(rows, weight);
+  if (sum == 0) {
+    weight = [](const Counters& counters) { return counters.accesses; };
+    sum = sum_of(rows, weight);
+  }
+  if (sum == 0) {
+    return;
+  }
+  __extension__ using Wide = unsigned __int128;
+  std::vector<std::pair<std::uint64_t, std::size_t>> remainders;
+  std::uint64_t left = total_ns;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Wide product = Wide{total_ns} * weight(rows[i].counters);
+    rows[i].counters.gather_ns = static_cast<std::uint64_t>(product / sum);
+    left -= rows[i].counters.gather_ns;
+    remainders.emplace_back(static_cast<std::uint64_t>(product % sum), i);
+  }
+  std::stable_sort(remainders.begin(), remainders.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (std::uint64_t i = 0; i < left; ++i) {
+    ++rows[remainders[i].second].counters.gather_ns;
+  }
+}
+
+/// Every entry of a cache takes its row in all layers of its group; where a cache holds streams of several layers, the
+/// largest group counts.
+std::uint64_t reserved_bytes(const TraceReader& trace, const EffectiveConfig& effective) {
+  const DirectoryLayout layout = make_layout(trace, effective.asked, effective.capacity_entries);
+  std::uint64_t bytes = 0;
+  for (const auto& cache : layout.caches) {
+    std::uint64_t group_size = 0;
+    for (const std::uint32_t stream : cache.streams) {
+      group_size = std::max<std::uint64_t>(group_size, trace.header().layers[layout.streams[stream].layer].group_size);
+    }
+    bytes += cache.capacity_entries * group_size * effective.entry_bytes;
+  }
+  return bytes;
+}
+
+std::unique_ptr<Llc> make_ordinary_part(const TraceReader& trace, const EffectiveConfig& effective) {
+  if (!effective.llc) {
+    return nullptr;
+  }
+  const std::uint64_t reserved = reserved_bytes(trace, effective);
+  if (reserved > effective.llc->bytes) {
+    throw ConfigError("--capacity", "{} reserves {} bytes in all caches together, and --llc has {}",
+                      effective.asked.capacity.text(), reserved, effective.llc->bytes);
+  }
+  return make_llc(*effective.llc, reserved, effective.asked.set_aside_bytes);
+}
+
+}  // namespace
+
+GatherCost::GatherCost(const TraceReader& trace, const EffectiveConfig& effective)
+    : trace_(trace),
+      row_bytes_(effective.entry_bytes),
+      persisting_(effective.asked.set_aside_bytes > 0),
+      memory_(make_memory(effective.memory).model),
+      needs_(memory_->needs()),
+      llc_(make_ordinary_part(trace, effective)),
+      sector_bytes_(effective.llc ? effective.llc->sector_bytes : 0),
+      addresses_(trace, effective.entry_bytes) {}
+
+std::uint64_t GatherCost::read_stream(const ByteStream& stream) {
+  return llc_ == nullptr ? 0 : llc_->read_stream(stream.address, stream.bytes).hit_sectors * sector_bytes_;
+}
+
+std::uint64_t GatherCost::price(std::uint32_t layer, std::span<StepRow> rows,
+                                std::span<const std::vector<EntryId>> missed) {
+  const std::uint32_t group_size = trace_.header().layers[layer].group_size;
+  double ns = 0;
+  if (llc_ == nullptr) {  // the layers of a group differ in their addresses alone
+    ns = gather_ns(layer, 0, rows, missed) * group_size;
+  } else {
+    for (std::uint32_t member = 0; member < group_size; ++member) {
+      ns += gather_ns(layer, member, rows, missed);
+    }
+  }
+  const std::uint64_t total_ns = rounded(ns);
+  share_out(total_ns, rows);
+  return total_ns;
+}
+
+std::uint64_t GatherCost::all_hit_ns(std::uint32_t layer, std::uint64_t rows) {
+  const Gather gather{.row_bytes = row_bytes_, .hit_rows = rows};
+  return rounded(memory_->gather_ns(gather) * trace_.header().layers[layer].group_size);
+}
+
+double GatherCost::gather_ns(std::uint32_t layer, std::uint32_t member, std::span<StepRow> rows,
+                             std::span<const std::vector<EntryId>> missed) {
+  Gather gather{.row_bytes = row_bytes_};
+  lines_.clear();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Counters& counters = rows[i].counters;
+    gather.hit_rows += counters.hits;
+    gather.missed_rows += counters.misses();
+    gather.missed_pages += counters.missed_pages;
+    if (!needs_missed()) {
+      continue;
+    }
+    row_addresses_.clear();
+    for (const EntryId entry : missed[i]) {
+      row_addresses_.push_back(addresses_.address(layer, rows[i].request, member, entry));
+    }
+    read_rows(counters, gather);
+  }
+  gather.lines = lines_;
+  return memory_->gather_ns(gather);
+}
+
+void GatherCost::read_rows(Counters& counters, Gather& gather) {
+  if (llc_ == nullptr) {
+    for (const std::uint64_t address : row_addresses_) {
+      const std::uint64_t last = address + row_bytes_ - 1;
+      for (std::uint64_t line = address / memory_line_bytes; line <= last / memory_line_bytes; ++line) {
+        lines_.push_back(line * memory_line_bytes);
+      }
+    }
+    return;
+  }
+  const LlcReads reads = llc_->read_rows(row_addresses_, row_bytes_, persisting_, lines_);
+  counters.llc_sectors += reads.sectors;
+  counters.llc_hit_sectors += reads.hit_sectors;
+  gather.llc_rows += reads.hit_rows;
+  gather.llc_bytes += reads.hit_sectors * sector_bytes_ - reads.hit_rows * row_bytes_;
+}
+
+}  // namespace dsasim

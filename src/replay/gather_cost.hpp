@@ -1,0 +1,56 @@
+#pragma once
+
+#include "dsasim/llc/llc.hpp"
+#include "dsasim/memory/memory_model.hpp"
+#include "dsasim/replay/replay.hpp"
+#include "replay/directory_layout.hpp"
+#include "replay/row_addresses.hpp"
+#include "step/decode_step.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace dsasim {
+
+/// What the gathers of a replay cost, in the order of steps and layers: what the reservation misses is looked for in
+/// the ordinary part of the last-level cache, if there is one, and what that lacks is read from memory.
+class GatherCost {
+ public:
+  GatherCost(const TraceReader& trace, const EffectiveConfig& effective);
+
+  /// Whether price() looks at the missed ids.
+  bool needs_missed() const noexcept { return needs_.lines || llc_ != nullptr; }
+
+  bool has_llc() const noexcept { return llc_ != nullptr; }
+  /// Reads other data through the ordinary part; without one, nothing hits. Returns the bytes that hit.
+  std::uint64_t read_stream(const ByteStream& stream);
+
+  /// The time of one (step, layer)'s gather by all layers of its group, in nanoseconds, shared out to the rows'
+  /// gather_ns; and their llc_ counters. One kernel fetches the misses of all requests. `missed` has the missed ids of
+  /// each row, if they are needed.
+  std::uint64_t price(std::uint32_t layer, std::span<StepRow> rows, std::span<const std::vector<EntryId>> missed);
+  /// What it would be if the reservation held all these rows.
+  std::uint64_t all_hit_ns(std::uint32_t layer, std::uint64_t rows);
+
+ private:
+  double gather_ns(std::uint32_t layer, std::uint32_t member, std::span<StepRow> rows,
+                   std::span<const std::vector<EntryId>> missed);
+
+  /// Looks the rows at row_addresses_ up; lines_ gets what is left to read.
+  void read_rows(Counters& counters, Gather& gather);
+
+  const TraceReader& trace_;
+  std::uint64_t row_bytes_;
+  bool persisting_;
+  std::unique_ptr<MemoryModel> memory_;
+  MemoryNeeds needs_;
+  std::unique_ptr<Llc> llc_;
+  std::uint32_t sector_bytes_ = 0;
+  RowAddresses addresses_;
+  std::vector<std::uint64_t> row_addresses_;  ///< scratch
+  std::vector<std::uint64_t> lines_;          ///< scratch
+};
+
+}  // namespace dsasim
