@@ -12,8 +12,13 @@ class SplitMix64 {
  public:
   explicit SplitMix64(std::uint64_t seed) noexcept : state_(seed) {}
 
+  /// What the call of next() after `calls` of them returns, for draws that are not made in order.
+  static std::uint64_t after(std::uint64_t seed, std::uint64_t calls) noexcept {
+    return SplitMix64(seed + calls * increment).next();
+  }
+
   std::uint64_t next() noexcept {
-    state_ += 0x9E3779B97F4A7C15U;
+    state_ += increment;
     std::uint64_t mixed = state_;
     mixed = (mixed ^ (mixed >> 30U)) * 0xBF58476D1CE4E5B9U;
     mixed = (mixed ^ (mixed >> 27U)) * 0x94D049BB133111EBU;
@@ -21,6 +26,8 @@ class SplitMix64 {
   }
 
  private:
+  static constexpr std::uint64_t increment = 0x9E3779B97F4A7C15U;
+
   std::uint64_t state_;
 };
 

@@ -1,0 +1,119 @@
+#pragma once
+
+#include "llc/set_policy.hpp"
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace dsasim {
+
+/// The least recently used way goes. Each way has its rank in the set: 0 was used last.
+class LruSets {
+ public:
+  explicit LruSets(const SetShape& shape)
+      : all_ways_(shape.all_ways()),
+        ways_(shape.ways),
+        row_ways_(shape.row_ways()),
+        ranks_(std::size_t{shape.sets} * row_ways_) {
+    for (std::size_t i = 0; i < ranks_.size(); ++i) {
+      ranks_[i] = static_cast<std::uint8_t>(i % row_ways_);
+    }
+  }
+
+  void on_hit(std::uint32_t set, std::uint32_t way) noexcept { make_first(ranks_of(set), way); }
+  void on_fill(std::uint32_t set, std::uint32_t way) noexcept { make_first(ranks_of(set), way); }
+
+  std::uint32_t victim(std::uint32_t set, WayMask candidates) noexcept {
+    const std::uint8_t* ranks = ranks_of(set);
+    return candidates == all_ways_ ? last_of(ranks) : last_of(ranks, candidates);
+  }
+
+  std::uint32_t min_sweep(WayMask candidates) const noexcept {
+    return static_cast<std::uint32_t>(std::popcount(candidates));
+  }
+
+  /// The candidates go in turns, the last of them first; ranks are turned by as many as that leaves over.
+  Sweep sweep(std::uint32_t set, std::uint64_t fills, WayMask candidates) noexcept {
+    std::uint8_t* ranks = ranks_of(set);
+    const auto turn = static_cast<std::uint32_t>(fills % min_sweep(candidates));
+    return candidates == all_ways_ ? turn_all(ranks, turn) : turn_some(ranks, turn, candidates);
+  }
+
+ private:
+  std::uint8_t* ranks_of(std::uint32_t set) noexcept { return &ranks_[std::size_t{set} * row_ways_]; }
+
+  Sweep turn_all(std::uint8_t* ranks, std::uint32_t turn) const noexcept {
+    Sweep swept;
+    swept.replaced = all_ways_;
+    for (std::uint32_t way = 0; way < ways_; ++way) {
+      const std::uint32_t rank = ranks[way] + turn;
+      swept.age[way] = rank < ways_ ? rank : rank - ways_;
+      ranks[way] = static_cast<std::uint8_t>(swept.age[way]);
+    }
+    return swept;
+  }
+
+  /// The others keep their order and come after the candidates.
+  Sweep turn_some(std::uint8_t* ranks, std::uint32_t turn, WayMask candidates) const noexcept {
+    std::array<std::uint8_t, max_llc_ways> way_at{};  // by rank
+    for (std::uint32_t way = 0; way < ways_; ++way) {
+      way_at[ranks[way]] = static_cast<std::uint8_t>(way);
+    }
+    const std::uint32_t count = min_sweep(candidates);
+    Sweep swept;
+    swept.replaced = candidates;
+    std::uint32_t next_rank = turn;
+    std::uint32_t next_other_rank = count;
+    for (std::uint32_t rank = 0; rank < ways_; ++rank) {
+      const std::uint32_t way = way_at[rank];
+      if ((candidates >> way & 1U) != 0) {
+        swept.age[way] = next_rank;
+        ranks[way] = static_cast<std::uint8_t>(next_rank);
+        next_rank = next_rank + 1 == count ? 0 : next_rank + 1;
+      } else {
+        ranks[way] = static_cast<std::uint8_t>(next_other_rank++);
+      }
+    }
+    return swept;
+  }
+
+  void make_first(std::uint8_t* ranks, std::uint32_t way) const noexcept {
+    const std::uint8_t old_rank = ranks[way];
+    for (std::uint32_t block = 0; block < row_ways_; block += way_block) {
+      for (std::uint32_t i = block; i < block + way_block; ++i) {
+        ranks[i] = static_cast<std::uint8_t>(ranks[i] + (ranks[i] < old_rank ? 1 : 0));
+      }
+    }
+    ranks[way] = 0;
+  }
+
+  std::uint32_t last_of(const std::uint8_t* ranks) const noexcept {
+    const auto last_rank = static_cast<std::uint8_t>(ways_ - 1);
+    std::uint8_t last = 0;
+    for (std::uint32_t block = 0; block < row_ways_; block += way_block) {
+      for (std::uint32_t i = block; i < block + way_block; ++i) {
+        last |= ranks[i] == last_rank ? static_cast<std::uint8_t>(i) : std::uint8_t{0};
+      }
+    }
+    return last;
+  }
+
+  static std::uint32_t last_of(const std::uint8_t* ranks, WayMask candidates) noexcept {
+    auto last = static_cast<std::uint32_t>(std::countr_zero(candidates));
+    for (WayMask rest = candidates & (candidates - 1); rest != 0; rest &= rest - 1) {
+      const auto way = static_cast<std::uint32_t>(std::countr_zero(rest));
+      last = ranks[way] > ranks[last] ? way : last;
+    }
+    return last;
+  }
+
+  WayMask all_ways_;
+  std::uint32_t ways_;
+  std::uint32_t row_ways_;
+  std::vector<std::uint8_t> ranks_;
+};
+
+}  // namespace dsasim
