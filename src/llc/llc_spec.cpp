@@ -107,7 +107,7 @@ LlcSpec parse_llc(std::string_view text) {
                   spec.line_bytes, spec.sector_bytes, spec.seed));
   set_parameters(text.substr(bytes.size()), config);
   const auto number = [&](std::string_view key) {
-    return static_cast<std::uint32_t>(config.integer(key, 1, ~std::uint32_t{0}));
+    return static_cast<std::uint32_t>(config.integer(key, 0, ~std::uint32_t{0}));
   };
   spec.ways = number("ways");
   spec.line_bytes = number("line_bytes");
