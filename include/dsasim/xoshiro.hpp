@@ -12,10 +12,8 @@ class SplitMix64 {
  public:
   explicit SplitMix64(std::uint64_t seed) noexcept : state_(seed) {}
 
-  /// What the call of next() after `calls` of them returns, for draws that are not made in order.
-  static std::uint64_t after(std::uint64_t seed, std::uint64_t calls) noexcept {
-    return SplitMix64(seed + calls * increment).next();
-  }
+  /// The same as so many calls of next(). 0 - n goes n calls back.
+  void skip(std::uint64_t calls) noexcept { state_ += calls * increment; }
 
   std::uint64_t next() noexcept {
     state_ += increment;

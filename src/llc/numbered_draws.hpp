@@ -11,15 +11,24 @@
 
 namespace dsasim {
 
-/// Ways drawn at random. Draw j in set s is the j-th number of a SplitMix64 of that set, whatever was drawn before: so
-/// the outcome of a long run of draws is known from its end. (A way's chance differs from the others' by at most
-/// 2^-27.)
+/// Ways drawn at random. Draw j in set s is the j-th number of a generator of that set, which is seeded with the s-th
+/// number of another, whatever came of the draws before: so the outcome of a long run of draws is known from its end.
+/// (A way's chance differs from the others' by at most 2^-27.)
 class NumberedDraws {
  public:
-  NumberedDraws(std::uint32_t sets, std::uint64_t seed) : seed_(seed), drawn_(sets, 0) {}
+  NumberedDraws(std::uint32_t sets, std::uint64_t seed) {
+    SplitMix64 seeds(seed);
+    generators_.reserve(sets);
+    for (std::uint32_t set = 0; set < sets; ++set) {
+      generators_.emplace_back(seeds.next());
+    }
+  }
 
   std::uint32_t draw(std::uint32_t set, WayMask candidates) noexcept {
-    std::uint32_t place = place_of(seed_of(set), drawn_[set]++, static_cast<std::uint32_t>(std::popcount(candidates)));
+    std::uint32_t place = place_of(generators_[set].next(), static_cast<std::uint32_t>(std::popcount(candidates)));
+    if ((candidates & (candidates + 1)) == 0) {  // the first ways
+      return place;
+    }
     for (; place > 0; --place) {
       candidates &= candidates - 1;
     }
@@ -33,28 +42,25 @@ class NumberedDraws {
     for (WayMask rest = candidates; rest != 0; rest &= rest - 1) {
       ways[count++] = static_cast<std::uint8_t>(std::countr_zero(rest));
     }
-    const std::uint64_t seed = seed_of(set);
-    drawn_[set] += draws;
+    generators_[set].skip(draws);
     Sweep swept;
     for (std::uint32_t age = 0; age < draws && swept.replaced != candidates; ++age) {
-      const std::uint32_t way = ways[place_of(seed, drawn_[set] - 1 - age, count)];
-      if ((swept.replaced >> way & 1U) == 0) {
-        swept.replaced |= 1U << way;
-        swept.age[way] = age;
-      }
+      SplitMix64 earlier = generators_[set];
+      earlier.skip(~std::uint64_t{age});  // 0 - (age + 1)
+      const std::uint32_t way = ways[place_of(earlier.next(), count)];
+      const bool later_too = (swept.replaced >> way & 1U) != 0;
+      swept.age[way] = later_too ? swept.age[way] : age;
+      swept.replaced |= 1U << way;
     }
     return swept;
   }
 
  private:
-  std::uint64_t seed_of(std::uint32_t set) const noexcept { return SplitMix64::after(seed_, set); }
-
-  static std::uint32_t place_of(std::uint64_t seed, std::uint64_t number, std::uint32_t count) noexcept {
-    return static_cast<std::uint32_t>((SplitMix64::after(seed, number) >> 32U) * count >> 32U);
+  static std::uint32_t place_of(std::uint64_t drawn, std::uint32_t count) noexcept {
+    return static_cast<std::uint32_t>((drawn >> 32U) * count >> 32U);
   }
 
-  std::uint64_t seed_;
-  std::vector<std::uint64_t> drawn_;
+  std::vector<SplitMix64> generators_;
 };
 
 }  // namespace dsasim

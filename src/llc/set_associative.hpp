@@ -5,6 +5,7 @@
 #include "llc/modulo.hpp"
 #include "llc/numbered_draws.hpp"
 #include "llc/set_policy.hpp"
+#include "llc/way_bytes.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -28,6 +29,7 @@ class SetAssociative final : public Llc {
         marked_quota_(marked_quota),
         policy_(shape_),
         lines_(std::size_t{sets} * row_ways_, no_line),
+        tags_(lines_.size(), 0),
         sectors_(lines_.size(), 0),
         filled_ways_(sets, 0),
         marked_(sets, 0),
@@ -59,7 +61,7 @@ class SetAssociative final : public Llc {
 
  private:
   static constexpr std::uint64_t no_line = ~std::uint64_t{0};
-  static constexpr std::uint32_t no_way = max_llc_ways;
+  static constexpr std::uint32_t no_way = max_llc_ways;  ///< std::countr_zero of no way
 
   struct Range {
     std::uint64_t first_byte;
@@ -114,13 +116,18 @@ class SetAssociative final : public Llc {
     return present;
   }
 
+  /// A byte by which nearly all lines of a set differ: one access finds the few ways that are worth a closer look.
+  static std::uint8_t tag_of(std::uint64_t line) noexcept {
+    return static_cast<std::uint8_t>(line * 0x9E3779B97F4A7C15U >> 56U);
+  }
+
   std::uint32_t way_of(std::uint32_t set, std::uint64_t line) const noexcept {
-    const std::uint64_t* lines = &lines_[row_of(set)];
-    WayMask found = 0;
-    for (std::uint32_t way = 0; way < shape_.ways; ++way) {
-      found |= static_cast<WayMask>(lines[way] == line ? 1 : 0) << way;
+    const std::size_t row = row_of(set);
+    WayMask alike = ways_equal(&tags_[row], row_ways_, tag_of(line));
+    while (alike != 0 && lines_[row + static_cast<std::uint32_t>(std::countr_zero(alike))] != line) {
+      alike &= alike - 1;
     }
-    return found == 0 ? no_way : static_cast<std::uint32_t>(std::countr_zero(found));
+    return static_cast<std::uint32_t>(std::countr_zero(alike));
   }
 
   std::uint32_t marked_count(std::uint32_t set) const noexcept {
@@ -144,6 +151,7 @@ class SetAssociative final : public Llc {
 
   void fill(std::uint32_t set, std::uint32_t way, std::uint64_t line, SectorMask sectors) noexcept {
     lines_[row_of(set) + way] = line;
+    tags_[row_of(set) + way] = tag_of(line);
     sectors_[row_of(set) + way] = sectors;
     policy_.on_fill(set, way);
   }
@@ -180,8 +188,10 @@ class SetAssociative final : public Llc {
     const std::uint64_t* lines = &lines_[row_of(set)];
     const std::uint64_t length = last_line - first_line;
     WayMask found = 0;
-    for (std::uint32_t way = 0; way < shape_.ways; ++way) {
-      found |= static_cast<WayMask>(lines[way] - first_line <= length ? 1 : 0) << way;
+    for (std::size_t block = 0; block < row_ways_; block += way_block) {
+      for (std::size_t i = 0; i < way_block; ++i) {
+        found |= static_cast<WayMask>(lines[block + i] - first_line <= length ? 1 : 0) << (block + i);
+      }
     }
     return found;
   }
@@ -211,12 +221,14 @@ class SetAssociative final : public Llc {
   void write(std::uint32_t set, const Sweep& swept, std::uint64_t last_line, std::uint64_t first_line,
              const Range& range) noexcept {
     std::uint64_t* lines = &lines_[row_of(set)];
+    std::uint8_t* tags = &tags_[row_of(set)];
     SectorMask* sectors = &sectors_[row_of(set)];
     const bool at_an_end =
         geometry_.line_of(range.first_byte) == first_line || geometry_.line_of(range.last_byte) == last_line;
     for (WayMask rest = swept.replaced; rest != 0; rest &= rest - 1) {
       const auto way = static_cast<std::uint32_t>(std::countr_zero(rest));
       lines[way] = last_line - std::uint64_t{swept.age[way]} * shape_.sets;
+      tags[way] = tag_of(lines[way]);
       sectors[way] =
           at_an_end ? geometry_.sectors_in(lines[way], range.first_byte, range.last_byte) : geometry_.all_sectors();
     }
@@ -229,6 +241,7 @@ class SetAssociative final : public Llc {
   std::uint32_t marked_quota_;
   Policy policy_;
   std::vector<std::uint64_t> lines_;  ///< row_ways_ a set; no_line if empty
+  std::vector<std::uint8_t> tags_;    ///< tag_of the same line
   std::vector<SectorMask> sectors_;   ///< present, of the same line
   std::vector<std::uint8_t> filled_ways_;
   std::vector<WayMask> marked_;

@@ -10,14 +10,14 @@ namespace dsasim {
 using WayMask = std::uint32_t;
 inline constexpr std::uint32_t max_llc_ways = 32;
 
-/// Arrays over ways have rows of a multiple of this, so that the loops over a set have a fixed length inside and become
+/// Arrays over ways have rows of a multiple of this: loops over a set then have a fixed length inside, and become
 /// vector instructions.
 inline constexpr std::uint32_t way_block = 16;
 
 /// What a run of fills left behind: the ways that were replaced, and for each how many fills ago, 0 for the last.
 struct Sweep {
   WayMask replaced = 0;
-  std::array<std::uint32_t, max_llc_ways> age;  ///< of the ways in `replaced`; the others hold nothing of meaning
+  std::array<std::uint32_t, max_llc_ways> age{};  ///< of the ways in `replaced`
 };
 
 /// The shape of a cache, for a policy's arrays.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "llc/set_policy.hpp"
+#include "llc/way_bytes.hpp"
 
 #include <array>
 #include <bit>
@@ -17,6 +18,7 @@ class LruSets {
       : all_ways_(shape.all_ways()),
         ways_(shape.ways),
         row_ways_(shape.row_ways()),
+        last_rank_(static_cast<std::uint8_t>(shape.ways - 1)),
         ranks_(std::size_t{shape.sets} * row_ways_) {
     for (std::size_t i = 0; i < ranks_.size(); ++i) {
       ranks_[i] = static_cast<std::uint8_t>(i % row_ways_);
@@ -28,7 +30,9 @@ class LruSets {
 
   std::uint32_t victim(std::uint32_t set, WayMask candidates) noexcept {
     const std::uint8_t* ranks = ranks_of(set);
-    return candidates == all_ways_ ? last_of(ranks) : last_of(ranks, candidates);
+    return candidates == all_ways_
+               ? static_cast<std::uint32_t>(std::countr_zero(ways_equal(ranks, row_ways_, last_rank_)))
+               : last_of(ranks, candidates);
   }
 
   std::uint32_t min_sweep(WayMask candidates) const noexcept {
@@ -82,23 +86,13 @@ class LruSets {
 
   void make_first(std::uint8_t* ranks, std::uint32_t way) const noexcept {
     const std::uint8_t old_rank = ranks[way];
-    for (std::uint32_t block = 0; block < row_ways_; block += way_block) {
-      for (std::uint32_t i = block; i < block + way_block; ++i) {
-        ranks[i] = static_cast<std::uint8_t>(ranks[i] + (ranks[i] < old_rank ? 1 : 0));
+    for (std::size_t block = 0; block < row_ways_; block += way_block) {
+      std::uint8_t* const some = ranks + block;
+      for (std::size_t i = 0; i < way_block; ++i) {
+        some[i] = static_cast<std::uint8_t>(some[i] + (some[i] < old_rank ? 1 : 0));
       }
     }
     ranks[way] = 0;
-  }
-
-  std::uint32_t last_of(const std::uint8_t* ranks) const noexcept {
-    const auto last_rank = static_cast<std::uint8_t>(ways_ - 1);
-    std::uint8_t last = 0;
-    for (std::uint32_t block = 0; block < row_ways_; block += way_block) {
-      for (std::uint32_t i = block; i < block + way_block; ++i) {
-        last |= ranks[i] == last_rank ? static_cast<std::uint8_t>(i) : std::uint8_t{0};
-      }
-    }
-    return last;
   }
 
   static std::uint32_t last_of(const std::uint8_t* ranks, WayMask candidates) noexcept {
@@ -113,6 +107,7 @@ class LruSets {
   WayMask all_ways_;
   std::uint32_t ways_;
   std::uint32_t row_ways_;
+  std::uint8_t last_rank_;
   std::vector<std::uint8_t> ranks_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "llc/set_policy.hpp"
+#include "llc/way_bytes.hpp"
 
 #include <algorithm>
 #include <array>
@@ -24,12 +25,16 @@ class SrripSets {
 
   std::uint32_t victim(std::uint32_t set, WayMask candidates) noexcept {
     std::uint8_t* intervals = intervals_of(set);
-    std::uint32_t first = first_largest(intervals, candidates);
-    if (const auto raise = static_cast<std::uint8_t>(distant - intervals[first]); raise != 0) {
-      for_each(candidates,
-               [&](std::uint32_t way) { intervals[way] = static_cast<std::uint8_t>(intervals[way] + raise); });
+    std::uint8_t largest = distant;
+    WayMask found = 0;
+    for (; (found = ways_equal(intervals, row_ways_, largest) & candidates) == 0; --largest) {
     }
-    return first;
+    if (largest != distant) {
+      for_each(candidates, [&](std::uint32_t way) {
+        intervals[way] = static_cast<std::uint8_t>(intervals[way] + (distant - largest));
+      });
+    }
+    return static_cast<std::uint32_t>(std::countr_zero(found));
   }
 
   /// Every candidate has been replaced in a whole round: transient_fills and one round more.
@@ -73,13 +78,6 @@ class SrripSets {
   }
 
   std::uint8_t* intervals_of(std::uint32_t set) noexcept { return &intervals_[std::size_t{set} * row_ways_]; }
-
-  static std::uint32_t first_largest(const std::uint8_t* intervals, WayMask candidates) noexcept {
-    auto first = static_cast<std::uint32_t>(std::countr_zero(candidates));
-    for_each(candidates & (candidates - 1),
-             [&](std::uint32_t way) { first = intervals[way] > intervals[first] ? way : first; });
-    return first;
-  }
 
   std::uint32_t row_ways_;
   std::vector<std::uint8_t> intervals_;
