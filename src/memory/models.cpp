@@ -1,5 +1,6 @@
 #include "dsasim/error.hpp"
 #include "dsasim/memory/memory_model.hpp"
+#include "memory/hbm/hbm_memory.hpp"
 #include "memory/serial.hpp"
 
 #include <fmt/ranges.h>
@@ -20,12 +21,21 @@ std::unique_ptr<MemoryModel> make_serial(const MemorySpec& spec, ConfigObject& /
   return std::make_unique<SerialMemory>(spec.miss_ns);
 }
 
+std::unique_ptr<MemoryModel> make_hbm(const MemorySpec& /*spec*/, ConfigObject& config) {
+  return std::make_unique<HbmMemory>(DramConfig::read(config));
+}
+
 constexpr std::array models = {
     MemoryDescription{.name = "serial",
                       .sentence = "Every missed page costs --miss-ns (200), one after the other: an upper bound.",
                       .source = "N. Levy, arXiv 2603.13430, Table 4",
                       .default_config = "",
                       .make = make_serial},
+    MemoryDescription{.name = "hbm",
+                      .sentence = "Banks, rows, queues and refresh of HBM, from the addresses of the missed lines.",
+                      .source = "JEDEC JESD235, JESD238; compared with DRAMsim3 and Ramulator 2.1 (docs/memory-hbm.md)",
+                      .default_config = "hbm3",
+                      .make = make_hbm},
 };
 
 const MemoryDescription* find_model(std::string_view name) {

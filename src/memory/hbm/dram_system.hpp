@@ -1,0 +1,43 @@
+#pragma once
+
+#include "memory/hbm/address_map.hpp"
+#include "memory/hbm/dram_channel.hpp"
+#include "memory/hbm/dram_config.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace dsasim {
+
+/// All channels of a memory, and how lines are injected into them.
+class DramSystem {
+ public:
+  /// Throws ConfigError for a mapping that does not fit the shape.
+  explicit DramSystem(const DramConfig& config);
+  DramSystem(const DramSystem&) = delete;
+  DramSystem& operator=(const DramSystem&) = delete;
+
+  const DramConfig& config() const noexcept { return config_; }
+
+  /// Reads the lines of these byte addresses, in this order. All banks are closed at the start, refreshes are at their
+  /// phase: no run depends on those before it.
+  DramCounts run(std::span<const std::uint64_t> addresses);
+
+  double ns(double clocks) const noexcept { return clocks * static_cast<double>(config_.clock_ps) / 1000; }
+  double mean_latency_ns(const DramCounts& counts) const noexcept;
+  double gb_s(const DramCounts& counts) const noexcept;
+
+ private:
+  void run_in_order(std::span<const std::uint64_t> addresses);
+  void run_free(std::span<const std::uint64_t> addresses);
+  void run_serial(std::span<const std::uint64_t> addresses);
+  std::span<const std::uint64_t> sorted_by_bank(std::span<const std::uint64_t> addresses);
+
+  DramConfig config_;
+  AddressMap map_;
+  std::vector<DramChannel> channels_;
+  std::vector<std::uint64_t> sorted_;
+};
+
+}  // namespace dsasim

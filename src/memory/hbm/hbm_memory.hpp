@@ -1,0 +1,25 @@
+#pragma once
+
+#include "dsasim/memory/memory_model.hpp"
+#include "memory/hbm/dram_system.hpp"
+
+namespace dsasim {
+
+/// A gather takes until the last of its lines has come from a bank-level memory: docs/memory-hbm.md.
+class HbmMemory final : public MemoryModel {
+ public:
+  explicit HbmMemory(const DramConfig& config) : system_(config) {}
+  MemoryNeeds needs() const noexcept override { return {.row_bytes = true, .lines = true}; }
+  double gather_ns(const Gather& gather) override {
+    if (gather.lines.empty()) {
+      return 0;
+    }
+    const DramCounts counts = system_.run(gather.lines);
+    return system_.config().overhead_ns + system_.ns(static_cast<double>(counts.last_return));
+  }
+
+ private:
+  DramSystem system_;
+};
+
+}  // namespace dsasim
