@@ -1,5 +1,6 @@
 // dsasim_dram CONFIG[,key=value...] STREAM...: reads streams of 64-byte lines through the memory model `hbm` and prints
-// bandwidth, mean latency from injection to return, and how fast the model itself was. STREAM is a file of
+// bandwidth, mean latency from injection to return, and how many
+// million lines a second the model itself reads (of processor time). STREAM is a file of
 // little-endian 64-bit byte addresses, as `zstd -d` makes it of those in tests/memory/data/, or `seq:N`: N lines that
 // follow each other from 0x10000000.
 
@@ -11,8 +12,8 @@
 
 #include <array>
 #include <charconv>
-#include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <exception>
 #include <fstream>
 #include <string>
@@ -78,9 +79,9 @@ DramConfig read_config(const MemorySpec& spec) {
 
 void run(DramSystem& memory, const std::string& name) {
   const std::vector<std::uint64_t> addresses = read_stream(name);
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   const DramCounts counts = memory.run(addresses);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   fmt::print("{:<32} {:>9} {:>9} {:>8.1f} {:>8.1f} {:>8} {:>8} {:>7} {:>7.2f}\n", name, counts.lines,
              counts.last_return, memory.gb_s(counts), memory.mean_latency_ns(counts), counts.row_hits, counts.activates,
              counts.refreshes, static_cast<double>(counts.lines) / seconds / 1e6);

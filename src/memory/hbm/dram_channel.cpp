@@ -41,13 +41,23 @@ void DramCounts::add(const DramCounts& other) noexcept {
 
 DramChannel::DramChannel(const DramConfig& config, std::uint32_t number)
     : config_(&config),
+      timing_(config.timing),
+      ccd_least_(config.shape.ranks > 1 ? std::min(timing_.ccd_s, timing_.ccd_r) : timing_.ccd_s),
       number_(number),
       bursts_(config.shape.bursts_of_line()),
+      queue_depth_(config.queue_depth),
+      transaction_depth_(config.transaction_depth),
+      used_mask_(config.queue == QueueKind::channel ? 0 : most_banks - 1),
       group_shift_(static_cast<std::uint32_t>(std::countr_zero(config.shape.banks))),
+      rank_shift_(static_cast<std::uint32_t>(std::countr_zero(config.shape.banks_of_rank()))),
       pseudo_channel_shift_(static_cast<std::uint32_t>(std::countr_zero(config.shape.banks_of_pseudo_channel()))),
+      fcfs_(config.scheduling == Scheduling::fcfs),
+      round_robin_(config.arbitration == Arbitration::round_robin),
+      leaves_with_activate_(config.entry_until == EntryUntil::activate),
+      merges_(config.merge_reads),
       filter_(config.merge_reads ? filter_size : 0) {
   if (config.refresh != Refresh::none) {
-    refresh_interval_ = config.timing.refi;
+    refresh_interval_ = timing_.refi;
     if (config.refresh == Refresh::per_bank) {
       refresh_interval_ /= config.shape.banks_of_pseudo_channel();
     }
@@ -59,39 +69,41 @@ DramChannel::DramChannel(const DramConfig& config, std::uint32_t number)
 }
 
 void DramChannel::reset() {
-  entries_.clear();
-  free_ = none;
-  waiting_ = {};
-  waiting_count_ = 0;
-  entered_ = outstanding_ = 0;
-  hits_.fill({});
-  others_.fill({});
-  used_.fill(0);
-  std::fill(filter_.begin(), filter_.end(), std::uint8_t{0});
-  open_ = fresh_ = hit_ = other_ = to_precharge_ = 0;
-  bank_read_.fill(long_ago);
-  bank_precharge_.fill(long_ago);
-  bank_activate_.fill(long_ago);
+  next_ = refresh_due_ = first_refresh_;
+  next_precharge_ = next_move_ = never;
+  row_bus_ = 0;
+  open_ = fresh_ = hit_ = other_ = to_precharge_ = wait_ = 0;
+  turn_ = refresh_bank_ = 0;
+  oldest_bank_ = none;
+  draining_ = freed_ = touched_ = false;
+  counts_ = {};
+  const std::uint32_t count = config_->shape.banks_of_pseudo_channel();
+  for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
+    pseudo_channels_[i] = {};
+    pseudo_channels_[i].banks = (~std::uint64_t{0} >> (most_banks - count)) << (i * count);
+    pseudo_channels_[i].activate = long_ago;
+    pseudo_channels_[i].last_activates.fill(long_ago);
+  }
+  rank_read_.fill(long_ago);
   group_read_.fill(long_ago);
   group_activate_.fill(long_ago);
-  activate_allowed_.fill(long_ago);
-  last_activates_.fill({long_ago, long_ago, long_ago, long_ago});
-  last_activate_.fill(0);
-  row_bus_ = 0;
-  next_read_.fill(never);
-  next_activate_.fill(never);
-  next_precharge_ = next_move_ = never;
-  next_ = refresh_due_ = first_refresh_;
-  turn_ = refresh_bank_ = 0;
-  draining_ = freed_ = touched_ = false;
-  oldest_bank_ = none;
-  counts_ = {};
+  Bank closed;
+  closed.read = closed.precharge = closed.activate = long_ago;
+  banks_.fill(closed);
+  used_.fill(0);
+  entries_.clear();
+  free_ = none;
+  entered_ = outstanding_ = 0;
+  incoming_ = {};
+  waiting_.fill({});
+  waiting_count_ = 0;
+  std::fill(filter_.begin(), filter_.end(), std::uint8_t{0});
 }
 
 // ---- Arrivals ----
 
 bool DramChannel::has_room(std::uint32_t bank) const noexcept {
-  return config_->transaction_depth > 0 ? waiting_count_ < config_->transaction_depth : queue_has_room(bank);
+  return transaction_depth_ > 0 ? waiting_count_ < transaction_depth_ : queue_has_room(bank);
 }
 
 Clock DramChannel::wait_for_room(std::uint32_t bank) {
@@ -106,7 +118,7 @@ Clock DramChannel::wait_for_room(std::uint32_t bank) {
 void DramChannel::arrive(Clock now, const DramAddress& address, std::uint64_t line) {
   assert(has_room(address.bank) && next_ >= now);
   touched_ = true;
-  if (config_->merge_reads) {
+  if (merges_) {
     if (filter_[filter_slot(line)] > 0 && merge(line, address.bank, now)) {
       return;
     }
@@ -114,23 +126,28 @@ void DramChannel::arrive(Clock now, const DramAddress& address, std::uint64_t li
   }
   const std::uint32_t index = take_entry();
   entries_[index] = {.line = line,
+                     .order = entered_++,
                      .injected = now,
                      .reads = 1,
                      .row = address.row,
                      .bank = static_cast<std::uint8_t>(address.bank),
                      .bursts_left = static_cast<std::uint8_t>(bursts_)};
-  push(waiting_, index);
-  ++waiting_count_;
   ++outstanding_;
-  if (config_->transaction_depth == 0) {
+  if (transaction_depth_ == 0) {
     used(address.bank) += bursts_;
+    push(incoming_, index);
+  } else {
+    push(waiting_[address.bank], index);
+    wait_ |= bit(address.bank);
+    ++waiting_count_;
   }
   next_move_ = std::min(next_move_, now);
   next_ = std::min(next_, now);
 }
 
 bool DramChannel::merge(std::uint64_t line, std::uint32_t bank, Clock now) {
-  return merge_into(waiting_, line, now) || merge_into(hits_[bank], line, now) || merge_into(others_[bank], line, now);
+  return merge_into(incoming_, line, now) || merge_into(waiting_[bank], line, now) ||
+         merge_into(banks_[bank].hits, line, now) || merge_into(banks_[bank].others, line, now);
 }
 
 bool DramChannel::merge_into(const List& list, std::uint64_t line, Clock now) {
@@ -158,14 +175,20 @@ void DramChannel::play(Clock now) {
   if (now >= refresh_due_) {
     refresh(now);
   }
-  find_oldest(now);
+  if (fcfs_) {
+    find_oldest(now);
+  }
   give_read(now);
   if (row_bus_ <= now && !draining_) {
-    find_oldest(now);
+    if (fcfs_) {
+      find_oldest(now);
+    }
     give_row_command(now);
   }
-  if (waiting_.head != none && (freed_ || next_move_ <= now)) {
-    move_waiting(now);
+  if (incoming_.head != none) {
+    move_all();
+  } else if (wait_ != 0 && (freed_ || next_move_ <= now)) {
+    move_one(now);
   }
   plan(now);
 }
@@ -173,97 +196,81 @@ void DramChannel::play(Clock now) {
 void DramChannel::plan(Clock now) {
   Clock row = next_precharge_;
   Clock next = std::min(next_move_, refresh_due_);
-  for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
-    next = std::min(next, next_read_[i]);
-    row = std::min(row, std::max(next_activate_[i], activate_allowed_[i]));
+  for (const PseudoChannel& channel : pseudo_channels()) {
+    next = std::min(next, channel.next_read);
+    row = std::min(row, std::max(channel.next_activate, channel.activate));
   }
   next_ = std::max(now + 1, std::min(next, std::max(row, row_bus_)));
 }
 
-std::uint64_t DramChannel::rank(std::uint32_t bank, std::uint64_t order) const noexcept {
-  if (config_->arbitration == Arbitration::round_robin) {
-    return (bank - turn_ - 1) & (config_->shape.banks_of_channel() - 1);
+template <class ReadyAt, class OrderOf>
+DramChannel::Found DramChannel::search(std::uint64_t banks, Clock now, ReadyAt ready_at, OrderOf order_of) const {
+  Found found;
+  for (; banks != 0; banks &= banks - 1) {
+    const auto bank = static_cast<std::uint32_t>(std::countr_zero(banks));
+    const Clock ready_clock = ready_at(bank);
+    const bool ready = ready_clock <= now;
+    const std::uint64_t rank = ready ? order_of(bank) : ~std::uint64_t{0};
+    found.later = std::min(found.later, ready ? never : ready_clock);
+    found.ready += ready ? 1 : 0;
+    const bool better = rank < found.rank;
+    found.rank = better ? rank : found.rank;
+    found.bank = better ? bank : found.bank;
   }
-  return order;
+  return found;
 }
 
-std::uint64_t DramChannel::banks_of(std::uint32_t pseudo_channel) const noexcept {
-  const std::uint32_t count = config_->shape.banks_of_pseudo_channel();
-  return (~std::uint64_t{0} >> (most_banks - count)) << (pseudo_channel * count);
-}
-
-template <class ReadyAt>
-void DramChannel::search(std::uint64_t banks, Clock now, const PerBank<std::uint64_t>& order, ReadyAt ready_at,
-                         Found& found) const {
-  for_each_bank(banks, [&](std::uint32_t bank) {
-    const Clock ready = ready_at(bank);
-    if (ready > now) {
-      found.later = std::min(found.later, ready);
-      return;
-    }
-    ++found.ready;
-    const std::uint64_t rank_here = rank(bank, order[bank]);
-    if (rank_here < found.rank) {
-      found.rank = rank_here;
-      found.bank = bank;
-    }
-  });
-}
-
+/// Finds the entry that is served next; whatever it needs is looked for from now on.
 void DramChannel::find_oldest(Clock now) {
-  if (config_->scheduling != Scheduling::fcfs || oldest_bank_ != none) {
+  if (oldest_bank_ != none) {
     return;
   }
   oldest_ = ~std::uint64_t{0};
-  const auto consider = [&](const PerBank<std::uint64_t>& order) {
-    return [&](std::uint32_t bank) {
-      if (order[bank] < oldest_) {
-        oldest_ = order[bank];
-        oldest_bank_ = bank;
-      }
-    };
+  const auto consider = [this](std::uint32_t bank, std::uint64_t order) {
+    if (order < oldest_) {
+      oldest_ = order;
+      oldest_bank_ = bank;
+    }
   };
-  for_each_bank(hit_, consider(hit_order_));
-  for_each_bank(other_, consider(other_order_));
-  next_read_.fill(now);
-  next_activate_.fill(now);
+  for_each_bank(hit_, [&](std::uint32_t bank) { consider(bank, banks_[bank].hit_order); });
+  for_each_bank(other_, [&](std::uint32_t bank) { consider(bank, banks_[bank].other_order); });
+  for (PseudoChannel& channel : pseudo_channels()) {
+    channel.next_read = channel.next_activate = now;
+  }
   next_precharge_ = now;
 }
 
 // ---- Commands ----
 
 void DramChannel::give_read(Clock now) {
-  // Rows opened for a request that has left the queue are read first.
-  const bool fresh_first = config_->entry_until == EntryUntil::activate;
   std::uint64_t allowed = draining_ ? hit_ & fresh_ : hit_;
-  if (config_->scheduling == Scheduling::fcfs) {
-    const bool hits = oldest_bank_ != none && (hit_ & bit(oldest_bank_)) != 0 && hit_order_[oldest_bank_] == oldest_;
-    allowed = hits ? allowed & bit(oldest_bank_) : 0;
+  if (fcfs_) {
+    const bool hit =
+        oldest_bank_ != none && (hit_ & bit(oldest_bank_)) != 0 && banks_[oldest_bank_].hit_order == oldest_;
+    allowed = hit ? allowed & bit(oldest_bank_) : 0;
   }
+  // Rows opened for a request that has left the queue are read first.
+  const std::uint64_t first = leaves_with_activate_ ? fresh_ : ~std::uint64_t{0};
+  const auto ready_at = [this](std::uint32_t bank) {
+    return std::max(std::max(banks_[bank].read, group_read_[group_of(bank)]), rank_read_[rank_of(bank)]);
+  };
+  const auto later_if_not_first = [first](std::uint32_t bank) { return (~first >> bank & 1U) << 63U; };
   Found best;
-  bool best_fresh = false;
-  for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
-    if (next_read_[i] > now) {
+  for (PseudoChannel& channel : pseudo_channels()) {
+    if (channel.next_read > now) {
       continue;
     }
-    const auto ready_at = [this](std::uint32_t bank) {
-      return std::max(bank_read_[bank], group_read_[group_of(bank)]);
-    };
-    const std::uint64_t here = allowed & banks_of(i);
-    Found found;
-    bool fresh = false;
-    if (fresh_first && (here & fresh_) != 0) {
-      search(here & fresh_, now, hit_order_, ready_at, found);
-      fresh = found.bank != none;
-    }
-    if (!fresh) {
-      search(fresh_first ? here & ~fresh_ : here, now, hit_order_, ready_at, found);
-    }
+    const std::uint64_t banks = allowed & channel.banks;
+    const Found found =
+        round_robin_
+            ? search(banks, now, ready_at,
+                     [&](std::uint32_t bank) { return later_if_not_first(bank) + ((bank - turn_ - 1) % most_banks); })
+            : search(banks, now, ready_at,
+                     [&](std::uint32_t bank) { return later_if_not_first(bank) + banks_[bank].hit_order; });
     if (found.bank == none) {
-      next_read_[i] = found.later;
-    } else if (best.bank == none || fresh > best_fresh || (fresh == best_fresh && found.rank < best.rank)) {
+      channel.next_read = found.later;
+    } else if (found.rank < best.rank) {
       best = found;
-      best_fresh = fresh;
     }
   }
   if (best.bank != none) {
@@ -271,153 +278,160 @@ void DramChannel::give_read(Clock now) {
   }
 }
 
-void DramChannel::read(std::uint32_t bank, Clock now) {
-  const DramTiming& timing = config_->timing;
-  const std::uint32_t group = group_of(bank);
-  const std::uint32_t channel = pseudo_channel_of(bank);
-  const std::uint32_t ranks = config_->shape.ranks;
-  const std::uint32_t groups = config_->shape.bank_groups;
-  for (std::uint32_t rank = channel * ranks; rank < (channel + 1) * ranks; ++rank) {
-    const Clock other = now + (rank == group / groups ? timing.ccd_s : timing.ccd_r);
-    for (std::uint32_t i = rank * groups; i < (rank + 1) * groups; ++i) {
-      group_read_[i] = std::max(group_read_[i], other);
-    }
-  }
-  group_read_[group] = std::max(group_read_[group], now + timing.ccd_l);
-  next_read_[channel] = now + (ranks > 1 ? std::min(timing.ccd_s, timing.ccd_r) : timing.ccd_s);
-  bank_precharge_[bank] = std::max(bank_precharge_[bank], now + timing.rtp);
-  ++row_reads_[bank];
+void DramChannel::read(std::uint32_t index, Clock now) {
+  Bank& bank = banks_[index];
+  hold_reads(index, now);
+  bank.precharge = std::max(bank.precharge, now + timing_.rtp);
+  ++bank.row_reads;
   ++counts_.read_commands;
-  turn_ = bank;
-
-  Entry& entry = entries_[hits_[bank].head];
-  const bool left_with_activate = config_->entry_until == EntryUntil::activate && (fresh_ & bit(bank)) != 0;
-  if (!left_with_activate) {
-    --used(bank);
+  turn_ = index;
+  if (!leaves_with_activate_ || (fresh_ & bit(index)) == 0) {
+    --used(index);
     freed_ = true;
   }
-  fresh_ &= ~bit(bank);
-  if (--entry.bursts_left == 0) {
-    const Clock returned = now + timing.cl + timing.burst;
-    counts_.lines += entry.reads;
-    counts_.latency_clocks += static_cast<std::uint64_t>(entry.reads * returned - entry.injected);
-    counts_.last_return = std::max(counts_.last_return, returned);
-    counts_.row_hits += entry.reads - (entry.opened_row ? 1 : 0);
-    if (config_->merge_reads) {
-      --filter_[filter_slot(entry.line)];
-    }
-    const std::uint32_t index = pop(hits_[bank]);
-    entries_[index].next = free_;
-    free_ = index;
-    --outstanding_;
-    oldest_bank_ = none;
+  fresh_ &= ~bit(index);
+  if (--entries_[bank.hits.head].bursts_left == 0) {
+    complete(bank, now);
   }
-  if (config_->page_policy == PagePolicy::closed && hits_[bank].head == none) {
+  if (config_->page_policy == PagePolicy::closed && bank.hits.head == none) {
     // Auto-precharge: it needs no command of its own.
-    bank_activate_[bank] = std::max(bank_activate_[bank], bank_precharge_[bank] + timing.rp);
-    close(bank);
+    bank.activate = std::max(bank.activate, bank.precharge + timing_.rp);
+    close(index);
     ++counts_.precharges;
   }
-  update(bank);
+  update(index);
+}
+
+/// When the other banks of the pseudo-channel may be read.
+void DramChannel::hold_reads(std::uint32_t bank, Clock now) {
+  const std::uint32_t group = group_of(bank);
+  const std::uint32_t rank = rank_of(bank);
+  PseudoChannel& channel = pseudo_channels_[pseudo_channel_of(bank)];
+  const std::uint32_t ranks = config_->shape.ranks;
+  const std::uint32_t first = pseudo_channel_of(bank) * ranks;
+  for (std::uint32_t i = first; i < first + ranks; ++i) {
+    rank_read_[i] = std::max(rank_read_[i], now + (i == rank ? timing_.ccd_s : timing_.ccd_r));
+  }
+  group_read_[group] = now + timing_.ccd_l;
+  channel.next_read = now + ccd_least_;
+}
+
+void DramChannel::complete(Bank& bank, Clock now) {
+  const std::uint32_t index = pop(bank.hits);
+  Entry& entry = entries_[index];
+  const Clock returned = now + timing_.cl + timing_.burst;
+  counts_.lines += entry.reads;
+  counts_.latency_clocks += static_cast<std::uint64_t>(entry.reads * returned - entry.injected);
+  counts_.last_return = returned;
+  counts_.row_hits += entry.reads - (entry.opened_row ? 1 : 0);
+  if (merges_) {
+    --filter_[filter_slot(entry.line)];
+  }
+  entry.next = free_;
+  free_ = index;
+  --outstanding_;
+  oldest_bank_ = none;
 }
 
 void DramChannel::give_row_command(Clock now) {
-  const bool fcfs = config_->scheduling == Scheduling::fcfs;
   std::uint64_t allowed = other_;
-  if (fcfs) {
+  if (fcfs_) {
     const bool other =
-        oldest_bank_ != none && (other_ & bit(oldest_bank_)) != 0 && other_order_[oldest_bank_] == oldest_;
+        oldest_bank_ != none && (other_ & bit(oldest_bank_)) != 0 && banks_[oldest_bank_].other_order == oldest_;
     allowed = other ? bit(oldest_bank_) : 0;
   }
+  const auto find = [&](std::uint64_t banks, auto ready_at) {
+    return round_robin_
+               ? search(banks, now, ready_at,
+                        [this](std::uint32_t bank) -> std::uint64_t { return (bank - turn_ - 1) % most_banks; })
+               : search(banks, now, ready_at, [this](std::uint32_t bank) { return banks_[bank].other_order; });
+  };
   Found to_activate;
-  for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
-    if (std::max(next_activate_[i], activate_allowed_[i]) > now) {
+  for (PseudoChannel& channel : pseudo_channels()) {
+    if (std::max(channel.next_activate, channel.activate) > now) {
       continue;
     }
-    Found found;
-    search(
-        allowed & ~open_ & banks_of(i), now, other_order_,
-        [this](std::uint32_t bank) { return std::max(bank_activate_[bank], group_activate_[group_of(bank)]); }, found);
+    const Found found = find(allowed & ~open_ & channel.banks, [this](std::uint32_t bank) {
+      return std::max(banks_[bank].activate, group_activate_[group_of(bank)]);
+    });
     if (found.bank == none) {
-      next_activate_[i] = found.later;
+      channel.next_activate = found.later;
     } else if (found.rank < to_activate.rank) {
       to_activate = found;
     }
   }
   Found to_precharge;
   if (next_precharge_ <= now) {
-    search(
-        allowed & to_precharge_, now, other_order_, [this](std::uint32_t bank) { return bank_precharge_[bank]; },
-        to_precharge);
-    if (to_precharge.ready <= 1) {
+    to_precharge = find(allowed & to_precharge_, [this](std::uint32_t bank) { return banks_[bank].precharge; });
+    const bool more = to_precharge.ready > 1 || to_activate.rank < to_precharge.rank;
+    if (to_precharge.ready == 0 || !more) {
       next_precharge_ = to_precharge.later;
     }
   }
-  if (to_activate.bank != none && to_activate.rank < to_precharge.rank) {
-    if (to_precharge.bank != none) {
-      next_precharge_ = now;
-    }
+  if (to_activate.rank < to_precharge.rank) {
     activate(to_activate.bank, now);
   } else if (to_precharge.bank != none) {
     precharge(to_precharge.bank, now);
   }
 }
 
-void DramChannel::activate(std::uint32_t bank, Clock now) {
-  const DramTiming& timing = config_->timing;
-  const std::uint32_t channel = pseudo_channel_of(bank);
-  bank_read_[bank] = now + timing.rcd;
-  bank_precharge_[bank] = now + timing.ras;
-  bank_activate_[bank] = now + timing.rc;
-  group_activate_[group_of(bank)] = now + timing.rrd_l;
-  auto& ring = last_activates_[channel];
-  ring[last_activate_[channel]] = now;
-  last_activate_[channel] = (last_activate_[channel] + 1) % 4;
-  activate_allowed_[channel] = std::max(now + timing.rrd_s, ring[last_activate_[channel]] + timing.faw);
-  row_bus_ = now + timing.act_command;
-  turn_ = bank;
+void DramChannel::activate(std::uint32_t index, Clock now) {
+  Bank& bank = banks_[index];
+  bank.read = now + timing_.rcd;
+  bank.precharge = now + timing_.ras;
+  bank.activate = now + timing_.rc;
+  group_activate_[group_of(index)] = now + timing_.rrd_l;
+  PseudoChannel& channel = pseudo_channels_[pseudo_channel_of(index)];
+  channel.last_activates[channel.oldest_activate] = now;
+  channel.oldest_activate = (channel.oldest_activate + 1) % 4;
+  channel.activate = std::max(now + timing_.rrd_s, channel.last_activates[channel.oldest_activate] + timing_.faw);
+  row_bus_ = now + timing_.act_command;
+  turn_ = index;
   ++counts_.activates;
 
-  open_ |= bit(bank);
-  fresh_ |= bit(bank);
-  row_reads_[bank] = 0;
-  row_[bank] = entries_[others_[bank].head].row;
-  entries_[others_[bank].head].opened_row = true;
-  List waiting = others_[bank];
-  others_[bank] = {};
+  open_ |= bit(index);
+  fresh_ |= bit(index);
+  bank.row_reads = 0;
+  bank.row = entries_[bank.others.head].row;
+  entries_[bank.others.head].opened_row = true;
+  List waiting = bank.others;
+  bank.others = {};
   while (waiting.head != none) {
-    const std::uint32_t index = pop(waiting);
-    push(entries_[index].row == row_[bank] ? hits_[bank] : others_[bank], index);
+    const std::uint32_t entry = pop(waiting);
+    push(entries_[entry].row == bank.row ? bank.hits : bank.others, entry);
   }
-  if (config_->entry_until == EntryUntil::activate) {
-    --used(bank);
+  if (leaves_with_activate_) {
+    --used(index);
     freed_ = true;
   }
-  update(bank);
+  update(index);
 }
 
-void DramChannel::precharge(std::uint32_t bank, Clock now) {
-  bank_activate_[bank] = std::max(bank_activate_[bank], now + config_->timing.rp);
+void DramChannel::precharge(std::uint32_t index, Clock now) {
+  Bank& bank = banks_[index];
+  bank.activate = std::max(bank.activate, now + timing_.rp);
   row_bus_ = now + 1;
-  turn_ = bank;
+  turn_ = index;
   ++counts_.precharges;
-  close(bank);
-  update(bank);
+  close(index);
+  update(index);
 }
 
 /// What still wants the row waits with the others again, in its order.
-void DramChannel::close(std::uint32_t bank) {
-  open_ &= ~bit(bank);
-  fresh_ &= ~bit(bank);
-  List& hits = hits_[bank];
-  List& others = others_[bank];
-  List merged;
-  while (hits.head != none || others.head != none) {
-    const bool hit_first =
-        others.head == none || (hits.head != none && entries_[hits.head].order < entries_[others.head].order);
-    push(merged, pop(hit_first ? hits : others));
+void DramChannel::close(std::uint32_t index) {
+  open_ &= ~bit(index);
+  fresh_ &= ~bit(index);
+  Bank& bank = banks_[index];
+  if (bank.hits.head == none) {
+    return;
   }
-  others = merged;
+  List merged;
+  while (bank.hits.head != none || bank.others.head != none) {
+    const bool hit_first = bank.others.head == none || (bank.hits.head != none && entries_[bank.hits.head].order <
+                                                                                      entries_[bank.others.head].order);
+    push(merged, pop(hit_first ? bank.hits : bank.others));
+  }
+  bank.others = merged;
 }
 
 // ---- Refresh ----
@@ -425,7 +439,7 @@ void DramChannel::close(std::uint32_t bank) {
 void DramChannel::refresh(Clock now) {
   if (config_->refresh == Refresh::per_bank) {
     refresh_one_bank(now);
-  } else if (config_->entry_until == EntryUntil::activate && fresh_ != 0) {
+  } else if (leaves_with_activate_ && fresh_ != 0) {
     draining_ = true;
   } else {
     draining_ = false;
@@ -436,18 +450,18 @@ void DramChannel::refresh(Clock now) {
 /// Closes these banks as soon as all can be; returns when they are ready for a refresh.
 Clock DramChannel::close_for_refresh(std::uint64_t banks, Clock now) {
   Clock closing = now;
-  for_each_bank(banks & open_, [&](std::uint32_t bank) { closing = std::max(closing, bank_precharge_[bank]); });
+  for_each_bank(banks & open_, [&](std::uint32_t bank) { closing = std::max(closing, banks_[bank].precharge); });
   Clock ready = now;
   for_each_bank(banks, [&](std::uint32_t bank) {
     if ((open_ & bit(bank)) != 0) {
-      bank_activate_[bank] = std::max(bank_activate_[bank], closing + config_->timing.rp);
-      if (config_->entry_until == EntryUntil::activate && (fresh_ & bit(bank)) != 0) {
+      banks_[bank].activate = std::max(banks_[bank].activate, closing + timing_.rp);
+      if (leaves_with_activate_ && (fresh_ & bit(bank)) != 0) {
         ++used(bank);
       }
       close(bank);
       ++counts_.precharges;
     }
-    ready = std::max(ready, bank_activate_[bank]);
+    ready = std::max(ready, banks_[bank].activate);
   });
   return ready;
 }
@@ -456,7 +470,7 @@ void DramChannel::refresh_all_banks(Clock now) {
   const std::uint32_t count = config_->shape.banks_of_channel();
   const Clock start = close_for_refresh(~std::uint64_t{0} >> (most_banks - count), now);
   for (std::uint32_t bank = 0; bank < count; ++bank) {
-    bank_activate_[bank] = start + config_->timing.rfc;
+    banks_[bank].activate = start + timing_.rfc;
     update(bank);
   }
   ++counts_.refreshes;
@@ -467,7 +481,7 @@ void DramChannel::refresh_one_bank(Clock now) {
   const std::uint32_t count = config_->shape.banks_of_pseudo_channel();
   for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
     const std::uint32_t bank = i * count + refresh_bank_;
-    bank_activate_[bank] = close_for_refresh(bit(bank), now) + config_->timing.rfc_bank;
+    banks_[bank].activate = close_for_refresh(bit(bank), now) + timing_.rfc_bank;
     update(bank);
     ++counts_.refreshes;
   }
@@ -477,76 +491,83 @@ void DramChannel::refresh_one_bank(Clock now) {
 
 // ---- Queues ----
 
-void DramChannel::move_waiting(Clock now) {
-  const bool one_a_clock = config_->transaction_depth > 0;
+void DramChannel::move_all() {
   next_move_ = never;
-  std::uint32_t before = none;
-  std::uint32_t index = waiting_.head;
-  while (index != none) {
-    const std::uint32_t next = entries_[index].next;
-    const std::uint32_t bank = entries_[index].bank;
-    if (one_a_clock && !queue_has_room(bank)) {
-      before = index;
-      index = next;
-      continue;
+  while (incoming_.head != none) {
+    enqueue(pop(incoming_));
+  }
+}
+
+/// The first in the transaction queue whose queue has room.
+void DramChannel::move_one(Clock now) {
+  std::uint64_t first = ~std::uint64_t{0};
+  std::uint32_t from = none;
+  for_each_bank(wait_, [&](std::uint32_t bank) {
+    const std::uint64_t order = entries_[waiting_[bank].head].order;
+    if (order < first && queue_has_room(bank)) {
+      first = order;
+      from = bank;
     }
-    (before == none ? waiting_.head : entries_[before].next) = next;
-    if (waiting_.tail == index) {
-      waiting_.tail = before;
-    }
-    --waiting_count_;
-    if (one_a_clock) {
-      used(bank) += bursts_;
-    }
-    enqueue(index);
-    if (one_a_clock) {
-      next_move_ = waiting_.head == none ? never : now + 1;
-      return;
-    }
-    index = next;
+  });
+  next_move_ = never;
+  if (from == none) {
+    return;
+  }
+  const std::uint32_t index = pop(waiting_[from]);
+  if (waiting_[from].head == none) {
+    wait_ &= ~bit(from);
+  }
+  --waiting_count_;
+  used(from) += bursts_;
+  entries_[index].order = entered_++;
+  enqueue(index);
+  if (wait_ != 0) {
+    next_move_ = now + 1;
   }
 }
 
 void DramChannel::enqueue(std::uint32_t index) {
-  Entry& entry = entries_[index];
-  entry.order = entered_++;
-  const std::uint32_t bank = entry.bank;
-  const bool hit = (open_ & bit(bank)) != 0 && row_[bank] == entry.row;
-  push(hit ? hits_[bank] : others_[bank], index);
-  update(bank);
+  const Entry& entry = entries_[index];
+  Bank& bank = banks_[entry.bank];
+  const bool hit = (open_ & bit(entry.bank)) != 0 && bank.row == entry.row;
+  push(hit ? bank.hits : bank.others, index);
+  update(entry.bank);
+}
+
+/// Whether a row is to be closed for the first of the requests that want another.
+bool DramChannel::to_be_closed(const Bank& bank) const noexcept {
+  if (bank.hits.head == none) {
+    return true;
+  }
+  const bool limit_reached = config_->row_hit_limit > 0 && bank.row_reads >= config_->row_hit_limit;
+  return (config_->close_row == CloseRow::wanted && !fcfs_) ||
+         (bank.other_order < bank.hit_order && (limit_reached || fcfs_));
 }
 
 /// The bits of a bank and the bounds that it lowers, after any change of its state or lists.
-void DramChannel::update(std::uint32_t bank) {
-  const auto set = [bank](std::uint64_t& banks, bool value) {
-    banks = (banks & ~bit(bank)) | (std::uint64_t{value} << bank);
-  };
-  const bool open = (open_ & bit(bank)) != 0;
-  const bool hit = hits_[bank].head != none;
-  const bool other = others_[bank].head != none;
-  set(hit_, hit);
-  set(other_, other);
-  const std::uint32_t group = group_of(bank);
-  const std::uint32_t channel = pseudo_channel_of(bank);
-  if (hit) {
-    hit_order_[bank] = entries_[hits_[bank].head].order;
-    next_read_[channel] = std::min(next_read_[channel], std::max(bank_read_[bank], group_read_[group]));
+void DramChannel::update(std::uint32_t index) {
+  Bank& bank = banks_[index];
+  PseudoChannel& channel = pseudo_channels_[pseudo_channel_of(index)];
+  const std::uint64_t mask = bit(index);
+  hit_ &= ~mask;
+  other_ &= ~mask;
+  to_precharge_ &= ~mask;
+  if (bank.hits.head != none) {
+    hit_ |= mask;
+    bank.hit_order = entries_[bank.hits.head].order;
+    const Clock ready = std::max(bank.read, group_read_[group_of(index)]);
+    channel.next_read = std::min(channel.next_read, std::max(ready, rank_read_[rank_of(index)]));
   }
-  bool closing = false;
-  if (other) {
-    other_order_[bank] = entries_[others_[bank].head].order;
-    if (!open) {
-      next_activate_[channel] =
-          std::min(next_activate_[channel], std::max(bank_activate_[bank], group_activate_[group]));
-    } else if ((fresh_ & bit(bank)) == 0) {
-      const bool limit_reached = config_->row_hit_limit > 0 && row_reads_[bank] >= config_->row_hit_limit;
-      closing = !hit || (config_->close_row == CloseRow::wanted && config_->scheduling == Scheduling::fr_fcfs) ||
-                (other_order_[bank] < hit_order_[bank] && (limit_reached || config_->scheduling == Scheduling::fcfs));
-    }
+  if (bank.others.head == none) {
+    return;
   }
-  set(to_precharge_, closing);
-  if (closing) {
-    next_precharge_ = std::min(next_precharge_, bank_precharge_[bank]);
+  other_ |= mask;
+  bank.other_order = entries_[bank.others.head].order;
+  if ((open_ & mask) == 0) {
+    channel.next_activate = std::min(channel.next_activate, std::max(bank.activate, group_activate_[group_of(index)]));
+  } else if ((fresh_ & mask) == 0 && to_be_closed(bank)) {
+    to_precharge_ |= mask;
+    next_precharge_ = std::min(next_precharge_, bank.precharge);
   }
 }
 

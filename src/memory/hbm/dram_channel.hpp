@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace dsasim {
@@ -55,12 +56,13 @@ class DramChannel {
 
  private:
   static constexpr std::uint32_t most_banks = 64;
+  static constexpr std::uint32_t most_pseudo_channels = 4;
   static constexpr std::uint32_t none = ~std::uint32_t{0};
 
   /// A line that waits, or several reads of one line that were merged.
   struct Entry {
     std::uint64_t line = 0;
-    std::uint64_t order = 0;  ///< in which it came to the queues
+    std::uint64_t order = 0;  ///< in which it arrived, and from then on in which it came to the queues
     Clock injected = 0;       ///< added up over the reads
     std::uint32_t reads = 0;
     std::uint32_t row = 0;
@@ -73,11 +75,32 @@ class DramChannel {
     std::uint32_t head = none;
     std::uint32_t tail = none;
   };
+  /// One cache line. The times are the first clocks at which timing within the bank allows a command.
+  struct alignas(64) Bank {
+    Clock read = 0;
+    Clock precharge = 0;
+    Clock activate = 0;
+    std::uint64_t hit_order = 0;  ///< of the first entry of `hits`
+    std::uint64_t other_order = 0;
+    List hits;  ///< that want the open row
+    List others;
+    std::uint32_t row = 0;
+    std::uint32_t row_reads = 0;  ///< since it was opened
+  };
+  /// What limits the commands of a pseudo-channel beyond its banks.
+  struct PseudoChannel {
+    std::uint64_t banks = 0;
+    Clock activate = 0;                     ///< tRRD_S and tFAW allow it
+    std::array<Clock, 4> last_activates{};  ///< a ring
+    std::uint32_t oldest_activate = 0;
+    Clock next_read = never;  ///< lower bounds
+    Clock next_activate = never;
+  };
   /// The best command among those that are ready, and when the first of the others is.
   struct Found {
-    std::uint32_t bank = none;
     std::uint64_t rank = ~std::uint64_t{0};
     Clock later = never;
+    std::uint32_t bank = none;
     std::uint32_t ready = 0;
   };
   template <class T>
@@ -91,97 +114,98 @@ class DramChannel {
   void read(std::uint32_t bank, Clock now);
   void activate(std::uint32_t bank, Clock now);
   void precharge(std::uint32_t bank, Clock now);
+  void hold_reads(std::uint32_t bank, Clock now);
+  void complete(Bank& bank, Clock now);
 
   void refresh(Clock now);
   void refresh_all_banks(Clock now);
   void refresh_one_bank(Clock now);
   Clock close_for_refresh(std::uint64_t banks, Clock now);
 
-  void move_waiting(Clock now);
+  void move_all();
+  void move_one(Clock now);
   void enqueue(std::uint32_t index);
   void close(std::uint32_t bank);
   void update(std::uint32_t bank);
+  bool to_be_closed(const Bank& bank) const noexcept;
   void find_oldest(Clock now);
   bool merge(std::uint64_t line, std::uint32_t bank, Clock now);
   bool merge_into(const List& list, std::uint64_t line, Clock now);
 
-  template <class ReadyAt>
-  void search(std::uint64_t banks, Clock now, const PerBank<std::uint64_t>& order, ReadyAt ready_at,
-              Found& found) const;
-  std::uint64_t rank(std::uint32_t bank, std::uint64_t order) const noexcept;
+  template <class ReadyAt, class OrderOf>
+  Found search(std::uint64_t banks, Clock now, ReadyAt ready_at, OrderOf order_of) const;
   std::uint32_t group_of(std::uint32_t bank) const noexcept { return bank >> group_shift_; }
+  std::uint32_t rank_of(std::uint32_t bank) const noexcept { return bank >> rank_shift_; }
   std::uint32_t pseudo_channel_of(std::uint32_t bank) const noexcept { return bank >> pseudo_channel_shift_; }
-  std::uint64_t banks_of(std::uint32_t pseudo_channel) const noexcept;
-  std::uint32_t& used(std::uint32_t bank) noexcept {
-    return config_->queue == QueueKind::channel ? used_[0] : used_[bank];
+  std::span<PseudoChannel> pseudo_channels() noexcept {
+    return {pseudo_channels_.data(), config_->shape.pseudo_channels};
   }
-  std::uint32_t used(std::uint32_t bank) const noexcept {
-    return config_->queue == QueueKind::channel ? used_[0] : used_[bank];
-  }
-  bool queue_has_room(std::uint32_t bank) const noexcept { return used(bank) + bursts_ <= config_->queue_depth; }
+  std::uint32_t& used(std::uint32_t bank) noexcept { return used_[bank & used_mask_]; }
+  bool queue_has_room(std::uint32_t bank) const noexcept { return used_[bank & used_mask_] + bursts_ <= queue_depth_; }
 
   std::uint32_t take_entry();
   void push(List& list, std::uint32_t index);
   std::uint32_t pop(List& list);
 
+  // What the configuration says, where it is needed often.
   const DramConfig* config_;
+  DramTiming timing_;
+  Clock ccd_least_;
   std::uint32_t number_;
   std::uint32_t bursts_;
+  std::uint32_t queue_depth_;
+  std::uint32_t transaction_depth_;
+  std::uint32_t used_mask_;  ///< a queue for each bank, or for bank 0 alone
   std::uint32_t group_shift_;
+  std::uint32_t rank_shift_;
   std::uint32_t pseudo_channel_shift_;
+  bool fcfs_;
+  bool round_robin_;
+  bool leaves_with_activate_;
+  bool merges_;
   Clock refresh_interval_ = never;
   Clock first_refresh_ = never;
 
-  // Entries, and where they wait.
-  std::vector<Entry> entries_;
-  std::uint32_t free_ = none;
-  List waiting_;
-  std::uint32_t waiting_count_ = 0;
-  std::uint64_t entered_ = 0;
-  std::uint64_t outstanding_ = 0;  ///< entries
-  PerBank<List> hits_;             ///< that want the open row
-  PerBank<List> others_;
-  PerBank<std::uint32_t> used_;       ///< bursts in the queue of a bank; in the first one, that of the channel
-  std::vector<std::uint8_t> filter_;  ///< how many entries' lines have this hash
+  // When the next clock is worth playing: lower bounds.
+  Clock next_ = never;
+  Clock next_precharge_ = never;
+  Clock next_move_ = never;
+  Clock refresh_due_ = never;
+  Clock row_bus_ = 0;
 
   // Banks: a bit for each.
   std::uint64_t open_ = 0;
   std::uint64_t fresh_ = 0;         ///< activated, not read since
-  std::uint64_t hit_ = 0;           ///< `hits_` is not empty
-  std::uint64_t other_ = 0;         ///< `others_` is not empty
+  std::uint64_t hit_ = 0;           ///< `hits` is not empty
+  std::uint64_t other_ = 0;         ///< `others` is not empty
   std::uint64_t to_precharge_ = 0;  ///< open, and to be closed for another row
-  PerBank<std::uint64_t> hit_order_;
-  PerBank<std::uint64_t> other_order_;
-  PerBank<std::uint32_t> row_;
-  PerBank<std::uint32_t> row_reads_;
-
-  // The first clock at which timing allows a command, by bank, bank group (of a rank) and pseudo-channel.
-  PerBank<Clock> bank_read_;
-  PerBank<Clock> bank_precharge_;
-  PerBank<Clock> bank_activate_;
-  PerBank<Clock> group_read_;
-  PerBank<Clock> group_activate_;
-  std::array<Clock, 4> activate_allowed_;               ///< tRRD_S and tFAW
-  std::array<std::array<Clock, 4>, 4> last_activates_;  ///< a ring for each pseudo-channel
-  std::array<std::uint32_t, 4> last_activate_;
-  Clock row_bus_ = 0;
-
-  // Lower bounds.
-  std::array<Clock, 4> next_read_;
-  std::array<Clock, 4> next_activate_;
-  Clock next_precharge_ = never;
-  Clock next_move_ = never;
-  Clock refresh_due_ = never;
-  Clock next_ = never;
+  std::uint64_t wait_ = 0;          ///< `waiting_` is not empty
 
   std::uint32_t turn_ = 0;  ///< round robin: the bank that had the last command
   std::uint32_t refresh_bank_ = 0;
-  bool draining_ = false;     ///< a refresh waits for the reads that rows were opened for
-  bool freed_ = false;        ///< a queue has got room in this clock
-  std::uint64_t oldest_ = 0;  ///< fcfs: the order of the only entry that may have a command
-  std::uint32_t oldest_bank_ = none;
+  std::uint32_t oldest_bank_ = none;  ///< fcfs: of the only entry that may have a command
+  std::uint64_t oldest_ = 0;          ///< its order
+  bool draining_ = false;             ///< a refresh waits for the reads that rows were opened for
+  bool freed_ = false;                ///< a queue has got room in this clock
   bool touched_ = false;
   DramCounts counts_;
+
+  std::array<PseudoChannel, most_pseudo_channels> pseudo_channels_;
+  PerBank<Clock> rank_read_;   ///< by rank: tCCD_S and tCCD_R allow it
+  PerBank<Clock> group_read_;  ///< by bank group: tCCD_L
+  PerBank<Clock> group_activate_;
+  PerBank<Bank> banks_;
+  PerBank<std::uint32_t> used_;  ///< bursts in a queue
+
+  // Entries, and where they wait for a place in a queue.
+  std::vector<Entry> entries_;
+  std::uint32_t free_ = none;
+  std::uint64_t entered_ = 0;
+  std::uint64_t outstanding_ = 0;  ///< entries
+  List incoming_;                  ///< without a transaction queue: they have a place, from the next clock on
+  PerBank<List> waiting_;          ///< the transaction queue, by bank
+  std::uint32_t waiting_count_ = 0;
+  std::vector<std::uint8_t> filter_;  ///< how many entries' lines have this hash
 };
 
 }  // namespace dsasim
