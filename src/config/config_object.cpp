@@ -16,23 +16,46 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// Far beyond anything of ours: whoever reads a document may descend into it by recursion, and look keys up one by one.
+constexpr int most_levels = 64;
+constexpr std::size_t most_keys = 4096;
+
+/// What the library says of a mistake quotes what it read, which may be anything, and any length.
+std::string printable(std::string_view message) {
+  constexpr std::size_t most = 300;
+  std::string text;
+  for (const char byte : message.substr(0, most)) {
+    if (byte >= ' ' && byte <= '~') {
+      text += byte;
+    } else {
+      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+    }
+  }
+  return message.size() > most ? text + "..." : text;
+}
+
 /// The library keeps the last of two equal keys; in a configuration both together are a mistake.
 Json parse_without_duplicates(const std::string& where, std::string_view text) {
   std::vector<std::set<std::string>> open;
-  const auto refuse_duplicates = [&](int /*depth*/, Json::parse_event_t event, Json& parsed) {
+  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (depth > most_levels) {
+      throw ConfigError(where, "nests deeper than {} levels", most_levels);
+    }
     if (event == Json::parse_event_t::object_start) {
       open.emplace_back();
     } else if (event == Json::parse_event_t::object_end) {
       open.pop_back();
     } else if (event == Json::parse_event_t::key && !open.back().insert(parsed.get<std::string>()).second) {
       throw ConfigError(where, "duplicate key {}", parsed.dump());
+    } else if (event == Json::parse_event_t::key && open.back().size() > most_keys) {
+      throw ConfigError(where, "an object has more than {} keys", most_keys);
     }
     return true;
   };
   try {
-    return Json::parse(text, refuse_duplicates, /*allow_exceptions=*/true, /*ignore_comments=*/true);
+    return Json::parse(text, check, /*allow_exceptions=*/true, /*ignore_comments=*/true);
   } catch (const Json::exception& error) {
-    throw ConfigError(where, "{}", error.what());
+    throw ConfigError(where, "{}", printable(error.what()));
   }
 }
 

@@ -292,6 +292,31 @@ CASES = [
     Case("analyze takes a cut trace if told to", "analyze cut_half.dsat --allow-truncated", out=["requests 4"],
          err=["cut_half.dsat is cut off"]),
 
+    # ---- diff ----
+    Case("a report equals itself", "diff lru.json lru.json", out=["Equal: dsasim-report/1, "]),
+    Case("two reports differ", "diff lru.json fifo.json", 1, out=["The config differs: policy.", "/layers[layer=6]/capacity_misses"]),
+    Case("differences as JSON", "diff lru.json fifo.json --json -", 1, out=['"equal": false']),
+    Case("differences in a file", "diff lru.json fifo.json --json d.json", 1, files=["d.json"]),
+    Case("all that differs within a tolerance", "diff lru.json slow.json --ignore miss_ns --tolerance gather_ns=1%",
+         out=["Equal", "within their tolerance"]),
+    Case("tolerances in a configuration", "diff lru.json slow.json --config c.json", out=["Equal"],
+         config='{"ignore": ["config"], "tolerance": ["0", "gather_ns=1%"]}'),
+    Case("a tolerance that is exceeded", "diff lru.json slow.json --ignore miss_ns --tolerance gather_ns=0.1%", 1,
+         out=["gather_ns"]),
+    Case("a report and an analysis", "diff lru.json analysis.json", 1,
+         out=["Nothing to compare: the first is dsasim-report/1, the second dsasim-analysis/1."]),
+    Case("one document", "diff lru.json", 2, err=["second"]),
+    Case("a missing document", "diff lru.json none.json", 2, err=["none.json: cannot be opened"]),
+    Case("a trace as document", "diff t.dsat lru.json", 2, err=["t.dsat: ", "parse error"]),
+    Case("a configuration as document", "diff lru.json c.json", 2, err=["c.json: expected a report of dsasim"],
+         config='{"policy": "lru"}'),
+    Case("an unknown field", "diff lru.json lru.json --tolerance gather_nz=5%", 2,
+         err=['--tolerance: neither document has a field "gather_nz"; known: accesses,']),
+    Case("a tolerance that is none", "diff lru.json lru.json --tolerance much", 2,
+         err=["--tolerance: expected 0.01, 5%,", '"much"']),
+    Case("a document as output", "diff lru.json fifo.json --json ./fifo.json", 2,
+         err=["--json: ./fifo.json is already the second document"]),
+
     # ---- Help ----
     Case("version", "--version", out=["."]),
     Case("help", "--help", out=["import", "verify", "replay", "policies"]),
@@ -314,6 +339,12 @@ def make_folder(folder: Path, repository: Path) -> None:
     (folder / "linked.json").touch()
     (folder / "link.json").symlink_to("linked.json")
     (folder / "old.json").write_text("older, and longer than what comes " * 1000)
+
+
+def make_reports(folder: Path, tool: Path) -> None:
+    for name, arguments in (("lru", LRU), ("fifo", "replay t.dsat --policy fifo --capacity 256"),
+                            ("slow", f"{LRU} --miss-ns 201"), ("analysis", "analyze t.dsat")):
+        subprocess.run([tool, *arguments.split(), "--json", f"{name}.json"], cwd=folder, check=True)
 
 
 def complaints(case: Case, tool: Path, folder: Path) -> list[str]:
@@ -358,7 +389,8 @@ def help_cases(tool: Path) -> list[Case]:
 def full_disk_complaints(tool: Path, folder: Path) -> list[str]:
     """A result that cannot be written is an error, however short."""
     found = []
-    for arguments in ("policies", "info t.dsat", f"{LRU} --json -", f"{LRU} --per-step -", LRU, "analyze t.dsat"):
+    for arguments in ("policies", "info t.dsat", f"{LRU} --json -", f"{LRU} --per-step -", LRU, "analyze t.dsat",
+                      "diff lru.json lru.json"):
         with open("/dev/full", "w", encoding="utf-8") as full:
             done = subprocess.run([tool, *arguments.split()], cwd=folder, stdout=full, stderr=subprocess.PIPE,
                                   text=True)
@@ -384,6 +416,7 @@ def main(repository: Path, tool: Path) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_folder(folder, repository)
+        make_reports(folder, tool)
         for case in CASES + help_cases(tool) + config_cases(repository):
             if found := complaints(case, tool, folder):
                 failures += 1

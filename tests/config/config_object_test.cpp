@@ -45,6 +45,14 @@ TEST_CASE("What nobody asked of a configuration is refused, and so are equal key
   CHECK(error_of([&] { parse("[]"); }) == "x.json: expected an object, found array");
 }
 
+TEST_CASE("What is no JSON is quoted in a line that a terminal can take") {
+  CHECK_THAT(error_of([] { parse("\x89\x1b[2J"); }),
+             Catch::Matchers::StartsWith("x.json: [json.exception.parse_error.101] parse error at line 1, column 1") &&
+                 Catch::Matchers::EndsWith("last read: '\\x89'"));
+  const std::string long_word = "{" + std::string(100'000, 'a');
+  CHECK(error_of([&] { parse(long_word.c_str()); }).size() < 400);
+}
+
 TEST_CASE("An option replaces a value that a configuration has, and adds none") {
   ConfigObject config = parse(R"({"ns": 1, "mapping": "a"})");
   config.set("--memory", "ns", "2.5");

@@ -1,10 +1,11 @@
-"""Runs the commands of README.md and compares what they print with what it says.
+"""Runs the commands of a document and compares what they print with what it says.
 
 A fenced block marked ```sh tested is run by bash in a copy of the repository in which build/release/dsasim (also in
 PATH, as dsasim) is the tool that was built. Blocks run in order and see each other's files. If the next fenced block
 is ```text, it must be exactly what the commands wrote to stdout and stderr. UPDATE_GOLDENS=1 writes it there instead.
+A block marked ```LANGUAGE file PATH becomes that file.
 
-    run.py REPOSITORY TOOL SCRATCH
+    run.py REPOSITORY TOOL SCRATCH DOCUMENT
 """
 
 import difflib
@@ -28,13 +29,12 @@ def make_copy(repository: Path, tool: Path, scratch: Path) -> None:
     (scratch / "build/release/dsasim").symlink_to(tool)
 
 
-def main(repository: Path, tool: Path, scratch: Path) -> int:
-    readme = repository / "README.md"
-    text = readme.read_text(encoding="utf-8")
+def main(repository: Path, tool: Path, scratch: Path, document: str) -> int:
+    path = repository / document
+    text = path.read_text(encoding="utf-8")
     blocks = list(FENCED.finditer(text))
-    commands = [i for i, block in enumerate(blocks) if block["info"] == "sh tested"]
-    if not commands:
-        print(f"{readme}: no block is marked ```sh tested")
+    if not any(block["info"] == "sh tested" for block in blocks):
+        print(f"{path}: no block is marked ```sh tested")
         return 1
 
     make_copy(repository, tool, scratch)
@@ -42,9 +42,12 @@ def main(repository: Path, tool: Path, scratch: Path) -> int:
     failures = 0
     new_text = ""
     copied = 0
-    for i in commands:
-        block = blocks[i]
-        place = f"README.md:{text.count(chr(10), 0, block.start()) + 1}"
+    for i, block in enumerate(blocks):
+        place = f"{document}:{text.count(chr(10), 0, block.start()) + 1}"
+        if written := re.fullmatch(r"\w+ file (\S+)", block["info"]):
+            (scratch / written[1]).write_text(block["body"], encoding="utf-8")
+        if block["info"] != "sh tested":
+            continue
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", block["body"]], cwd=scratch, env=environment,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(f"{place}: exit status {done.returncode}")
@@ -64,9 +67,9 @@ def main(repository: Path, tool: Path, scratch: Path) -> int:
     new_text += text[copied:]
 
     if "UPDATE_GOLDENS" in os.environ and new_text != text:
-        readme.write_text(new_text, encoding="utf-8")
+        path.write_text(new_text, encoding="utf-8")
     return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(Path(argument).resolve() for argument in sys.argv[1:4])))
+    sys.exit(main(*(Path(argument).resolve() for argument in sys.argv[1:4]), sys.argv[4]))

@@ -1,0 +1,74 @@
+#include "command.hpp"
+#include "options.hpp"
+#include "output.hpp"
+
+#include "dsasim/diff/diff.hpp"
+
+#include <fmt/core.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace dsasim::tool {
+namespace {
+
+struct Options {
+  std::string first;
+  std::string second;
+  DiffOptions diff;
+  std::string json;
+};
+
+int run(const Options& options) {
+  refuse_same_file("--json", options.json, "the first document", options.first);
+  refuse_same_file("--json", options.json, "the second document", options.second);
+  const ConfigObject first = ConfigObject::read(options.first);
+  const ConfigObject second = ConfigObject::read(options.second);
+  const DiffResult result = diff(first, second, options.diff);
+  if (options.json.empty()) {
+    fmt::print("{}", diff_table(result));
+  } else {
+    Output json("--json", options.json);
+    json.write(diff_json(result));
+    json.commit();
+  }
+  return result.differences.empty() ? exit_done : exit_negative;
+}
+
+}  // namespace
+
+std::function<int()> add_diff(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("first", options->first, "Report, or what another command wrote as JSON; the golden, if one is")
+      ->required()
+      ->type_name("A.json");
+  app.add_option("second", options->second, "The one to compare with it")->required()->type_name("B.json");
+  app.add_option_function<std::string>(
+         "--tolerance",
+         [options](const std::string& text) {
+           options->diff.tolerances.clear();
+           for (const std::string_view item : list_items(text)) {
+             options->diff.tolerances.push_back(parse_tolerance(item));
+           }
+         },
+         "How far times and ratios may move: an amount (below 1 also a share) or a share in percent; of a named field, "
+         "even of a count [0]")
+      ->type_name("[FIELD=]0.01|5%,...")
+      ->multi_option_policy(list_policy);
+  app.add_option_function<std::string>(
+         "--ignore",
+         [options](const std::string& text) {
+           const auto items = list_items(text);
+           options->diff.ignored.assign(items.begin(), items.end());
+         },
+         "Do not compare what bears these names, nor what is below: config,digest")
+      ->type_name("FIELD,...")
+      ->multi_option_policy(list_policy);
+  app.add_option("--json", options->json, "Write the differences as JSON (- for stdout) instead of the table")
+      ->type_name("FILE");
+  return [options] { return run(*options); };
+}
+
+}  // namespace dsasim::tool
