@@ -96,13 +96,16 @@ ConfigObject ConfigObject::parse(std::string where, std::string_view text) {
   return {std::move(where), std::move(value)};
 }
 
-ConfigObject ConfigObject::read(const std::string& path) {
+std::string read_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
     throw SystemError(path, "cannot be opened");
   }
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  return parse(path, text);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+ConfigObject ConfigObject::read(const std::string& path) {
+  return parse(path, read_text(path));
 }
 
 std::string ConfigObject::where_of(std::string_view key) const {

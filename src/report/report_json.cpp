@@ -133,4 +133,14 @@ std::string report_json(const TraceReader& trace, const ReplayResult& result) {
   return out.dump(2) + "\n";
 }
 
+std::vector<std::pair<std::string, std::string>> totals_fields(const ReplayResult& result) {
+  Json totals;
+  add_counters(totals, result.totals, result.config.entry_bytes);
+  std::vector<std::pair<std::string, std::string>> fields;
+  for (const auto& [name, value] : totals.items()) {
+    fields.emplace_back(name, value.is_null() ? "" : value.dump());
+  }
+  return fields;
+}
+
 }  // namespace dsasim

@@ -62,6 +62,7 @@ std::function<int()> add_curve(CLI::App& app) {
         ->type_name("CAP,...")
         ->multi_option_policy(list_policy);
   });
+  add_jobs_option(app, options->jobs);
   app.add_flag("--histograms", options->histograms, "lru: count reuse distances and intervals as well, for --json");
   app.add_option("--json", options->json, "Write the curve as JSON (- for stdout) instead of the table")
       ->type_name("FILE");

@@ -153,19 +153,24 @@ int run(const Options& options) {
 
 }  // namespace
 
-std::function<int()> add_replay(CLI::App& app) {
-  auto options = std::make_shared<Options>();
-  options->config.capacity = Capacity::parse("2x");
-  add_replay_options(app, *options, [&] {
+void add_replay_point_options(CLI::App& app, ReplayRun& run) {
+  run.config.capacity = Capacity::parse("2x");
+  add_replay_options(app, run, [&] {
     app.add_option_function<std::string>(
-           "--capacity", [options](const std::string& text) { options->config.capacity = Capacity::parse(text); },
+           "--capacity", [&](const std::string& text) { run.config.capacity = Capacity::parse(text); },
            "Of each cache: 4096 (entries), 20MB, 20MiB, 2x (times the longest selection), 0.2ctx (of the context); 0 "
            "reserves nothing [2x]")
         ->type_name("CAP");
   });
-  add_memory_options(app, options->config);
-  add_llc_options(app, options->config);
-  add_step_options(app, options->config.step);
+  add_memory_options(app, run.config);
+  add_llc_options(app, run.config);
+  add_step_options(app, run.config.step);
+}
+
+std::function<int()> add_replay(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  add_replay_point_options(app, *options);
+  add_jobs_option(app, options->jobs);
   app.add_option("--json", options->json, "Write the report as JSON (- for stdout) instead of the table")
       ->type_name("FILE");
   app.add_option("--per-step", options->per_step, "Write a CSV row for each step, layer and request")

@@ -30,6 +30,8 @@ std::function<int()> add_info(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);
 std::function<int()> add_analyze(CLI::App& app);
 std::function<int()> add_replay(CLI::App& app);
+std::function<int()> add_sweep(CLI::App& app);
+std::function<int()> add_merge(CLI::App& app);
 std::function<int()> add_policies(CLI::App& app);
 std::function<int()> add_memories(CLI::App& app);
 

@@ -10,7 +10,9 @@ namespace {
 
 constexpr const char* config_option = "--config";
 
-std::vector<std::string> option_names(const CLI::App& app) {
+}  // namespace
+
+std::vector<std::string> option_keys(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) {
@@ -22,8 +24,10 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
-/// Converts what was added to the option; an error says that it comes from the file.
-void set(CLI::Option& option, const std::string& where) {
+void set_option(CLI::Option& option, std::span<const std::string> texts, const std::string& where) {
+  for (const std::string& text : texts) {
+    option.add_result(text);
+  }
   try {
     option.run_callback();
   } catch (const ConfigError& error) {
@@ -32,8 +36,6 @@ void set(CLI::Option& option, const std::string& where) {
     throw ConfigError(where, "{}", error.what());
   }
 }
-
-}  // namespace
 
 CLI::Option* add_bytes(CLI::App& app, const std::string& option, std::uint64_t& target,
                        const std::string& description) {
@@ -75,7 +77,7 @@ void apply_config_file(CLI::App& app) {
     return;
   }
   const auto path = config->as<std::string>();
-  const auto known = option_names(app);
+  const auto known = option_keys(app);
   ConfigObject config_file = ConfigObject::read(path);
   for (const std::string& key : config_file.keys()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
@@ -85,11 +87,7 @@ void apply_config_file(CLI::App& app) {
     if (option->count() > 0) {
       continue;
     }
-    const std::string where = fmt::format("{}: /{}", path, key);
-    for (const std::string& text : config_file.texts(key)) {
-      option->add_result(text);
-    }
-    set(*option, where);
+    set_option(*option, config_file.texts(key), fmt::format("{}: /{}", path, key));
   }
 }
 

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,6 +72,12 @@ std::vector<std::string_view> list_items(std::string_view text);
 
 /// The A and B of --steps A:B.
 StepRange parse_steps(const std::string& text);
+
+/// The names of a command's options, as keys of a configuration file.
+std::vector<std::string> option_keys(const CLI::App& app);
+
+/// Sets an option from texts that stand at `where`, which begins errors.
+void set_option(CLI::Option& option, std::span<const std::string> texts, const std::string& where);
 
 /// Adds --config to a command.
 void add_config_option(CLI::App& app);

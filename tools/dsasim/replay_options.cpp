@@ -32,7 +32,6 @@ void add_range_options(CLI::App& app, ReplayRun& run) {
   add_number<std::uint64_t>(app, "--warmup-steps", run.config.warmup_steps,
                             "Replay the first N steps without counting them [0]", 0,
                             std::numeric_limits<std::uint64_t>::max());
-  add_number<std::uint32_t>(app, "--jobs", run.jobs, "Threads; results do not depend on it [1]", 1, 4096);
   app.add_flag("--allow-truncated", run.allow_truncated, "Replay the whole chunks of a trace that was cut off");
 }
 
@@ -42,6 +41,10 @@ void add_replay_options(CLI::App& app, ReplayRun& run, const std::function<void(
   app.add_option("trace", run.trace, "Trace to replay (.dsat)")->required()->type_name("TRACE");
   add_cache_options(app, run.config, add_capacity);
   add_range_options(app, run);
+}
+
+void add_jobs_option(CLI::App& app, std::uint32_t& jobs) {
+  add_number<std::uint32_t>(app, "--jobs", jobs, "Threads; results do not depend on it [1]", 1, 4096);
 }
 
 TraceReader open_trace(const ReplayRun& run) {

@@ -22,6 +22,12 @@ struct ReplayRun {
 /// TRACE, and all that says what is replayed and how; `add_capacity` adds the capacity, or capacities, in its place.
 void add_replay_options(CLI::App& app, ReplayRun& run, const std::function<void()>& add_capacity);
 
+/// Threads, which change no result.
+void add_jobs_option(CLI::App& app, std::uint32_t& jobs);
+
+/// All that decides the result of `replay`, and a point of a sweep.
+void add_replay_point_options(CLI::App& app, ReplayRun& run);
+
 /// Opens the trace; a person is told if it is cut off.
 TraceReader open_trace(const ReplayRun& run);
 

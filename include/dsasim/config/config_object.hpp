@@ -50,6 +50,9 @@ class ConfigObject {
   std::vector<std::string> asked_;
 };
 
+/// The whole of a file. Throws SystemError if it cannot be read.
+std::string read_text(const std::string& path);
+
 /// The configurations in configs/`folder`, by name. They are part of the library.
 std::vector<std::string_view> config_names(std::string_view folder);
 

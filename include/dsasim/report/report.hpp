@@ -4,6 +4,8 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace dsasim {
 
@@ -15,6 +17,9 @@ std::string report_json(const TraceReader& trace, const ReplayResult& result);
 
 /// The report for a person: the totals, and the layers that missed least and most.
 std::string report_table(const TraceReader& trace, const ReplayResult& result);
+
+/// Name and value of each field of "totals", as the report writes them; a value of null is empty.
+std::vector<std::pair<std::string, std::string>> totals_fields(const ReplayResult& result);
 
 /// Rows of --per-step. `entry_bytes` of 0 leaves fetched_bytes empty.
 inline constexpr std::string_view step_csv_header =

@@ -1,0 +1,146 @@
+#pragma once
+
+#include "dsasim/replay/replay.hpp"
+#include "dsasim/sweep/grid.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace dsasim {
+
+/// One option of a point, as text; `where` is where it was written, for errors.
+struct Setting {
+  std::string_view key;
+  std::string_view text;
+  std::string where;
+};
+
+/// What the settings of a point mean.
+struct SweepPoint {
+  std::string trace;
+  bool allow_truncated = false;
+  ReplayConfig config;
+};
+/// Throws ConfigError for a text that its option does not take. Is also given single settings, to check them.
+using PointParser = std::function<SweepPoint(std::span<const Setting>)>;
+
+/// Part `number` of `count`, from 1.
+struct Shard {
+  std::uint32_t number = 1;
+  std::uint32_t count = 1;
+};
+
+struct SweepTrace {
+  std::string path;
+  bool allow_truncated = false;
+  std::string digest;
+};
+
+/// A point as it is going to be replayed. Costs and bytes are estimates.
+struct PlannedPoint {
+  std::size_t number = 0;  ///< in the grid
+  SweepPoint settings;
+  std::size_t trace = 0;         ///< number among the sweep's
+  std::string capacity_entries;  ///< of each layer's caches if they differ
+  std::string refusal;           ///< why the configuration does not fit the trace; empty if it does
+  std::uint64_t accesses = 0;    ///< to replay
+  std::uint64_t cost_ns = 1;     ///< on one thread of the machine of docs/performance.md
+  std::uint64_t bytes = 0;       ///< of memory
+  std::string family;            ///< points of equal family can be replayed over one decoding
+  bool is_curve = false;         ///< the family's misses can come from one pass of curve()
+};
+
+using PlannedPoints = std::vector<const PlannedPoint*>;
+
+/// Points that are replayed together, of one family.
+struct PointGroup {
+  PlannedPoints points;
+  bool is_curve = false;
+  std::uint64_t cost_ns = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// How a point ended. Those that the configuration does not let run are `refused`, and would be again; `failed` are
+/// those that the machine or a damaged trace stopped, and worth another try.
+enum class PointStatus : std::uint8_t { ok, refused, failed };
+inline constexpr std::array point_status_names = {ChoiceName<PointStatus>{"ok", PointStatus::ok},
+                                                  ChoiceName<PointStatus>{"refused", PointStatus::refused},
+                                                  ChoiceName<PointStatus>{"failed", PointStatus::failed}};
+
+struct SweepProgress {
+  std::size_t points_done = 0;
+  std::size_t points = 0;  ///< of the shard, those that an earlier start finished included
+  double accesses_done = 0;
+  double share_done = 0;  ///< of the work of this start, by its estimated cost
+};
+
+struct SweepOptions {
+  Shard shard;
+  bool is_part = false;  ///< the output is a part for merge_parts()
+  bool restart = false;  ///< forget what an earlier start finished
+  std::uint32_t jobs = 1;
+};
+
+struct SweepOutcome {
+  std::size_t points = 0;
+  std::size_t found_done = 0;  ///< by an earlier start
+  std::size_t without_result = 0;
+  std::string first_reason;  ///< why the first of these has none
+};
+
+/// Every point of a grid, on its way into a table (CSV).
+class Sweep {
+ public:
+  /// Opens every trace once. Throws ConfigError for values that their options do not take, and what TraceReader throws
+  /// for a trace that cannot be opened.
+  Sweep(Grid grid, const PointParser& parse);
+
+  const Grid& grid() const noexcept { return grid_; }
+  const std::vector<PlannedPoint>& points() const noexcept { return points_; }
+  const std::vector<SweepTrace>& traces() const noexcept { return traces_; }
+
+  /// The points of a shard: it depends on the grid and the traces alone, and shards cost about the same.
+  PlannedPoints shard(const Shard& shard) const;
+  /// What is replayed together, the longest first. Of points that are not refused, in the order of shard(); at most 16
+  /// points and 1 GiB, except that a point may be larger by itself, and fewer where the jobs would have nothing to
+  /// share; or, of a curve, at most 1,024.
+  static std::vector<PointGroup> groups(const PlannedPoints& points, std::uint32_t jobs);
+
+  /// Replays what an earlier start with the same output did not finish. Each finished point goes to `output`.journal
+  /// and to the disk before the next; `output` appears, by rename, when all are done. A failing point does not stop the
+  /// others. `on_progress` is called from several threads, one at a time.
+  ///
+  /// Throws ConfigError if the journal is that of another sweep (with the difference), or of one that is running;
+  /// SystemError if output or journal cannot be written. What is finished stays.
+  SweepOutcome run(const std::string& output, const SweepOptions& options,
+                   const std::function<void(const SweepProgress&)>& on_progress = {}) const;
+
+ private:
+  void check_values(const PointParser& parse) const;
+  void plan_points_of(std::size_t trace, std::span<PlannedPoint* const> points);
+
+  Grid grid_;
+  std::vector<SweepTrace> traces_;
+  std::vector<PlannedPoint> points_;
+};
+
+/// The names that "columns" of a grid may have: the totals of a report.
+std::vector<std::string> sweep_columns();
+
+struct MergedParts {
+  std::string table;
+  std::size_t points = 0;
+  std::size_t without_result = 0;
+};
+/// Joins the parts that the shards of one sweep wrote into the table that the whole sweep writes, byte for byte.
+/// Throws ConfigError for parts of different sweeps, damage, points that are there twice, and points that are missing.
+MergedParts merge_parts(const std::vector<std::string>& paths);
+
+}  // namespace dsasim

@@ -1,0 +1,133 @@
+#include "dsasim/sweep/grid.hpp"
+
+#include "config/config_value.hpp"
+#include "dsasim/config/config_object.hpp"
+#include "dsasim/error.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace dsasim {
+namespace {
+
+constexpr std::string_view skip_key = "skip";
+constexpr std::string_view columns_key = "columns";
+
+/// For each axis that it names, the values that it means: by axis, by number of the value.
+using SkipRule = std::vector<std::pair<std::size_t, std::vector<bool>>>;
+
+template <class Range>
+bool contains(const Range& range, std::string_view text) {
+  return std::find(range.begin(), range.end(), text) != range.end();
+}
+
+/// The values of a key, each a line of its own at most and given once.
+std::vector<std::string> distinct_values(ConfigObject& object, const std::string& key) {
+  std::vector<std::string> values = object.texts(key);
+  for (auto value = values.begin(); value != values.end(); ++value) {
+    if (std::any_of(value->begin(), value->end(), [](char c) { return static_cast<unsigned char>(c) < ' '; })) {
+      throw ConfigError(object.where(), "/{}: expected text without control characters", key);
+    }
+    if (std::find(values.begin(), value, *value) != value) {
+      throw ConfigError(object.where(), "/{}: \"{}\" is there twice", key, *value);
+    }
+  }
+  return values;
+}
+
+SkipRule parse_rule(ConfigObject& rule, const std::vector<GridAxis>& axes) {
+  SkipRule parsed;
+  if (rule.keys().empty()) {
+    throw ConfigError(rule.where(), "expected values to skip, found {{}}, which would skip everything");
+  }
+  for (const std::string& key : rule.keys()) {
+    const auto axis = std::find_if(axes.begin(), axes.end(), [&](const GridAxis& a) { return a.key == key; });
+    if (axis == axes.end()) {
+      std::vector<std::string_view> keys;
+      std::transform(axes.begin(), axes.end(), std::back_inserter(keys), [](const GridAxis& a) { return a.key; });
+      throw ConfigError(rule.where(), "the grid has no key \"{}\"; known: {}", key, fmt::join(keys, ", "));
+    }
+    std::vector<bool> meant(axis->values.size());
+    for (const std::string& value : distinct_values(rule, key)) {
+      const auto found = std::find(axis->values.begin(), axis->values.end(), value);
+      if (found == axis->values.end()) {
+        throw ConfigError(rule.where(), "/{}: the grid has no value \"{}\"; known: {}", key, value,
+                          fmt::join(axis->values, ", "));
+      }
+      meant[static_cast<std::size_t>(found - axis->values.begin())] = true;
+    }
+    parsed.emplace_back(static_cast<std::size_t>(axis - axes.begin()), std::move(meant));
+  }
+  return parsed;
+}
+
+std::vector<std::string> parse_columns(ConfigObject& object, std::span<const std::string> known) {
+  std::vector<std::string> columns = distinct_values(object, std::string(columns_key));
+  for (const std::string& column : columns) {
+    if (!contains(known, column)) {
+      throw ConfigError(object.where(), "/{}: unknown column \"{}\"; known: {}", columns_key, column,
+                        fmt::join(known, ", "));
+    }
+  }
+  return columns;
+}
+
+}  // namespace
+
+Grid Grid::read(const std::string& path, std::span<const std::string> known,
+                std::span<const std::string> known_columns) {
+  return parse(path, read_text(path), known, known_columns);
+}
+
+Grid Grid::parse(const std::string& where, std::string_view text, std::span<const std::string> known,
+                 std::span<const std::string> known_columns) {
+  ConfigObject object = ConfigObject::parse(where, text);
+  Grid grid;
+  grid.where_ = where;
+  for (const std::string& key : object.keys()) {
+    if (key == columns_key) {
+      grid.columns_ = parse_columns(object, known_columns);
+    } else if (key != skip_key && !contains(known, key)) {
+      throw ConfigError(where, "unknown key \"{}\"; known: {}, {}, {}", key, fmt::join(known, ", "), skip_key,
+                        columns_key);
+    } else if (key != skip_key) {
+      grid.axes_.push_back({.key = key, .values = distinct_values(object, key)});
+    }
+  }
+  if (!object.has(trace_key)) {
+    throw ConfigError(where, "expected a key \"{}\", found none", trace_key);
+  }
+  grid.strides_.resize(grid.axes_.size());
+  for (std::size_t axis = grid.axes_.size(); axis-- > 0;) {
+    grid.strides_[axis] = grid.product_;
+    grid.product_ *= grid.axes_[axis].values.size();
+    if (grid.product_ > most_points) {
+      throw ConfigError(where, "has more than {} points; divide it", most_points);
+    }
+  }
+  std::vector<SkipRule> rules;
+  if (object.has(skip_key)) {
+    grid.skip_ = object.value().json.at(skip_key).dump();
+    for (ConfigObject& rule : object.objects(skip_key)) {
+      rules.push_back(parse_rule(rule, grid.axes_));
+    }
+  }
+  for (std::uint32_t place = 0; place < grid.product_; ++place) {
+    const auto has = [&](const auto& condition) {
+      return condition.second[place / grid.strides_[condition.first] % condition.second.size()];
+    };
+    if (std::none_of(rules.begin(), rules.end(),
+                     [&](const SkipRule& rule) { return std::all_of(rule.begin(), rule.end(), has); })) {
+      grid.places_.push_back(place);
+    }
+  }
+  if (grid.places_.empty()) {
+    throw ConfigError(where, "/{}: skips every point", skip_key);
+  }
+  return grid;
+}
+
+}  // namespace dsasim

@@ -1,0 +1,107 @@
+#include "sweep/replay_group.hpp"
+
+#include "dsasim/curve/curve.hpp"
+#include "dsasim/error.hpp"
+#include "sweep/table.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace dsasim {
+namespace {
+
+/// One line, whatever an error says.
+std::string one_line(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+  return text;
+}
+
+TraceReader open(const SweepTrace& trace) {
+  TraceReader reader(trace.path, {.allow_truncated = trace.allow_truncated});
+  // That of a truncated trace is not in the file; its chunks are checked as they are read.
+  if (!reader.truncated() && reader.digest() != trace.digest) {
+    throw TraceError(trace.path, "has changed since the sweep began");
+  }
+  return reader;
+}
+
+/// The totals that a replay counts, as far as curve_has_columns() goes.
+ReplayResult result_of(const TraceReader& trace, const CurveResult& curve, std::size_t point,
+                       const ReplayConfig& config) {
+  ReplayResult result;
+  result.config = effective_config(trace, config);
+  result.totals.accesses = curve.total.accesses;
+  result.totals.hits = curve.total.accesses - curve.total.points[point].misses;
+  result.totals.compulsory_misses = curve.total.compulsory_misses;
+  for (std::size_t layer = 0; layer < curve.layers.size(); ++layer) {
+    result.totals.fetched_rows += curve.layers[layer].points[point].misses * trace.header().layers[layer].group_size;
+  }
+  return result;
+}
+
+std::vector<ReplayResult> curve_results(const TraceReader& trace, std::span<const ReplayConfig> configs,
+                                        const ReplayHooks& hooks, std::uint32_t jobs) {
+  CurveConfig config{.replay = configs.front(), .capacities = {}};
+  for (const ReplayConfig& point : configs) {
+    config.capacities.push_back(point.capacity);
+  }
+  const CurveResult made = curve(trace, config, hooks, jobs);
+  std::vector<ReplayResult> results;
+  for (std::size_t i = 0; i < configs.size(); ++i) {
+    results.push_back(result_of(trace, made, i, configs[i]));
+  }
+  return results;
+}
+
+std::vector<PointOutcome> results_of(const Sweep& sweep, const PointGroup& group, const ReplayHooks& hooks,
+                                     std::uint32_t jobs) {
+  const TraceReader trace = open(sweep.traces()[group.points.front()->trace]);
+  std::vector<ReplayConfig> configs;
+  for (const PlannedPoint* point : group.points) {
+    configs.push_back(point->settings.config);
+  }
+  const auto results =
+      group.is_curve ? curve_results(trace, configs, hooks, jobs) : replay_all(trace, configs, hooks, jobs);
+  std::vector<PointOutcome> outcomes;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    outcomes.push_back(
+        {.point = group.points[i]->number, .status = PointStatus::ok, .text = totals_cells(sweep.grid(), results[i])});
+  }
+  return outcomes;
+}
+
+}  // namespace
+
+std::vector<PointOutcome> replay_group(const Sweep& sweep, const PointGroup& group, std::uint32_t jobs,
+                                       const std::function<void(double share)>& on_share) {
+  ReplayHooks hooks;
+  hooks.on_step = [&](std::uint64_t done, std::uint64_t total) {
+    on_share(static_cast<double>(done) / static_cast<double>(total));
+  };
+  const auto failure = [&](PointStatus status, const std::exception& error) {
+    return std::vector{
+        PointOutcome{.point = group.points.front()->number, .status = status, .text = one_line(error.what())}};
+  };
+  const bool alone = group.points.size() == 1;
+  try {
+    return results_of(sweep, group, hooks, jobs);
+  } catch (const ConfigError& error) {
+    if (alone) {
+      return failure(PointStatus::refused, error);
+    }
+  } catch (const std::exception& error) {
+    if (alone) {
+      return failure(PointStatus::failed, error);
+    }
+  }
+  std::vector<PointOutcome> outcomes;
+  for (const PlannedPoint* point : group.points) {
+    const PointGroup by_itself{.points = {point}};
+    outcomes.push_back(replay_group(sweep, by_itself, jobs, [](double) {}).front());
+  }
+  return outcomes;
+}
+
+}  // namespace dsasim

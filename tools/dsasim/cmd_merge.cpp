@@ -1,0 +1,50 @@
+#include "command.hpp"
+#include "output.hpp"
+
+#include "dsasim/error.hpp"
+#include "dsasim/sweep/sweep.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dsasim::tool {
+namespace {
+
+struct Options {
+  std::vector<std::string> parts;
+  std::string output;
+};
+
+int run(const Options& options) {
+  if (options.output.empty()) {
+    throw ConfigError("--output", "expected a file for the table");
+  }
+  for (const std::string& part : options.parts) {
+    refuse_same_file("--output", options.output, "a part", part);
+  }
+  Output output("--output", options.output);
+  const MergedParts merged = merge_parts(options.parts);
+  output.write(merged.table);
+  output.commit();
+  if (merged.without_result > 0) {
+    spdlog::warn("{} of {} points have no result; the column \"error\" says why", merged.without_result, merged.points);
+    return exit_negative;
+  }
+  return exit_done;
+}
+
+}  // namespace
+
+std::function<int()> add_merge(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("parts", options->parts, "What the shards of one sweep wrote, in any order")
+      ->required()
+      ->type_name("PART.csv...");
+  app.add_option("-o,--output", options->output, "The whole table (- for stdout)")->type_name("FILE.csv");
+  return [options] { return run(*options); };
+}
+
+}  // namespace dsasim::tool

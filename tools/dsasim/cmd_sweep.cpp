@@ -1,0 +1,210 @@
+#include "command.hpp"
+#include "options.hpp"
+#include "output.hpp"
+#include "replay_options.hpp"
+
+#include "dsasim/sweep/sweep.hpp"
+
+#include <fmt/core.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dsasim::tool {
+namespace {
+
+struct Options {
+  std::string grid;
+  std::string output;
+  SweepOptions sweep;
+  bool dry_run = false;
+};
+
+/// The options of `replay` are the keys of a grid: both are declared by add_replay_point_options.
+std::vector<std::string> grid_keys() {
+  CLI::App app;
+  ReplayRun run;
+  add_replay_point_options(app, run);
+  std::vector<std::string> keys = option_keys(app);
+  keys.insert(keys.begin(), std::string(Grid::trace_key));
+  return keys;
+}
+
+SweepPoint parse_point(std::span<const Setting> settings) {
+  CLI::App app;
+  ReplayRun run;
+  add_replay_point_options(app, run);
+  for (const Setting& setting : settings) {
+    const std::string name = (setting.key == Grid::trace_key ? "" : "--") + std::string(setting.key);
+    const std::string text(setting.text);
+    set_option(*app.get_option(name), {&text, 1}, setting.where);
+  }
+  return {.trace = run.trace, .allow_truncated = run.allow_truncated, .config = run.config};
+}
+
+Shard parse_shard(const std::string& text) {
+  constexpr std::uint32_t most = 100'000;
+  const std::size_t slash = text.find('/');
+  if (slash == std::string::npos) {
+    throw ConfigError("--shard", "expected i/n (the i-th of n parts, from 1), found \"{}\"", text);
+  }
+  const auto count = parse_number<std::uint32_t>("--shard", text.substr(slash + 1), 1, most);
+  return {.number = parse_number<std::uint32_t>("--shard", text.substr(0, slash), 1, count), .count = count};
+}
+
+std::string time_text(double seconds) {
+  const auto whole = static_cast<std::uint64_t>(seconds + 0.5);
+  return whole < 120    ? fmt::format("{} s", whole)
+         : whole < 7200 ? fmt::format("{} min", (whole + 30) / 60)
+                        : fmt::format("{}:{:02} h", whole / 3600, whole / 60 % 60);
+}
+
+/// How far a sweep is, on stderr: a bar on a terminal, elsewhere a line a minute.
+class SweepProgressLine {
+ public:
+  SweepProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1), drawn_(now_s()), started_(drawn_) {}
+  ~SweepProgressLine() {
+    if (terminal_ && is_drawn_) {
+      fmt::print(stderr, "\r\x1b[K");
+    }
+  }
+  SweepProgressLine(const SweepProgressLine&) = delete;
+  SweepProgressLine& operator=(const SweepProgressLine&) = delete;
+
+  void update(const SweepProgress& progress) {
+    const double now = now_s();
+    if (now - drawn_ < (terminal_ ? 0.1 : 60)) {
+      return;
+    }
+    drawn_ = now;
+    is_drawn_ = true;
+    const double elapsed_s = now - started_;
+    const double left_s = elapsed_s * (1 - progress.share_done) / std::max(progress.share_done, 1e-9);
+    const std::string text =
+        fmt::format("{}/{} points  {:.0f}%  {:.0f} M accesses/s  {} left", progress.points_done, progress.points,
+                    100 * progress.share_done, progress.accesses_done / elapsed_s / 1e6, time_text(left_s));
+    if (terminal_) {
+      constexpr std::size_t width = 24;
+      const std::string bar(static_cast<std::size_t>(std::clamp(progress.share_done, 0.0, 1.0) * width), '#');
+      fmt::print(stderr, "\r\x1b[K[{:<{}}] {}", bar, width, text);
+      std::fflush(stderr);
+    } else {
+      fmt::print(stderr, "sweep: {}\n", text);
+    }
+  }
+
+ private:
+  static double now_s() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  }
+
+  bool terminal_;
+  bool is_drawn_ = false;
+  double drawn_;
+  double started_;
+};
+
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr double mib = 1U << 20U;
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / mib);
+}
+
+void print_point(const Grid& grid, const PlannedPoint& point) {
+  fmt::print("{}", point.number);
+  for (std::size_t axis = 0; axis < grid.axes().size(); ++axis) {
+    fmt::print("  {}={}", grid.axes()[axis].key, grid.value(point.number, axis));
+  }
+  if (point.refusal.empty()) {
+    fmt::print("  about {:.2f} s, {}\n", static_cast<double>(point.cost_ns) / 1e9, bytes_text(point.bytes));
+  } else {
+    fmt::print("  refused: {}\n", point.refusal);
+  }
+}
+
+/// Threads take the groups in their order; memory is that of the largest at a time.
+int print_plan(const Sweep& sweep, const Options& options) {
+  PlannedPoints points = sweep.shard(options.sweep.shard);
+  std::sort(points.begin(), points.end(),
+            [](const PlannedPoint* a, const PlannedPoint* b) { return a->number < b->number; });
+  for (const PlannedPoint* point : points) {
+    print_point(sweep.grid(), *point);
+  }
+  const std::uint32_t jobs = options.sweep.jobs;
+  std::vector<std::uint64_t> bytes;
+  std::vector<double> busy_s(jobs);
+  for (const PointGroup& group : Sweep::groups(sweep.shard(options.sweep.shard), jobs)) {
+    *std::min_element(busy_s.begin(), busy_s.end()) += static_cast<double>(group.cost_ns) / 1e9;
+    bytes.push_back(group.bytes);
+  }
+  std::sort(bytes.rbegin(), bytes.rend());
+  std::uint64_t most_bytes = 0;
+  for (std::size_t i = 0; i < std::min<std::size_t>(jobs, bytes.size()); ++i) {
+    most_bytes += bytes[i];
+  }
+  fmt::print("{} of {} points ({} skipped), {} traces, {} decodings: about {} on {} thread{}, caches of {}\n",
+             points.size(), sweep.points().size(), sweep.grid().skipped(), sweep.traces().size(), bytes.size(),
+             time_text(*std::max_element(busy_s.begin(), busy_s.end())), jobs, jobs == 1 ? "" : "s",
+             bytes_text(most_bytes));
+  return exit_done;
+}
+
+int run(const Options& options) {
+  const Sweep sweep(Grid::read(options.grid, grid_keys(), sweep_columns()), parse_point);
+  if (options.dry_run) {
+    return print_plan(sweep, options);
+  }
+  if (options.output.empty()) {
+    throw ConfigError("--output", "expected a file for the table");
+  }
+  for (const std::string& written : {options.output, options.output + ".journal"}) {
+    refuse_same_file("--output", written, "the grid itself", options.grid);
+    for (const SweepTrace& trace : sweep.traces()) {
+      refuse_same_file("--output", written, "a trace", trace.path);
+    }
+  }
+  SweepOutcome outcome;
+  {
+    SweepProgressLine line;
+    outcome = sweep.run(options.output, options.sweep, [&](const SweepProgress& progress) { line.update(progress); });
+  }
+  if (outcome.without_result > 0) {
+    spdlog::warn("{} of {} points have no result; the first: {}", outcome.without_result, outcome.points,
+                 outcome.first_reason);
+    return exit_negative;
+  }
+  return exit_done;
+}
+
+}  // namespace
+
+std::function<int()> add_sweep(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("grid", options->grid,
+                 "Options of `replay` and their values: {\"trace\": \"t.dsat\", \"policy\": "
+                 "[\"lru\", \"fifo\"], \"capacity\": [\"1x\", \"2x\"]}")
+      ->required()
+      ->type_name("GRID.json");
+  app.add_option("-o,--output", options->output, "Write the table; FILE.csv.journal keeps finished points")
+      ->type_name("FILE.csv");
+  add_jobs_option(app, options->sweep.jobs);
+  app.add_option_function<std::string>(
+         "--shard",
+         [options](const std::string& text) {
+           options->sweep.shard = parse_shard(text);
+           options->sweep.is_part = true;
+         },
+         "The i-th of n parts of about equal cost, from 1, for `dsasim merge` [the whole]")
+      ->type_name("i/n");
+  app.add_flag("--restart", options->sweep.restart, "Forget what an earlier start finished");
+  app.add_flag("--dry-run", options->dry_run, "Print the points, and estimates of time and memory; replay nothing");
+  return [options] { return run(*options); };
+}
+
+}  // namespace dsasim::tool
