@@ -196,7 +196,7 @@ void Journal::write_durably(std::string_view lines) {
   // What an earlier start left of a line goes first.
   if (::ftruncate(descriptor_, static_cast<off_t>(size_)) != 0 ||
       ::lseek(descriptor_, static_cast<off_t>(size_), SEEK_SET) < 0 || !write_all(descriptor_, lines) ||
-      ::fsync(descriptor_) != 0) {
+      ::fdatasync(descriptor_) != 0) {
     fail("cannot be written");
   }
   size_ += lines.size();

@@ -18,15 +18,19 @@ namespace {
 
 using OnProgress = std::function<void(const SweepProgress&)>;
 
-/// Where links lead; the journal and its lock are those of the file, whatever it is called.
+/// Where links lead, be there a file or not yet: the journal and its lock are those of the file, whatever it is called.
 std::string target_of(const std::string& output) {
   namespace fs = std::filesystem;
   std::error_code error;
-  const std::string target = fs::is_symlink(output, error) ? fs::weakly_canonical(output, error).string() : output;
+  fs::path target = output;
+  constexpr int most_links = 40;  // as many as the kernel follows
+  for (int links = 0; fs::is_symlink(target, error) && links < most_links; ++links) {
+    target = target.parent_path() / fs::read_symlink(target, error);
+  }
   if (fs::exists(target, error) && !fs::is_regular_file(target, error)) {
     throw SystemError(output, "is not a regular file; a sweep keeps a journal beside its output");
   }
-  return target;
+  return target.string();
 }
 
 /// Adds up what the threads have done.

@@ -160,8 +160,8 @@ int run(const Options& options) {
   if (options.dry_run) {
     return print_plan(sweep, options);
   }
-  if (options.output.empty()) {
-    throw ConfigError("--output", "expected a file for the table");
+  if (options.output.empty() || options.output == "-") {
+    throw ConfigError("--output", "expected a file for the table, which a journal can be beside");
   }
   for (const std::string& written : {options.output, options.output + ".journal"}) {
     refuse_same_file("--output", written, "the grid itself", options.grid);

@@ -82,7 +82,7 @@ struct SweepProgress {
 };
 
 struct SweepOptions {
-  Shard shard;
+  Shard shard = {};
   bool is_part = false;  ///< the output is a part for merge_parts()
   bool restart = false;  ///< forget what an earlier start finished
   std::uint32_t jobs = 1;

@@ -1,0 +1,339 @@
+// Each row of a sweep is what replay() counts at that point, whatever shares its decoding; on any number of jobs, in
+// any number of shards, and after any interruption.
+
+#include "dsasim/sweep/sweep.hpp"
+
+#include "catch.hpp"
+#include "dsasim/error.hpp"
+#include "dsasim/report/report.hpp"
+#include "import/captures.hpp"
+#include "replay/small_traces.hpp"
+#include "sweep/identity.hpp"
+#include "sweep/journal.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace dsasim;
+using namespace dsasim::test;
+using captures::read_file;
+using captures::TempDir;
+using captures::write_file;
+
+namespace {
+
+const std::array<std::string, 8> keys = {"trace", "policy",      "scope", "capacity",
+                                         "warm",  "entry-bytes", "steps", "page-tokens"};
+
+template <class Names>
+auto choice(const Names& names, std::string_view text) {
+  return std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == text; })->second;
+}
+
+/// The options that these tests use; those of the tool are tested through it.
+SweepPoint parse_point(std::span<const Setting> settings) {
+  SweepPoint point;
+  for (const Setting& setting : settings) {
+    const std::string text(setting.text);
+    if (setting.key == "trace") {
+      point.trace = text;
+    } else if (setting.key == "policy") {
+      point.config.policy = parse_policy(text, setting.where);
+    } else if (setting.key == "scope") {
+      point.config.scope = choice(scope_names, text);
+    } else if (setting.key == "capacity") {
+      point.config.capacity = Capacity::parse(text);
+    } else if (setting.key == "warm") {
+      point.config.warm = choice(warm_names, text);
+    } else if (setting.key == "entry-bytes") {
+      point.config.entry_bytes = std::stoull(text);
+    } else if (setting.key == "page-tokens") {
+      point.config.page_tokens = static_cast<std::uint32_t>(std::stoul(text));
+    } else {
+      point.config.steps = StepRange{.first = 2, .last = std::stoull(text)};
+    }
+  }
+  return point;
+}
+
+/// Two traces, of groups and of one layer, and a grid over them.
+struct Fixture {
+  TempDir folder;
+  std::string first = folder / "a.dsat";
+  std::string second = folder / "b.dsat";
+  std::string output = folder / "out.csv";
+
+  Fixture() {
+    write_trace(first, random_trace({.requests = 3, .layers = 3, .groups = true}, 1));
+    write_trace(second, random_trace({.requests = 2, .layers = 1}, 2));
+  }
+
+  Sweep sweep(const std::string& rest) const {
+    const std::string text = fmt::format(R"({{"trace": ["{}", "{}"], {}}})", first, second, rest);
+    return Sweep(Grid::parse("g.json", text, keys, sweep_columns()), parse_point);
+  }
+  std::string run(const Sweep& sweep, const SweepOptions& options = {}) const {
+    std::filesystem::remove(output + ".journal");
+    sweep.run(output, options);
+    return read_file(output);
+  }
+};
+
+const std::string mixed =
+    R"("policy": ["lru", "fifo", "hisparse", "belady", "random,seed=5"], "scope": ["stream", "shared", "layer"],
+       "capacity": [0, 1, 5, 8, 20, 40, "0.5ctx", "100B"], "entry-bytes": 10,
+       "skip": [{"policy": "random,seed=5", "scope": "layer"}])";
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+/// The row's last cells, of these many columns and status and error, as replay() gives them.
+std::string replayed_cells(const PlannedPoint& point, const std::vector<std::string>& columns) {
+  const TraceReader trace(point.settings.trace);
+  try {
+    const ReplayResult result = replay(trace, point.settings.config);
+    std::map<std::string, std::string> fields;
+    for (const auto& [name, text] : totals_fields(result)) {
+      fields[name] = text;
+    }
+    std::string cells = fmt::format("{}", fmt::join(result.config.capacity_entries, " "));
+    for (const std::string& column : columns) {
+      cells += "," + fields.at(column);
+    }
+    return cells + ",ok,";
+  } catch (const ConfigError& error) {
+    std::string reason = error.what();
+    reason = reason.find(',') == std::string::npos ? reason : "\"" + reason + "\"";
+    return std::string(columns.size() + 1, ',') + "refused," + reason;
+  }
+}
+
+void check_rows(const Sweep& sweep, const std::string& table) {
+  const std::vector<std::string> columns = sweep.grid().columns().empty() ? sweep_columns() : sweep.grid().columns();
+  const std::vector<std::string> lines = lines_of(table);
+  REQUIRE(lines.size() == sweep.points().size() + 1);
+  for (const PlannedPoint& point : sweep.points()) {
+    CHECK(lines[point.number + 1].ends_with("," + replayed_cells(point, columns)));
+    CHECK(lines[point.number + 1].starts_with(fmt::format("{},{},", point.number, point.settings.trace)));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Every row of a sweep is what a replay of its point counts, on any number of jobs") {
+  const Fixture fixture;
+  const Sweep sweep = fixture.sweep(mixed);
+  REQUIRE(sweep.points().size() == 2 * (5 * 3 - 1) * 8);
+  const std::string table = fixture.run(sweep);
+  check_rows(sweep, table);
+  CHECK(lines_of(table).front() ==
+        "point,trace,policy,scope,capacity,entry-bytes,capacity_entries,accesses,hits,misses,compulsory_misses,"
+        "capacity_misses,evictions,miss_ratio,fetched_bytes,missed_pages,gather_ns,status,error");
+  for (const std::uint32_t jobs : {2U, 7U, 64U}) {
+    CHECK(fixture.run(sweep, {.jobs = jobs}) == table);
+  }
+}
+
+TEST_CASE("Points of lru that a curve serves have the numbers of their replays") {
+  const Fixture fixture;
+  const Sweep sweep = fixture.sweep(
+      R"("columns": ["misses", "hits", "fetched_bytes", "compulsory_misses", "miss_ratio", "accesses",
+         "capacity_misses"], "policy": ["lru", "fifo"], "scope": ["stream", "shared"], "warm": ["none", "first"],
+         "entry-bytes": 10, "capacity": [0, 1, 2, 3, 5, 8, 13, 20, 30, "0.5ctx", "50B"])");
+  const auto groups = Sweep::groups(sweep.shard({}), 1);
+  CHECK(std::count_if(groups.begin(), groups.end(), [](const PointGroup& group) { return group.is_curve; }) == 4);
+  check_rows(sweep, fixture.run(sweep));
+}
+
+TEST_CASE("A curve is not used for columns that it does not know, nor for few points") {
+  const Fixture fixture;
+  const auto has_curve = [&](const std::string& rest) {
+    const auto groups = Sweep::groups(fixture.sweep(rest).shard({}), 1);
+    return std::any_of(groups.begin(), groups.end(), [](const PointGroup& group) { return group.is_curve; });
+  };
+  const std::string eight = R"("capacity": [1, 2, 3, 4, 5, 6, 7, 8])";
+  CHECK(has_curve(R"("columns": "misses", )" + eight));
+  CHECK_FALSE(has_curve(eight));
+  CHECK_FALSE(has_curve(R"("columns": ["misses", "evictions"], )" + eight));
+  CHECK_FALSE(has_curve(R"("columns": "misses", "capacity": [1, 2, 3, 4, 5, 6, 7])"));
+}
+
+TEST_CASE("Groups have each point once, agree on their family, and are limited") {
+  const Fixture fixture;
+  const Sweep sweep = fixture.sweep(mixed);
+  for (const std::uint32_t jobs : {1U, 2U, 16U, 500U}) {
+    std::set<std::size_t> seen;
+    for (const PointGroup& group : Sweep::groups(sweep.shard({}), jobs)) {
+      CHECK(group.points.size() <= 16);
+      for (const PlannedPoint* point : group.points) {
+        CHECK(point->family == group.points.front()->family);
+        CHECK(seen.insert(point->number).second);
+      }
+    }
+    CHECK(seen.size() == sweep.points().size());
+  }
+}
+
+TEST_CASE("Shards are a division of the points into parts of about equal cost, whose merger is the whole") {
+  const Fixture fixture;
+  const Sweep sweep = fixture.sweep(mixed);
+  const std::string whole = fixture.run(sweep);
+  std::uint64_t total_ns = 0;
+  std::uint64_t largest_ns = 0;
+  for (const PlannedPoint& point : sweep.points()) {
+    total_ns += point.cost_ns;
+    largest_ns = std::max(largest_ns, point.cost_ns);
+  }
+  for (const std::uint32_t shards : {1U, 2U, 3U, 7U, 300U}) {
+    std::vector<std::string> parts;
+    for (std::uint32_t number = shards; number > 0; --number) {
+      const Shard shard{.number = number, .count = shards};
+      std::uint64_t cost_ns = 0;
+      for (const PlannedPoint* point : sweep.shard(shard)) {
+        cost_ns += point->cost_ns;
+      }
+      CHECK(cost_ns <= total_ns / shards + largest_ns + 1);
+      CHECK(cost_ns + largest_ns + 1 >= total_ns / shards);
+      parts.push_back(fixture.folder / fmt::format("{}_{}.csv", number, shards));
+      sweep.run(parts.back(), {.shard = shard, .is_part = true});
+    }
+    CHECK(merge_parts(parts).table == whole);
+  }
+}
+
+TEST_CASE("Merging refuses what is not exactly one sweep") {
+  const Fixture fixture;
+  const Sweep sweep = fixture.sweep(R"("policy": ["lru", "fifo"], "capacity": [1, 2, 3])");
+  const Sweep other = fixture.sweep(R"("policy": ["lru", "fifo"], "capacity": [1, 2, 4])");
+  const auto part = [&](const Sweep& of, std::uint32_t number, std::uint32_t count) {
+    const std::string path = fixture.folder / fmt::format("{}_{}_{}.csv", &of == &sweep ? 1 : 0, number, count);
+    of.run(path, {.shard = {.number = number, .count = count}, .is_part = true});
+    return path;
+  };
+  const auto error_of = [&](const std::vector<std::string>& paths) {
+    try {
+      merge_parts(paths);
+    } catch (const ConfigError& error) {
+      return fixture.folder.strip(error.what());
+    }
+    return std::string("no error");
+  };
+  const std::string first = part(sweep, 1, 2);
+  const std::string second = part(sweep, 2, 2);
+  CHECK(error_of({second, first}) == "no error");
+  CHECK(error_of({first}).find("is in no part; missing of 2 shards: 2") != std::string::npos);
+  CHECK(error_of({first, second, first}).find("1_1_2.csv: has point 0, and so has ") != std::string::npos);
+  CHECK(error_of({first, part(other, 2, 2)}).find("0_2_2.csv: is of another sweep than ") != std::string::npos);
+  CHECK(error_of({first, part(sweep, 2, 3)}).find("is one of 3 shards") != std::string::npos);
+  CHECK_THROWS_AS(merge_parts({fixture.folder / "none.csv"}), SystemError);
+  fixture.run(sweep);
+  CHECK(error_of({fixture.output}).find("is no part of a sweep: expected a first line") != std::string::npos);
+  const std::string whole = read_file(first);
+  for (const std::size_t kept : {whole.size() - 1, whole.size() / 2, std::size_t{20}, std::size_t{0}}) {
+    write_file(first, whole.substr(0, kept));
+    CHECK(error_of({first, second}) != "no error");
+  }
+}
+
+TEST_CASE("A sweep goes on from any prefix of its journal, and repeats nothing") {
+  const Fixture fixture;
+  const Sweep sweep = fixture.sweep(R"("policy": ["lru", "belady"], "capacity": [0, 3, 9])");
+  const std::string whole = fixture.run(sweep);
+  const std::string journal_path = fixture.output + ".journal";
+  const std::string journal = read_file(journal_path);
+  for (std::size_t kept = 0; kept <= journal.size(); kept += 7) {
+    write_file(journal_path, journal.substr(0, kept));
+    std::filesystem::remove(fixture.output);
+    const auto lines = static_cast<std::size_t>(
+        std::count(journal.begin(), journal.begin() + static_cast<std::ptrdiff_t>(kept), '\n'));
+    const SweepOutcome outcome = sweep.run(fixture.output, {});
+    CHECK(outcome.found_done == (lines == 0 ? 0 : lines - 1));
+    CHECK(read_file(fixture.output) == whole);
+    CHECK(lines_of(read_file(journal_path)).size() == sweep.points().size() + 1);
+  }
+}
+
+TEST_CASE("A sweep refuses the journal of another with the difference, unless told to begin anew") {
+  const Fixture fixture;
+  const std::string rest = R"("policy": "lru", "capacity": [1, 2])";
+  fixture.run(fixture.sweep(rest));
+  const auto error_of = [&](const Sweep& sweep, const SweepOptions& options = {}) {
+    try {
+      sweep.run(fixture.output, options);
+    } catch (const ConfigError& error) {
+      const std::string message = fixture.folder.strip(error.what());
+      return message.substr(message.find("sweep: ") + 7);
+    }
+    return std::string("no error");
+  };
+  const std::string end = "; --restart forgets what it finished";
+  CHECK(error_of(fixture.sweep(rest)) == "no error");
+  CHECK(error_of(fixture.sweep(R"("policy": "lru", "capacity": [1, 3])")) ==
+        R"(/grid/capacity was ["1","2"], now ["1","3"])" + end);
+  CHECK(error_of(fixture.sweep(R"("capacity": [1, 2])")) == "/grid/policy is gone" + end);
+  CHECK(error_of(fixture.sweep(rest + R"(, "scope": "shared")")) == "/grid/scope is new" + end);
+  CHECK(error_of(fixture.sweep(R"("capacity": [1, 2], "policy": "lru")")) ==
+        "/grid has its keys in another order" + end);
+  CHECK(error_of(fixture.sweep(rest + R"(, "skip": [{"capacity": 1}])")) ==
+        R"(/skip was [], now [{"capacity":1}])" + end);
+  CHECK(error_of(fixture.sweep(rest + R"(, "columns": "hits")")) == R"(/columns was [], now ["hits"])" + end);
+  CHECK(error_of(fixture.sweep(rest), {.is_part = true}) == R"(/shard was "all", now "1/1")" + end);
+  const std::string digest = TraceReader(fixture.second).digest();
+  write_trace(fixture.second, random_trace({.requests = 2, .layers = 1}, 3));
+  CHECK(error_of(fixture.sweep(rest)).find(fmt::format(R"(b.dsat was "{}", now ")", digest)) != std::string::npos);
+  CHECK(error_of(fixture.sweep(rest), {.restart = true}) == "no error");
+  CHECK(error_of(fixture.sweep(rest)) == "no error");
+  CHECK(identity_difference(R"({"version":"0.1.0"})", R"({"version":"0.2.0"})") ==
+        R"(/version was "0.1.0", now "0.2.0")");
+}
+
+TEST_CASE("Points of a damaged trace fail, the others go on, and failed ones are tried again") {
+  const Fixture fixture;
+  const std::string good = read_file(fixture.first);
+  std::string damaged = good;
+  damaged[good.size() / 2] = static_cast<char>(damaged[good.size() / 2] ^ 1);
+  const std::string rest = R"("policy": ["lru", "fifo"], "capacity": [1, 2])";
+  const std::string whole = fixture.run(fixture.sweep(rest));
+  std::filesystem::remove(fixture.output + ".journal");
+  write_file(fixture.first, damaged);
+  const SweepOutcome outcome = fixture.sweep(rest).run(fixture.output, {});
+  CHECK(outcome.without_result == 4);
+  CHECK(outcome.first_reason.find("a.dsat") != std::string::npos);
+  const auto rows = lines_of(read_file(fixture.output));
+  CHECK(std::count_if(rows.begin(), rows.end(),
+                      [](const auto& r) { return r.find(",failed,") != std::string::npos; }) == 4);
+  CHECK(std::count_if(rows.begin(), rows.end(), [](const auto& r) { return r.ends_with(",ok,"); }) == 4);
+  write_file(fixture.first, good);
+  CHECK(fixture.sweep(rest).run(fixture.output, {}).without_result == 0);
+  CHECK(read_file(fixture.output) == whole);
+}
+
+TEST_CASE("Progress ends at all points and the whole work") {
+  const Fixture fixture;
+  const Sweep sweep = fixture.sweep(mixed);
+  for (const std::uint32_t jobs : {1U, 3U}) {
+    SweepProgress last;
+    std::filesystem::remove(fixture.output + ".journal");
+    sweep.run(fixture.output, {.jobs = jobs}, [&](const SweepProgress& progress) {
+      CHECK(progress.share_done >= last.share_done - 1e-9);
+      last = progress;
+    });
+    CHECK(last.points == sweep.points().size());
+    CHECK(last.points_done == last.points);
+    CHECK(std::abs(last.share_done - 1) < 1e-6);
+  }
+}
