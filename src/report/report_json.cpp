@@ -135,7 +135,20 @@ std::string report_json(const TraceReader& trace, const ReplayResult& result) {
 
 std::vector<std::pair<std::string, std::string>> totals_fields(const ReplayResult& result) {
   Json totals;
-  add_counters(totals, result.totals, result.config.entry_bytes);
+  add_counters(totals, result.totals, result.config);
+  if (!result.config.llc) {
+    totals["llc_sectors"] = nullptr;
+    totals["llc_hit_sectors"] = nullptr;
+  }
+  const StepTimes times = result.step_times.value_or(StepTimes{});
+  const auto timed = [&](auto value) { return result.step_times ? Json(value) : Json(nullptr); };
+  totals["tpot_mean_ns"] = timed(times.tpot.mean_ns);
+  totals["tpot_p50_ns"] = timed(times.tpot.p50_ns);
+  totals["tpot_p95_ns"] = timed(times.tpot.p95_ns);
+  totals["tpot_p99_ns"] = timed(times.tpot.p99_ns);
+  totals["tpot_max_ns"] = timed(times.tpot.max_ns);
+  totals["slowdown_all_hit"] = timed(times.slowdown_all_hit);
+  totals["slowdown_contiguous"] = timed(times.slowdown_contiguous);
   std::vector<std::pair<std::string, std::string>> fields;
   for (const auto& [name, value] : totals.items()) {
     fields.emplace_back(name, value.is_null() ? "" : value.dump());

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Adds a lightning indexer to a Llama- or Qwen-type model, trains it on the frozen model, decodes with its selections, and logs
+them: the method of arXiv 2603.13430 as a command.
+
+    python3 tools/capture/capture_retrofit.py --model PATH --text DIR --top-k 256 --steps 512 -o captures/
+    python3 tools/capture/capture_retrofit.py --small --text /usr/share/doc --top-k 256 --steps 512 -o captures/
+    dsasim import --from npz captures/req_*.npz -o capture.dsat
+
+--small first trains a small Llama on the bytes of the text: for machines without downloaded weights. The last tenth of the text is
+held out: prompts and the tokens that are decoded, which are fed as they stand, come from there. Prints one JSON object a line:
+progress, and at the end the attention mass that the selections captured beside that of an oracle with the same top-k.
+"""
+
+import argparse
+import json
+import time
+
+import torch
+import transformers
+
+import small_llama
+from capture_file import save_request
+from lightning_indexer import Retrofit
+
+
+def report(**fields):
+    print(json.dumps(fields), flush=True)
+
+
+def follow(losses, what, every):
+    """Runs a training and reports every so many batches."""
+    started, recent = time.time(), []
+    for number, loss in enumerate(losses, 1):
+        recent.append(loss)
+        if number % every == 0:
+            report(training=what, batches=number, loss=round(sum(recent) / len(recent), 4),
+                   seconds=round(time.time() - started, 1))
+            recent = []
+
+
+def load(arguments, device):
+    """A model, its text as token ids."""
+    text = small_llama.read_bytes(arguments.text, arguments.suffix, arguments.text_bytes)
+    if arguments.small:
+        model = small_llama.small_llama(arguments.layers, context=arguments.prompt + arguments.steps + 1).to(device)
+        training = text[: len(text) * 9 // 10]
+        batches = small_llama.windows(training, arguments.window, 32, arguments.small_batches, 3, device)
+        follow(small_llama.train(model, batches, arguments.small_batches), "model", 100)
+        return model, text.long()
+    model = transformers.AutoModelForCausalLM.from_pretrained(arguments.model, torch_dtype=torch.bfloat16).to(device)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model)
+    return model, tokenizer(bytes(text).decode("utf-8", "replace"), return_tensors="pt").input_ids[0]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--model", help="name or folder of a model, as transformers takes it")
+    source.add_argument("--small", action="store_true", help="train a small Llama on the text first")
+    parser.add_argument("--text", nargs="+", required=True, help="folders of text")
+    parser.add_argument("--suffix", nargs="+", default=[".txt", ".md", ".rst", ".py", ".c", ".h", ".cpp", ".hpp"])
+    parser.add_argument("--text-bytes", type=int, default=200_000_000, help="read so much of it [200 MB]")
+    parser.add_argument("--layers", type=int, default=8, help="of the small Llama [8]")
+    parser.add_argument("--small-batches", type=int, default=3000, help="to train the small Llama for [3000]")
+    parser.add_argument("--window", type=int, default=2048, help="tokens of a window in training [2048]")
+    parser.add_argument("--heads", type=int, default=4, help="of the indexer [4]")
+    parser.add_argument("--dim", type=int, default=64, help="of the indexer's keys [64]")
+    parser.add_argument("--batches", type=int, default=600, help="to train the indexer for [600]")
+    parser.add_argument("--batch", type=int, default=2, help="windows in one of them [2]")
+    parser.add_argument("--top-k", type=int, default=256)
+    parser.add_argument("--prompt", type=int, default=4096, help="tokens of a prompt [4096]")
+    parser.add_argument("--steps", type=int, default=512, help="tokens to decode [512]")
+    parser.add_argument("--requests", type=int, default=1)
+    parser.add_argument("--scores", action="store_true", help="save scores too")
+    parser.add_argument("-o", "--output", required=True, help="folder for req_<i>.npz")
+    arguments = parser.parse_args()
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model, text = load(arguments, device)
+    model = model.eval().requires_grad_(False)
+    retrofit = Retrofit(model, arguments.heads, arguments.dim, arguments.top_k).to(device)
+    training, held_out = text[: len(text) * 9 // 10], text[len(text) * 9 // 10 :]
+    batches = small_llama.windows(training, arguments.window, arguments.batch, arguments.batches, 4, device)
+    follow(retrofit.train_on(batches), "indexer", 50)
+    needed = arguments.prompt + arguments.steps
+    for number, window in enumerate(small_llama.windows(held_out, needed, 1, arguments.requests, 5, device)):
+        prompt, decoded = window[:, : arguments.prompt], window[:, arguments.prompt :]
+        selections, scores, mass, oracle = retrofit.decode(prompt, decoded)
+        path = save_request(arguments.output, number, selections, arguments.prompt, scores if arguments.scores else None)
+        report(file=str(path), prompt_len=arguments.prompt, steps=len(selections), layers=len(selections[0]),
+               top_k=arguments.top_k, mass=round(mass, 4), oracle_mass=round(oracle, 4))
+
+
+if __name__ == "__main__":
+    main()

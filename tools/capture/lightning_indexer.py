@@ -1,0 +1,156 @@
+"""A lightning indexer for any Llama- or Qwen-type model: training on the frozen model, and decoding with it.
+
+The score of token s for query t is sum_j w_j(t) ReLU(q_j(t) . k(s)) (DeepSeek-V3.2; N. Levy, arXiv 2603.13430, retrofits it to
+Llama). It is trained to the mean over heads of the frozen model's own attention, by KL divergence, layer by layer.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import AttentionInterface
+
+
+class LightningIndexer(nn.Module):
+    def __init__(self, hidden_size, heads, dim):
+        super().__init__()
+        self.heads, self.dim = heads, dim
+        self.query = nn.Linear(hidden_size, heads * dim, bias=False)
+        self.key = nn.Linear(hidden_size, dim, bias=False)
+        self.weight = nn.Linear(hidden_size, heads, bias=False)
+
+    def queries(self, hidden, rope):
+        q = self.query(hidden).unflatten(-1, (self.heads, self.dim))
+        return rotate(q, rope), self.weight(hidden) * self.heads**-0.5
+
+    def keys(self, hidden, rope):
+        return rotate(self.key(hidden).unsqueeze(2), rope).squeeze(2)
+
+    def scores(self, queries, weights, keys):
+        """[batch, queries, heads, dim], [batch, queries, heads], [batch, tokens, dim] -> [batch, queries, tokens]"""
+        products = F.relu(torch.einsum("bqhd,bkd->bqhk", queries, keys)) * self.dim**-0.5
+        return torch.einsum("bqhk,bqh->bqk", products, weights)
+
+
+def rotate(x, rope):
+    """Rotary embedding in halves, by the first `dim` angles of the model's own."""
+    half = x.shape[-1] // 2
+    cos, sin = (angle[..., :half].unsqueeze(2).to(x.dtype) for angle in rope)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
+
+
+class Retrofit(nn.Module):
+    """Indexers for all layers of a model, which stays as it is.
+
+    `mode` says what a forward pass does beside: "off", "train" (keeps the loss of each layer in `losses`), "select" (attention
+    sees the selected tokens alone; needs one query, kept in `selections` with its scores and the mass it captures).
+    """
+
+    def __init__(self, model, heads, dim, top_k):
+        super().__init__()
+        self.model, self.top_k, self.mode = [model], top_k, "off"  # in a list: no submodule
+        layers = model.model.layers
+        self.indexers = nn.ModuleList(LightningIndexer(model.config.hidden_size, heads, dim) for _ in layers)
+        for number, layer in enumerate(layers):
+            layer.self_attn.register_forward_pre_hook(self._before(number), with_kwargs=True)
+        AttentionInterface.register("retrofit", self._attention)
+        model.set_attn_implementation("retrofit")
+        self.reset()
+
+    def reset(self):
+        self.keys = [None] * len(self.indexers)
+        self.scored = [None] * len(self.indexers)
+        self.losses, self.selections, self.mass, self.oracle_mass = [], [], [], []
+
+    def _before(self, number):
+        def score(_, args, kwargs):
+            if self.mode == "off":
+                return
+            hidden = kwargs.get("hidden_states", args[0] if args else None)
+            rope = kwargs["position_embeddings"]
+            hidden = hidden.detach().float()
+            indexer = self.indexers[number]
+            queries, weights = indexer.queries(hidden, rope)
+            keys = indexer.keys(hidden, rope)
+            if self.mode == "select":
+                past = self.keys[number]
+                keys = keys if past is None else torch.cat((past, keys), dim=1)
+                self.keys[number] = keys
+                queries, weights = queries[:, -1:], weights[:, -1:]
+            self.scored[number] = indexer.scores(queries, weights, keys)
+
+        return score
+
+    def _attention(self, module, query, key, value, attention_mask, scaling=None, dropout=0.0, **kwargs):
+        """Grouped-query attention; only while training are probabilities needed."""
+        number = module.layer_idx
+        groups = query.shape[1] // key.shape[1]
+        scaling = scaling if scaling is not None else query.shape[-1] ** -0.5
+        one_query = query.shape[2] == 1
+        if self.mode == "off" or (self.mode == "select" and not one_query):
+            causal = not one_query
+            out = F.scaled_dot_product_attention(query, key, value, is_causal=causal, scale=scaling, enable_gqa=groups > 1)
+            return out.transpose(1, 2).contiguous(), None
+        logits = torch.matmul(query, key.repeat_interleave(groups, 1).transpose(2, 3)).float() * scaling
+        if not one_query:
+            future = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).triu(1)
+            logits = logits.masked_fill(future, float("-inf"))
+        probabilities = logits.softmax(-1)
+        if self.mode == "train":
+            self._learn(number, probabilities.mean(1))
+        else:
+            probabilities = self._select(number, logits, probabilities)
+        out = torch.matmul(probabilities.to(value.dtype), value.repeat_interleave(groups, 1))
+        return out.transpose(1, 2).contiguous(), None
+
+    def _learn(self, number, target):
+        scores = self.scored[number]
+        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        log_predicted = scores.masked_fill(future, float("-inf")).log_softmax(-1)
+        log_target = target.clamp_min(1e-20).log()
+        self.losses.append((target * (log_target - log_predicted).masked_fill(future, 0)).sum(-1).mean())
+
+    def _select(self, number, logits, probabilities):
+        scores = self.scored[number][:, 0]
+        top = scores.topk(min(self.top_k, scores.shape[-1]))
+        target = probabilities.mean(1)[:, 0]
+        self.selections.append((top.indices, top.values))
+        self.mass.append(target.gather(-1, top.indices).sum(-1))
+        self.oracle_mass.append(target.topk(top.indices.shape[-1]).values.sum(-1))
+        keep = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, top.indices, True)
+        return logits.masked_fill(~keep[:, None, None, :], float("-inf")).softmax(-1)
+
+    def train_on(self, batches, learning_rate=1e-3):
+        """`batches`: token ids [batch, tokens]. Yields the mean loss of the layers after each."""
+        optimizer = torch.optim.AdamW(self.indexers.parameters(), lr=learning_rate, weight_decay=0)
+        model = self.model[0]
+        self.mode = "train"
+        for tokens in batches:
+            self.reset()
+            with torch.autocast(tokens.device.type, torch.bfloat16, enabled=False):
+                model.model(tokens, use_cache=False)
+            loss = torch.stack(self.losses).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield loss.item()
+        self.mode = "off"
+
+    @torch.no_grad()
+    def decode(self, prompt, text):
+        """Feeds `text` [1, tokens] token by token after `prompt`. Returns selections and scores, by step, by layer."""
+        model = self.model[0]
+        self.reset()
+        self.mode = "select"
+        cache = model.model(prompt, use_cache=True).past_key_values
+        mass, oracle = [], []
+        selections, scores = [], []
+        for token in text[0]:
+            self.selections, self.mass, self.oracle_mass = [], [], []
+            cache = model.model(token.view(1, 1), past_key_values=cache, use_cache=True).past_key_values
+            selections.append([indices[0].tolist() for indices, _ in self.selections])
+            scores.append([values[0].tolist() for _, values in self.selections])
+            mass.append(torch.stack(self.mass).mean().item())
+            oracle.append(torch.stack(self.oracle_mass).mean().item())
+        self.mode = "off"
+        return selections, scores, sum(mass) / len(mass), sum(oracle) / len(oracle)
