@@ -89,6 +89,7 @@ int register_llc() {
   for (const char* policy : {"lru", "tree-plru", "srrip", "random"}) {
     const std::string name = std::string("llc/") + policy;
     benchmark::RegisterBenchmark((name + "/rows/hits").c_str(), read_rows, policy, 30 * mib, false);
+    benchmark::RegisterBenchmark((name + "/rows/half").c_str(), read_rows, policy, 120 * mib, false);
     benchmark::RegisterBenchmark((name + "/rows/misses").c_str(), read_rows, policy, 2400 * mib, false);
     benchmark::RegisterBenchmark((name + "/rows/persisting").c_str(), read_rows, policy, 60 * mib, true);
     benchmark::RegisterBenchmark((name + "/stream/16MiB").c_str(), read_stream, policy, 16 * mib, false)

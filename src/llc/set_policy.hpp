@@ -10,9 +10,8 @@ namespace dsasim {
 using WayMask = std::uint32_t;
 inline constexpr std::uint32_t max_llc_ways = 32;
 
-/// Arrays over ways have rows of a multiple of this: loops over a set then have a fixed length inside, and become
-/// vector instructions.
-inline constexpr std::uint32_t way_block = 16;
+/// Arrays over ways have rows of a multiple of this, for way_bytes.hpp.
+inline constexpr std::uint32_t way_block = 8;
 
 /// What a run of fills left behind: the ways that were replaced, and for each how many fills ago, 0 for the last.
 struct Sweep {

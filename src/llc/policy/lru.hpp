@@ -85,12 +85,8 @@ class LruSets {
   }
 
   void make_first(std::uint8_t* ranks, std::uint32_t way) const noexcept {
-    const std::uint8_t old_rank = ranks[way];
-    for (std::size_t block = 0; block < row_ways_; block += way_block) {
-      std::uint8_t* const some = ranks + block;
-      for (std::size_t i = 0; i < way_block; ++i) {
-        some[i] = static_cast<std::uint8_t>(some[i] + (some[i] < old_rank ? 1 : 0));
-      }
+    if (ranks[way] != 0) {
+      raise_below(ranks, row_ways_, ranks[way]);
     }
     ranks[way] = 0;
   }
