@@ -240,12 +240,14 @@ class SetAssociative final : public Llc {
     SectorMask* sectors = &sectors_[row_of(set)];
     const bool at_an_end =
         geometry_.line_of(range.first_byte) == first_line || geometry_.line_of(range.last_byte) == last_line;
+    const std::uint64_t sets = shape_.sets;  // what is written below might be members, for all the compiler knows
+    const SectorMask all_sectors = geometry_.all_sectors();
     for (WayMask rest = swept.replaced; rest != 0; rest &= rest - 1) {
       const auto way = static_cast<std::uint32_t>(std::countr_zero(rest));
-      lines[way] = last_line - std::uint64_t{swept.age[way]} * shape_.sets;
-      tags[way] = tag_of(lines[way]);
-      sectors[way] =
-          at_an_end ? geometry_.sectors_in(lines[way], range.first_byte, range.last_byte) : geometry_.all_sectors();
+      const std::uint64_t filled = last_line - swept.age[way] * sets;
+      lines[way] = filled;
+      tags[way] = tag_of(filled);
+      sectors[way] = at_an_end ? geometry_.sectors_in(filled, range.first_byte, range.last_byte) : all_sectors;
     }
   }
 

@@ -52,9 +52,10 @@ class LruSets {
   Sweep turn_all(std::uint8_t* ranks, std::uint32_t turn) const noexcept {
     Sweep swept;
     swept.replaced = all_ways_;
-    for (std::uint32_t way = 0; way < ways_; ++way) {
+    const std::uint32_t ways = ways_;
+    for (std::uint32_t way = 0; way < ways; ++way) {
       const std::uint32_t rank = ranks[way] + turn;
-      swept.age[way] = rank < ways_ ? rank : rank - ways_;
+      swept.age[way] = rank < ways ? rank : rank - ways;
       ranks[way] = static_cast<std::uint8_t>(swept.age[way]);
     }
     return swept;
