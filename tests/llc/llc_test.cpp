@@ -234,9 +234,9 @@ TEST_CASE("What is fetched is what was missed", "[llc]") {
 }
 
 TEST_CASE("Between two uses a layer streams gigabytes, and no row of it is left; without, the rows stay", "[llc]") {
-  // 6 layers select 512 rows each, 9 in 10 of them those of the step before; each has 132 bytes a token of keys and
-  // 200 MB of weights. The rows of a step are 2.0 MB.
-  constexpr std::uint64_t layers = 6;
+  // 4 layers select 512 rows each, 9 in 10 of them those of the step before; each has 132 bytes a token of keys and
+  // 200 MB of weights. The rows of a step are 1.3 MB.
+  constexpr std::uint64_t layers = 4;
   constexpr std::uint64_t top_k = 512;
   constexpr std::uint64_t context = 30 * top_k;
   for (const char* policy : policies) {
@@ -247,7 +247,7 @@ TEST_CASE("Between two uses a layer streams gigabytes, and no row of it is left;
     std::vector<std::vector<std::uint64_t>> selected(layers, std::vector<std::uint64_t>(top_k));
     LlcReads streaming_rows;
     LlcReads quiet_rows;
-    for (int step = 0; step < 4; ++step) {
+    for (int step = 0; step < 3; ++step) {
       for (std::uint64_t layer = 0; layer < layers; ++layer) {
         for (std::uint64_t i = 0; i < top_k; ++i) {
           const bool new_row = step == 0 || draws() % 10 == 0;
@@ -260,7 +260,7 @@ TEST_CASE("Between two uses a layer streams gigabytes, and no row of it is left;
       }
     }
     CHECK(streaming_rows.hit_rows == 0);
-    CHECK(quiet_rows.hit_rows > quiet_rows.rows * 65 / 100);  // 0.9 of three steps of four, and those drawn again
+    CHECK(quiet_rows.hit_rows > quiet_rows.rows * 59 / 100);  // 0.9 of two steps of three, and what is drawn again
   }
 }
 
@@ -270,7 +270,7 @@ TEST_CASE("A region within the set-aside is kept, however long the stream", "[ll
     const auto llc = cache_of(std::string("60MiB,policy=") + policy, 75 * mib / 2);
     const auto rows = region(0, 75 * mib / 2);  // 10 of 16 ways, exactly
     read(*llc, rows, 656, true);
-    for (const std::uint64_t bytes : {16 * mib, 1024 * mib, 1'000'000 * mib}) {
+    for (const std::uint64_t bytes : {16 * mib, 1'000'000 * mib}) {
       llc->read_stream(1ULL << 44U, bytes);
       CHECK(read(*llc, rows, 656, true).reads.hit_rows == rows.size());
     }
