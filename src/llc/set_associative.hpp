@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -37,6 +38,7 @@ class SetAssociative final : public Llc {
 
   LlcReads read_rows(std::span<const std::uint64_t> addresses, std::uint64_t row_bytes, bool persisting,
                      std::vector<std::uint64_t>& missed) override {
+    assert(row_bytes > 0);
     return persisting && marked_quota_ > 0 ? read_rows<true>(addresses, row_bytes, missed)
                                            : read_rows<false>(addresses, row_bytes, missed);
   }
