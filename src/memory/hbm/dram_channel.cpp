@@ -19,6 +19,11 @@ constexpr std::uint64_t bit(std::uint32_t bank) {
   return std::uint64_t{1} << bank;
 }
 
+/// Without a branch: which of two times is later is hard to predict.
+constexpr Clock later(Clock a, Clock b) {
+  return a > b ? a : b;
+}
+
 template <class Action>
 void for_each_bank(std::uint64_t banks, Action action) {
   for (; banks != 0; banks &= banks - 1) {
@@ -55,6 +60,7 @@ DramChannel::DramChannel(const DramConfig& config, std::uint32_t number)
       round_robin_(config.arbitration == Arbitration::round_robin),
       leaves_with_activate_(config.entry_until == EntryUntil::activate),
       merges_(config.merge_reads),
+      closed_page_(config.page_policy == PagePolicy::closed),
       filter_(config.merge_reads ? filter_size : 0) {
   if (config.refresh != Refresh::none) {
     refresh_interval_ = timing_.refi;
@@ -72,6 +78,7 @@ void DramChannel::reset() {
   next_ = refresh_due_ = first_refresh_;
   next_precharge_ = next_move_ = never;
   row_bus_ = 0;
+  moved_at_ = -1;
   open_ = fresh_ = hit_ = other_ = to_precharge_ = wait_ = 0;
   turn_ = refresh_bank_ = 0;
   oldest_bank_ = none;
@@ -81,7 +88,7 @@ void DramChannel::reset() {
   for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
     pseudo_channels_[i] = {};
     pseudo_channels_[i].banks = (~std::uint64_t{0} >> (most_banks - count)) << (i * count);
-    pseudo_channels_[i].activate = long_ago;
+    pseudo_channels_[i].activate = pseudo_channels_[i].read = long_ago;
     pseudo_channels_[i].last_activates.fill(long_ago);
   }
   rank_read_.fill(long_ago);
@@ -90,6 +97,10 @@ void DramChannel::reset() {
   Bank closed;
   closed.read = closed.precharge = closed.activate = long_ago;
   banks_.fill(closed);
+  read_timers_.clear();
+  activate_timers_.clear();
+  read_ripe_ = 0;
+  activate_ripe_ = ~std::uint64_t{0};
   used_.fill(0);
   entries_.clear();
   free_ = none;
@@ -102,13 +113,9 @@ void DramChannel::reset() {
 
 // ---- Arrivals ----
 
-bool DramChannel::has_room(std::uint32_t bank) const noexcept {
-  return transaction_depth_ > 0 ? waiting_count_ < transaction_depth_ : queue_has_room(bank);
-}
-
-Clock DramChannel::wait_for_room(std::uint32_t bank) {
-  Clock now = 0;
-  while (!has_room(bank)) {
+Clock DramChannel::wait_for_room(Clock now, std::uint32_t bank) {
+  advance(now + 1);
+  while (!has_room(now + 1, bank)) {
     now = next_;
     play(now);
   }
@@ -116,7 +123,7 @@ Clock DramChannel::wait_for_room(std::uint32_t bank) {
 }
 
 void DramChannel::arrive(Clock now, const DramAddress& address, std::uint64_t line) {
-  assert(has_room(address.bank) && next_ >= now);
+  assert(has_room(now, address.bank) && next_ >= now);
   touched_ = true;
   if (merges_) {
     if (filter_[filter_slot(line)] > 0 && merge(line, address.bank, now)) {
@@ -133,16 +140,27 @@ void DramChannel::arrive(Clock now, const DramAddress& address, std::uint64_t li
                      .bank = static_cast<std::uint8_t>(address.bank),
                      .bursts_left = static_cast<std::uint8_t>(bursts_)};
   ++outstanding_;
+  // If there is nothing else to do at this clock, the line's way into its queue is all that happens.
+  const bool at_once = next_ > now;
   if (transaction_depth_ == 0) {
     used(address.bank) += bursts_;
-    push(incoming_, index);
+    if (at_once) {
+      enqueue(index);
+    } else {
+      push(incoming_, index);
+      next_move_ = now;
+    }
+  } else if (at_once && moved_at_ != now && queue_has_room(address.bank)) {
+    move(index, now);
   } else {
     push(waiting_[address.bank], index);
     wait_ |= bit(address.bank);
     ++waiting_count_;
+    next_move_ = std::min(next_move_, moved_at_ == now ? now + 1 : now);
   }
-  next_move_ = std::min(next_move_, now);
-  next_ = std::min(next_, now);
+  if (at_once) {
+    plan(moved_at_ == now || transaction_depth_ == 0 ? now : now - 1);
+  }
 }
 
 bool DramChannel::merge(std::uint64_t line, std::uint32_t bank, Clock now) {
@@ -175,15 +193,11 @@ void DramChannel::play(Clock now) {
   if (now >= refresh_due_) {
     refresh(now);
   }
-  if (fcfs_) {
-    find_oldest(now);
-  }
-  give_read(now);
-  if (row_bus_ <= now && !draining_) {
-    if (fcfs_) {
-      find_oldest(now);
-    }
-    give_row_command(now);
+  ripen(now);
+  if (round_robin_) {
+    give_commands<true>(now);
+  } else {
+    give_commands<false>(now);
   }
   if (incoming_.head != none) {
     move_all();
@@ -193,29 +207,62 @@ void DramChannel::play(Clock now) {
   plan(now);
 }
 
+/// The next clock after `now` that is worth playing.
 void DramChannel::plan(Clock now) {
-  Clock row = next_precharge_;
-  Clock next = std::min(next_move_, refresh_due_);
+  Clock read = never;
+  Clock free_read = never;
+  Clock activate = never;
+  Clock free_activate = never;
   for (const PseudoChannel& channel : pseudo_channels()) {
-    next = std::min(next, channel.next_read);
-    row = std::min(row, std::max(channel.next_activate, channel.activate));
+    read = std::min(read, channel.next_read);
+    free_read = std::min(free_read, channel.read);
+    activate = std::min(activate, later(channel.next_activate, channel.activate));
+    free_activate = std::min(free_activate, channel.activate);
   }
-  next_ = std::max(now + 1, std::min(next, std::max(row, row_bus_)));
+  read = std::min(read, later(read_timers_.first(), free_read));
+  activate = std::min(activate, later(activate_timers_.first(), free_activate));
+  const Clock row = later(std::min(activate, next_precharge_), row_bus_);
+  next_ = later(now + 1, std::min(std::min(read, row), std::min(next_move_, refresh_due_)));
+}
+
+/// Notes the banks whose own times have passed.
+void DramChannel::ripen(Clock now) {
+  while (read_timers_.first() <= now) {
+    const std::uint32_t bank = read_timers_.take();
+    if ((open_ & bit(bank)) != 0 && banks_[bank].read <= now) {
+      read_ripe_ |= bit(bank);
+      update(bank);
+    }
+  }
+  while (activate_timers_.first() <= now) {
+    const std::uint32_t bank = activate_timers_.take();
+    if ((open_ & bit(bank)) == 0 && banks_[bank].activate <= now) {
+      activate_ripe_ |= bit(bank);
+      update(bank);
+    }
+  }
+}
+
+void DramChannel::ripens_for_activate(std::uint32_t bank, Clock at) {
+  banks_[bank].activate = at;
+  activate_ripe_ &= ~bit(bank);
+  activate_timers_.set(at, bank);
 }
 
 template <class ReadyAt, class OrderOf>
-DramChannel::Found DramChannel::search(std::uint64_t banks, Clock now, ReadyAt ready_at, OrderOf order_of) const {
+DramChannel::Found DramChannel::search(std::uint64_t banks, Clock now, ReadyAt ready_at, OrderOf order_of) {
   Found found;
   for (; banks != 0; banks &= banks - 1) {
     const auto bank = static_cast<std::uint32_t>(std::countr_zero(banks));
     const Clock ready_clock = ready_at(bank);
     const bool ready = ready_clock <= now;
-    const std::uint64_t rank = ready ? order_of(bank) : ~std::uint64_t{0};
-    found.later = std::min(found.later, ready ? never : ready_clock);
+    const std::uint64_t order = order_of(bank);
+    const std::uint64_t rank = ready ? order : ~std::uint64_t{0};
+    const Clock blocked = ready ? never : ready_clock;
+    found.later = blocked < found.later ? blocked : found.later;
     found.ready += ready ? 1 : 0;
-    const bool better = rank < found.rank;
-    found.rank = better ? rank : found.rank;
-    found.bank = better ? bank : found.bank;
+    found.bank = rank < found.rank ? bank : found.bank;
+    found.rank = rank < found.rank ? rank : found.rank;
   }
   return found;
 }
@@ -242,39 +289,57 @@ void DramChannel::find_oldest(Clock now) {
 
 // ---- Commands ----
 
-void DramChannel::give_read(Clock now) {
-  std::uint64_t allowed = draining_ ? hit_ & fresh_ : hit_;
+template <bool round_robin>
+void DramChannel::give_commands(Clock now) {
+  if (fcfs_) {
+    find_oldest(now);
+  }
+  give_read<round_robin>(now);
+  if (row_bus_ <= now && !draining_) {
+    if (fcfs_) {
+      find_oldest(now);
+    }
+    give_row_command<round_robin>(now);
+  }
+}
+
+/// Banks with a request for their open row, as far as the banks and pseudo-channels allow a read.
+std::uint64_t DramChannel::readable_at(Clock now) const {
+  std::uint64_t allowed = 0;
+  for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
+    allowed |= pseudo_channels_[i].next_read <= now ? pseudo_channels_[i].banks : 0;
+  }
+  allowed &= hit_ & read_ripe_;
+  if (draining_) {
+    allowed &= fresh_;
+  }
   if (fcfs_) {
     const bool hit =
         oldest_bank_ != none && (hit_ & bit(oldest_bank_)) != 0 && banks_[oldest_bank_].hit_order == oldest_;
-    allowed = hit ? allowed & bit(oldest_bank_) : 0;
+    allowed &= hit ? bit(oldest_bank_) : 0;
   }
-  // Rows opened for a request that has left the queue are read first.
-  const std::uint64_t first = leaves_with_activate_ ? fresh_ : ~std::uint64_t{0};
+  return allowed;
+}
+
+template <bool round_robin>
+void DramChannel::give_read(Clock now) {
+  const std::uint64_t banks = readable_at(now);
   const auto ready_at = [this](std::uint32_t bank) {
-    return std::max(std::max(banks_[bank].read, group_read_[group_of(bank)]), rank_read_[rank_of(bank)]);
+    return later(group_read_[group_of(bank)], rank_read_[rank_of(bank)]);
   };
-  const auto later_if_not_first = [first](std::uint32_t bank) { return (~first >> bank & 1U) << 63U; };
-  Found best;
+  // Rows opened for a request that has left the queue are read first.
+  const std::uint64_t second = leaves_with_activate_ ? ~fresh_ : 0;
+  const Found found = search(banks, now, ready_at, [&](std::uint32_t bank) {
+    const std::uint64_t order = round_robin ? (bank - turn_ - 1) % most_banks : banks_[bank].hit_order;
+    return ((second >> bank & 1U) << 63U) + order;
+  });
+  // No read of these pseudo-channels before the first that is blocked now, unless another one is ready.
+  const Clock next = found.ready > 1 ? now + 1 : found.later;
   for (PseudoChannel& channel : pseudo_channels()) {
-    if (channel.next_read > now) {
-      continue;
-    }
-    const std::uint64_t banks = allowed & channel.banks;
-    const Found found =
-        round_robin_
-            ? search(banks, now, ready_at,
-                     [&](std::uint32_t bank) { return later_if_not_first(bank) + ((bank - turn_ - 1) % most_banks); })
-            : search(banks, now, ready_at,
-                     [&](std::uint32_t bank) { return later_if_not_first(bank) + banks_[bank].hit_order; });
-    if (found.bank == none) {
-      channel.next_read = found.later;
-    } else if (found.rank < best.rank) {
-      best = found;
-    }
+    channel.next_read = channel.next_read <= now ? next : channel.next_read;
   }
-  if (best.bank != none) {
-    read(best.bank, now);
+  if (found.bank != none) {
+    read(found.bank, now);
   }
 }
 
@@ -293,10 +358,10 @@ void DramChannel::read(std::uint32_t index, Clock now) {
   if (--entries_[bank.hits.head].bursts_left == 0) {
     complete(bank, now);
   }
-  if (config_->page_policy == PagePolicy::closed && bank.hits.head == none) {
+  if (closed_page_ && bank.hits.head == none) {
     // Auto-precharge: it needs no command of its own.
-    bank.activate = std::max(bank.activate, bank.precharge + timing_.rp);
     close(index);
+    ripens_for_activate(index, std::max(bank.activate, bank.precharge + timing_.rp));
     ++counts_.precharges;
   }
   update(index);
@@ -313,7 +378,8 @@ void DramChannel::hold_reads(std::uint32_t bank, Clock now) {
     rank_read_[i] = std::max(rank_read_[i], now + (i == rank ? timing_.ccd_s : timing_.ccd_r));
   }
   group_read_[group] = now + timing_.ccd_l;
-  channel.next_read = now + ccd_least_;
+  channel.read = now + ccd_least_;
+  channel.next_read = later(channel.next_read, channel.read);
 }
 
 void DramChannel::complete(Bank& bank, Clock now) {
@@ -333,51 +399,54 @@ void DramChannel::complete(Bank& bank, Clock now) {
   oldest_bank_ = none;
 }
 
+/// Closed banks with a request, as far as the banks and pseudo-channels allow an activate.
+std::uint64_t DramChannel::activatable_at(Clock now) const {
+  std::uint64_t allowed = 0;
+  for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
+    const PseudoChannel& channel = pseudo_channels_[i];
+    allowed |= later(channel.next_activate, channel.activate) <= now ? channel.banks : 0;
+  }
+  return allowed & other_ & ~open_ & activate_ripe_;
+}
+
+template <bool round_robin>
 void DramChannel::give_row_command(Clock now) {
-  std::uint64_t allowed = other_;
+  std::uint64_t to_activate = activatable_at(now);
+  std::uint64_t to_precharge = next_precharge_ <= now ? to_precharge_ : 0;
   if (fcfs_) {
     const bool other =
         oldest_bank_ != none && (other_ & bit(oldest_bank_)) != 0 && banks_[oldest_bank_].other_order == oldest_;
-    allowed = other ? bit(oldest_bank_) : 0;
+    to_activate &= other ? bit(oldest_bank_) : 0;
+    to_precharge &= other ? bit(oldest_bank_) : 0;
   }
-  const auto find = [&](std::uint64_t banks, auto ready_at) {
-    return round_robin_
-               ? search(banks, now, ready_at,
-                        [this](std::uint32_t bank) -> std::uint64_t { return (bank - turn_ - 1) % most_banks; })
-               : search(banks, now, ready_at, [this](std::uint32_t bank) { return banks_[bank].other_order; });
+  const auto order_of = [this](std::uint32_t bank) {
+    return round_robin ? std::uint64_t{(bank - turn_ - 1) % most_banks} : banks_[bank].other_order;
   };
-  Found to_activate;
+  const Found activate_found = search(
+      to_activate, now, [this](std::uint32_t bank) { return group_activate_[group_of(bank)]; }, order_of);
+  const Found precharge_found = search(
+      to_precharge, now, [this](std::uint32_t bank) { return banks_[bank].precharge; }, order_of);
+  const bool activates = activate_found.rank < precharge_found.rank;
+  const Clock next_activate = activate_found.ready > (activates ? 1 : 0) ? now + 1 : activate_found.later;
   for (PseudoChannel& channel : pseudo_channels()) {
-    if (std::max(channel.next_activate, channel.activate) > now) {
-      continue;
-    }
-    const Found found = find(allowed & ~open_ & channel.banks, [this](std::uint32_t bank) {
-      return std::max(banks_[bank].activate, group_activate_[group_of(bank)]);
-    });
-    if (found.bank == none) {
-      channel.next_activate = found.later;
-    } else if (found.rank < to_activate.rank) {
-      to_activate = found;
-    }
+    const bool searched = later(channel.next_activate, channel.activate) <= now;
+    channel.next_activate = searched ? next_activate : channel.next_activate;
   }
-  Found to_precharge;
   if (next_precharge_ <= now) {
-    to_precharge = find(allowed & to_precharge_, [this](std::uint32_t bank) { return banks_[bank].precharge; });
-    const bool more = to_precharge.ready > 1 || to_activate.rank < to_precharge.rank;
-    if (to_precharge.ready == 0 || !more) {
-      next_precharge_ = to_precharge.later;
-    }
+    next_precharge_ = precharge_found.ready > (activates ? 0 : 1) ? now + 1 : precharge_found.later;
   }
-  if (to_activate.rank < to_precharge.rank) {
-    activate(to_activate.bank, now);
-  } else if (to_precharge.bank != none) {
-    precharge(to_precharge.bank, now);
+  if (activates) {
+    activate(activate_found.bank, now);
+  } else if (precharge_found.bank != none) {
+    precharge(precharge_found.bank, now);
   }
 }
 
 void DramChannel::activate(std::uint32_t index, Clock now) {
   Bank& bank = banks_[index];
   bank.read = now + timing_.rcd;
+  read_ripe_ &= ~bit(index);
+  read_timers_.set(bank.read, index);
   bank.precharge = now + timing_.ras;
   bank.activate = now + timing_.rc;
   group_activate_[group_of(index)] = now + timing_.rrd_l;
@@ -408,12 +477,11 @@ void DramChannel::activate(std::uint32_t index, Clock now) {
 }
 
 void DramChannel::precharge(std::uint32_t index, Clock now) {
-  Bank& bank = banks_[index];
-  bank.activate = std::max(bank.activate, now + timing_.rp);
   row_bus_ = now + 1;
   turn_ = index;
   ++counts_.precharges;
   close(index);
+  ripens_for_activate(index, std::max(banks_[index].activate, now + timing_.rp));
   update(index);
 }
 
@@ -469,8 +537,9 @@ Clock DramChannel::close_for_refresh(std::uint64_t banks, Clock now) {
 void DramChannel::refresh_all_banks(Clock now) {
   const std::uint32_t count = config_->shape.banks_of_channel();
   const Clock start = close_for_refresh(~std::uint64_t{0} >> (most_banks - count), now);
+  activate_timers_.clear();
   for (std::uint32_t bank = 0; bank < count; ++bank) {
-    banks_[bank].activate = start + timing_.rfc;
+    ripens_for_activate(bank, start + timing_.rfc);
     update(bank);
   }
   ++counts_.refreshes;
@@ -481,7 +550,7 @@ void DramChannel::refresh_one_bank(Clock now) {
   const std::uint32_t count = config_->shape.banks_of_pseudo_channel();
   for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
     const std::uint32_t bank = i * count + refresh_bank_;
-    banks_[bank].activate = close_for_refresh(bit(bank), now) + timing_.rfc_bank;
+    ripens_for_activate(bank, close_for_refresh(bit(bank), now) + timing_.rfc_bank);
     update(bank);
     ++counts_.refreshes;
   }
@@ -518,12 +587,15 @@ void DramChannel::move_one(Clock now) {
     wait_ &= ~bit(from);
   }
   --waiting_count_;
-  used(from) += bursts_;
+  move(index, now);
+}
+
+void DramChannel::move(std::uint32_t index, Clock now) {
+  used(entries_[index].bank) += bursts_;
   entries_[index].order = entered_++;
+  moved_at_ = now;
   enqueue(index);
-  if (wait_ != 0) {
-    next_move_ = now + 1;
-  }
+  next_move_ = wait_ != 0 ? now + 1 : never;
 }
 
 void DramChannel::enqueue(std::uint32_t index) {
@@ -555,8 +627,10 @@ void DramChannel::update(std::uint32_t index) {
   if (bank.hits.head != none) {
     hit_ |= mask;
     bank.hit_order = entries_[bank.hits.head].order;
-    const Clock ready = std::max(bank.read, group_read_[group_of(index)]);
-    channel.next_read = std::min(channel.next_read, std::max(ready, rank_read_[rank_of(index)]));
+    if ((read_ripe_ & mask) != 0) {
+      const Clock ready = later(group_read_[group_of(index)], rank_read_[rank_of(index)]);
+      channel.next_read = std::min(channel.next_read, ready);
+    }
   }
   if (bank.others.head == none) {
     return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "memory/hbm/address_map.hpp"
+#include "memory/hbm/bank_timers.hpp"
 #include "memory/hbm/dram_config.hpp"
 
 #include <array>
@@ -43,10 +44,15 @@ class DramChannel {
       play(next_);
     }
   }
-  bool has_room(std::uint32_t bank) const noexcept;
-  /// Advances until a line of this bank may arrive; returns the first clock at which it may.
-  Clock wait_for_room(std::uint32_t bank);
-  /// Clocks before `now` must have been played, and there must be room.
+  /// Whether a line of this bank may arrive at `now`; the clocks before must have been played.
+  bool has_room(Clock now, std::uint32_t bank) const noexcept {
+    // What moved on at this clock still holds its place in it.
+    return transaction_depth_ > 0 ? waiting_count_ + (moved_at_ == now ? 1 : 0) < transaction_depth_
+                                  : queue_has_room(bank);
+  }
+  /// Advances until a line of this bank may arrive; returns the first clock after `now` at which it may.
+  Clock wait_for_room(Clock now, std::uint32_t bank);
+  /// There must be room.
   void arrive(Clock now, const DramAddress& address, std::uint64_t line);
   /// Plays until everything has been read; the last line returns at counts().last_return.
   void finish();
@@ -90,11 +96,12 @@ class DramChannel {
   /// What limits the commands of a pseudo-channel beyond its banks.
   struct PseudoChannel {
     std::uint64_t banks = 0;
-    Clock activate = 0;                     ///< tRRD_S and tFAW allow it
-    std::array<Clock, 4> last_activates{};  ///< a ring
-    std::uint32_t oldest_activate = 0;
-    Clock next_read = never;  ///< lower bounds
+    Clock activate = 0;       ///< tRRD_S and tFAW allow it
+    Clock read = 0;           ///< the shortest of the tCCD allows it
+    Clock next_read = never;  ///< lower bounds, of the banks that are ripe
     Clock next_activate = never;
+    std::uint32_t oldest_activate = 0;
+    std::array<Clock, 4> last_activates{};  ///< a ring
   };
   /// The best command among those that are ready, and when the first of the others is.
   struct Found {
@@ -109,7 +116,14 @@ class DramChannel {
   void play(Clock now);
   void plan(Clock now);
 
+  void ripen(Clock now);
+  std::uint64_t readable_at(Clock now) const;
+  std::uint64_t activatable_at(Clock now) const;
+  template <bool round_robin>
+  void give_commands(Clock now);
+  template <bool round_robin>
   void give_read(Clock now);
+  template <bool round_robin>
   void give_row_command(Clock now);
   void read(std::uint32_t bank, Clock now);
   void activate(std::uint32_t bank, Clock now);
@@ -124,6 +138,8 @@ class DramChannel {
 
   void move_all();
   void move_one(Clock now);
+  void move(std::uint32_t index, Clock now);
+  void ripens_for_activate(std::uint32_t bank, Clock at);
   void enqueue(std::uint32_t index);
   void close(std::uint32_t bank);
   void update(std::uint32_t bank);
@@ -133,7 +149,7 @@ class DramChannel {
   bool merge_into(const List& list, std::uint64_t line, Clock now);
 
   template <class ReadyAt, class OrderOf>
-  Found search(std::uint64_t banks, Clock now, ReadyAt ready_at, OrderOf order_of) const;
+  static Found search(std::uint64_t banks, Clock now, ReadyAt ready_at, OrderOf order_of);
   std::uint32_t group_of(std::uint32_t bank) const noexcept { return bank >> group_shift_; }
   std::uint32_t rank_of(std::uint32_t bank) const noexcept { return bank >> rank_shift_; }
   std::uint32_t pseudo_channel_of(std::uint32_t bank) const noexcept { return bank >> pseudo_channel_shift_; }
@@ -163,6 +179,7 @@ class DramChannel {
   bool round_robin_;
   bool leaves_with_activate_;
   bool merges_;
+  bool closed_page_;
   Clock refresh_interval_ = never;
   Clock first_refresh_ = never;
 
@@ -172,14 +189,17 @@ class DramChannel {
   Clock next_move_ = never;
   Clock refresh_due_ = never;
   Clock row_bus_ = 0;
+  Clock moved_at_ = -1;  ///< the last clock at which a line left the transaction queue
 
   // Banks: a bit for each.
   std::uint64_t open_ = 0;
-  std::uint64_t fresh_ = 0;         ///< activated, not read since
-  std::uint64_t hit_ = 0;           ///< `hits` is not empty
-  std::uint64_t other_ = 0;         ///< `others` is not empty
-  std::uint64_t to_precharge_ = 0;  ///< open, and to be closed for another row
-  std::uint64_t wait_ = 0;          ///< `waiting_` is not empty
+  std::uint64_t fresh_ = 0;          ///< activated, not read since
+  std::uint64_t hit_ = 0;            ///< `hits` is not empty
+  std::uint64_t other_ = 0;          ///< `others` is not empty
+  std::uint64_t to_precharge_ = 0;   ///< open, and to be closed for another row
+  std::uint64_t read_ripe_ = 0;      ///< the bank's own times allow a read
+  std::uint64_t activate_ripe_ = 0;  ///< or an activate
+  std::uint64_t wait_ = 0;           ///< `waiting_` is not empty
 
   std::uint32_t turn_ = 0;  ///< round robin: the bank that had the last command
   std::uint32_t refresh_bank_ = 0;
@@ -194,6 +214,8 @@ class DramChannel {
   PerBank<Clock> rank_read_;   ///< by rank: tCCD_S and tCCD_R allow it
   PerBank<Clock> group_read_;  ///< by bank group: tCCD_L
   PerBank<Clock> group_activate_;
+  BankTimers read_timers_;
+  BankTimers activate_timers_;
   PerBank<Bank> banks_;
   PerBank<std::uint32_t> used_;  ///< bursts in a queue
 

@@ -49,8 +49,8 @@ void DramSystem::run_in_order(std::span<const std::uint64_t> addresses) {
       injected = 0;
     }
     channel.advance(now);
-    if (!channel.has_room(place.bank)) {
-      now = channel.wait_for_room(place.bank);
+    if (!channel.has_room(now, place.bank)) {
+      now = channel.wait_for_room(now, place.bank);
       injected = 0;
     }
     channel.arrive(now, place, address / dram_line_bytes);
@@ -64,8 +64,8 @@ void DramSystem::run_free(std::span<const std::uint64_t> addresses) {
     const DramAddress place = map_(address);
     DramChannel& channel = channels_[place.channel];
     channel.advance(now[place.channel]);
-    if (!channel.has_room(place.bank)) {
-      now[place.channel] = channel.wait_for_room(place.bank);
+    if (!channel.has_room(now[place.channel], place.bank)) {
+      now[place.channel] = channel.wait_for_room(now[place.channel], place.bank);
     }
     channel.arrive(now[place.channel], place, address / dram_line_bytes);
   }
