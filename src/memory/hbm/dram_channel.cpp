@@ -46,6 +46,8 @@ void DramCounts::add(const DramCounts& other) noexcept {
 
 DramChannel::DramChannel(const DramConfig& config, std::uint32_t number)
     : config_(&config),
+      play_(config.arbitration == Arbitration::round_robin ? play_for<true>(config.shape.pseudo_channels)
+                                                           : play_for<false>(config.shape.pseudo_channels)),
       timing_(config.timing),
       ccd_least_(config.shape.ranks > 1 ? std::min(timing_.ccd_s, timing_.ccd_r) : timing_.ccd_s),
       number_(number),
@@ -57,7 +59,6 @@ DramChannel::DramChannel(const DramConfig& config, std::uint32_t number)
       rank_shift_(static_cast<std::uint32_t>(std::countr_zero(config.shape.banks_of_rank()))),
       pseudo_channel_shift_(static_cast<std::uint32_t>(std::countr_zero(config.shape.banks_of_pseudo_channel()))),
       fcfs_(config.scheduling == Scheduling::fcfs),
-      round_robin_(config.arbitration == Arbitration::round_robin),
       leaves_with_activate_(config.entry_until == EntryUntil::activate),
       merges_(config.merge_reads),
       closed_page_(config.page_policy == PagePolicy::closed),
@@ -76,7 +77,7 @@ DramChannel::DramChannel(const DramConfig& config, std::uint32_t number)
 
 void DramChannel::reset() {
   next_ = refresh_due_ = first_refresh_;
-  next_precharge_ = next_move_ = never;
+  next_read_ = next_activate_ = next_precharge_ = next_move_ = never;
   row_bus_ = 0;
   moved_at_ = -1;
   open_ = fresh_ = hit_ = other_ = to_precharge_ = wait_ = 0;
@@ -117,7 +118,7 @@ Clock DramChannel::wait_for_room(Clock now, std::uint32_t bank) {
   advance(now + 1);
   while (!has_room(now + 1, bank)) {
     now = next_;
-    play(now);
+    play_now(now);
   }
   return now + 1;
 }
@@ -159,7 +160,10 @@ void DramChannel::arrive(Clock now, const DramAddress& address, std::uint64_t li
     next_move_ = std::min(next_move_, moved_at_ == now ? now + 1 : now);
   }
   if (at_once) {
-    plan(moved_at_ == now || transaction_depth_ == 0 ? now : now - 1);
+    // The queue is looked at from the next clock on.
+    const Clock earliest = next_move_ <= now ? now : now + 1;
+    const Clock command = std::min(next_read_, later(std::min(next_activate_, next_precharge_), row_bus_));
+    next_ = std::min(next_, later(std::min(command, next_move_), earliest));
   }
 }
 
@@ -181,12 +185,13 @@ bool DramChannel::merge_into(const List& list, std::uint64_t line, Clock now) {
 
 void DramChannel::finish() {
   while (outstanding_ > 0) {
-    play(next_);
+    play_now(next_);
   }
 }
 
 // ---- A clock ----
 
+template <bool round_robin, std::uint32_t pseudo_channels>
 void DramChannel::play(Clock now) {
   assert(now != never);
   freed_ = false;
@@ -194,35 +199,55 @@ void DramChannel::play(Clock now) {
     refresh(now);
   }
   ripen(now);
-  if (round_robin_) {
-    give_commands<true>(now);
-  } else {
-    give_commands<false>(now);
+  if (fcfs_) {
+    find_oldest(now);
+  }
+  if (next_read_ <= now) {
+    give_read<round_robin, pseudo_channels>(now);
+  }
+  if (fcfs_) {
+    find_oldest(now);
+  }
+  if (later(std::min(next_activate_, next_precharge_), row_bus_) <= now && !draining_) {
+    give_row_command<round_robin, pseudo_channels>(now);
   }
   if (incoming_.head != none) {
     move_all();
   } else if (wait_ != 0 && (freed_ || next_move_ <= now)) {
     move_one(now);
   }
-  plan(now);
+  plan<pseudo_channels>(now);
+}
+
+template <bool round_robin>
+DramChannel::Play DramChannel::play_for(std::uint32_t pseudo_channels) {
+  return pseudo_channels == 1   ? &DramChannel::play<round_robin, 1>
+         : pseudo_channels == 2 ? &DramChannel::play<round_robin, 2>
+                                : &DramChannel::play<round_robin, 4>;
 }
 
 /// The next clock after `now` that is worth playing.
+template <std::uint32_t pseudo_channels>
 void DramChannel::plan(Clock now) {
-  Clock read = never;
-  Clock free_read = never;
-  Clock activate = never;
-  Clock free_activate = never;
-  for (const PseudoChannel& channel : pseudo_channels()) {
-    read = std::min(read, channel.next_read);
-    free_read = std::min(free_read, channel.read);
-    activate = std::min(activate, later(channel.next_activate, channel.activate));
-    free_activate = std::min(free_activate, channel.activate);
+  // That a bank is ripe matters once its pseudo-channel allows the command.
+  constexpr std::uint64_t all = ~std::uint64_t{0};
+  const Clock ripe_read = first_allowed<pseudo_channels>(all, &PseudoChannel::read, read_timers_.first());
+  const Clock ripe_activate = first_allowed<pseudo_channels>(all, &PseudoChannel::activate, activate_timers_.first());
+  const Clock row = std::min(std::min(next_activate_, ripe_activate), next_precharge_);
+  const Clock command = std::min(std::min(next_read_, ripe_read), later(row, row_bus_));
+  next_ = later(now + 1, std::min(command, std::min(next_move_, refresh_due_)));
+}
+
+/// The first clock, not before `least`, at which a pseudo-channel of one of these banks allows a command.
+template <std::uint32_t pseudo_channels>
+Clock DramChannel::first_allowed(std::uint64_t banks, Clock PseudoChannel::*allowed, Clock least) const {
+  Clock first = never;
+  for (std::uint32_t i = 0; i < pseudo_channels; ++i) {
+    const PseudoChannel& channel = pseudo_channels_[i];
+    const Clock here = (banks & channel.banks) != 0 ? channel.*allowed : never;
+    first = here < first ? here : first;
   }
-  read = std::min(read, later(read_timers_.first(), free_read));
-  activate = std::min(activate, later(activate_timers_.first(), free_activate));
-  const Clock row = later(std::min(activate, next_precharge_), row_bus_);
-  next_ = later(now + 1, std::min(std::min(read, row), std::min(next_move_, refresh_due_)));
+  return later(first, least);
 }
 
 /// Notes the banks whose own times have passed.
@@ -231,14 +256,16 @@ void DramChannel::ripen(Clock now) {
     const std::uint32_t bank = read_timers_.take();
     if ((open_ & bit(bank)) != 0 && banks_[bank].read <= now) {
       read_ripe_ |= bit(bank);
-      update(bank);
+      next_read_ = std::min(next_read_, group_allows_read(bank));
     }
   }
   while (activate_timers_.first() <= now) {
     const std::uint32_t bank = activate_timers_.take();
-    if ((open_ & bit(bank)) == 0 && banks_[bank].activate <= now) {
+    if (banks_[bank].activate <= now) {
       activate_ripe_ |= bit(bank);
-      update(bank);
+      if ((other_ & ~open_ & bit(bank)) != 0) {
+        next_activate_ = std::min(next_activate_, group_activate_[group_of(bank)]);
+      }
     }
   }
 }
@@ -247,6 +274,16 @@ void DramChannel::ripens_for_activate(std::uint32_t bank, Clock at) {
   banks_[bank].activate = at;
   activate_ripe_ &= ~bit(bank);
   activate_timers_.set(at, bank);
+}
+
+Clock DramChannel::group_allows_read(std::uint32_t bank) const noexcept {
+  return later(group_read_[group_of(bank)], rank_read_[rank_of(bank)]);
+}
+
+/// Smaller goes first.
+template <bool round_robin>
+std::uint64_t DramChannel::precedence(std::uint32_t bank, std::uint64_t order) const noexcept {
+  return round_robin ? (bank - turn_ - 1) % most_banks : order;
 }
 
 template <class ReadyAt, class OrderOf>
@@ -281,72 +318,44 @@ void DramChannel::find_oldest(Clock now) {
   };
   for_each_bank(hit_, [&](std::uint32_t bank) { consider(bank, banks_[bank].hit_order); });
   for_each_bank(other_, [&](std::uint32_t bank) { consider(bank, banks_[bank].other_order); });
-  for (PseudoChannel& channel : pseudo_channels()) {
-    channel.next_read = channel.next_activate = now;
-  }
-  next_precharge_ = now;
+  next_read_ = next_activate_ = next_precharge_ = now;
 }
 
 // ---- Commands ----
 
-template <bool round_robin>
-void DramChannel::give_commands(Clock now) {
-  if (fcfs_) {
-    find_oldest(now);
-  }
-  give_read<round_robin>(now);
-  if (row_bus_ <= now && !draining_) {
-    if (fcfs_) {
-      find_oldest(now);
-    }
-    give_row_command<round_robin>(now);
-  }
-}
-
-/// Banks with a request for their open row, as far as the banks and pseudo-channels allow a read.
-std::uint64_t DramChannel::readable_at(Clock now) const {
-  std::uint64_t allowed = 0;
-  for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
-    allowed |= pseudo_channels_[i].next_read <= now ? pseudo_channels_[i].banks : 0;
-  }
-  allowed &= hit_ & read_ripe_;
+template <bool round_robin, std::uint32_t pseudo_channels>
+void DramChannel::give_read(Clock now) {
+  std::uint64_t banks = hit_ & read_ripe_;
   if (draining_) {
-    allowed &= fresh_;
+    banks &= fresh_;
   }
   if (fcfs_) {
     const bool hit =
         oldest_bank_ != none && (hit_ & bit(oldest_bank_)) != 0 && banks_[oldest_bank_].hit_order == oldest_;
-    allowed &= hit ? bit(oldest_bank_) : 0;
+    banks &= hit ? bit(oldest_bank_) : 0;
   }
-  return allowed;
-}
-
-template <bool round_robin>
-void DramChannel::give_read(Clock now) {
-  const std::uint64_t banks = readable_at(now);
-  const auto ready_at = [this](std::uint32_t bank) {
-    return later(group_read_[group_of(bank)], rank_read_[rank_of(bank)]);
-  };
   // Rows opened for a request that has left the queue are read first.
   const std::uint64_t second = leaves_with_activate_ ? ~fresh_ : 0;
-  const Found found = search(banks, now, ready_at, [&](std::uint32_t bank) {
-    const std::uint64_t order = round_robin ? (bank - turn_ - 1) % most_banks : banks_[bank].hit_order;
-    return ((second >> bank & 1U) << 63U) + order;
-  });
-  // No read of these pseudo-channels before the first that is blocked now, unless another one is ready.
-  const Clock next = found.ready > 1 ? now + 1 : found.later;
-  for (PseudoChannel& channel : pseudo_channels()) {
-    channel.next_read = channel.next_read <= now ? next : channel.next_read;
+  const Found found = search(
+      banks, now, [this](std::uint32_t bank) { return group_allows_read(bank); },
+      [&](std::uint32_t bank) {
+        return ((second >> bank & 1U) << 63U) + precedence<round_robin>(bank, banks_[bank].hit_order);
+      });
+  next_read_ = found.later;
+  if (found.bank == none) {
+    return;
   }
-  if (found.bank != none) {
-    read(found.bank, now);
+  hold_reads(found.bank, now);
+  if (found.ready > 1) {
+    const Clock other = first_allowed<pseudo_channels>(banks & ~bit(found.bank), &PseudoChannel::read, now + 1);
+    next_read_ = std::min(next_read_, other);
   }
+  read(found.bank, now);
 }
 
 void DramChannel::read(std::uint32_t index, Clock now) {
   Bank& bank = banks_[index];
-  hold_reads(index, now);
-  bank.precharge = std::max(bank.precharge, now + timing_.rtp);
+  bank.precharge = later(bank.precharge, now + timing_.rtp);
   ++bank.row_reads;
   ++counts_.read_commands;
   turn_ = index;
@@ -364,7 +373,8 @@ void DramChannel::read(std::uint32_t index, Clock now) {
     ripens_for_activate(index, std::max(bank.activate, bank.precharge + timing_.rp));
     ++counts_.precharges;
   }
-  update(index);
+  note_hits(index);
+  note_closing(index);
 }
 
 /// When the other banks of the pseudo-channel may be read.
@@ -379,7 +389,6 @@ void DramChannel::hold_reads(std::uint32_t bank, Clock now) {
   }
   group_read_[group] = now + timing_.ccd_l;
   channel.read = now + ccd_least_;
-  channel.next_read = later(channel.next_read, channel.read);
 }
 
 void DramChannel::complete(Bank& bank, Clock now) {
@@ -399,46 +408,41 @@ void DramChannel::complete(Bank& bank, Clock now) {
   oldest_bank_ = none;
 }
 
-/// Closed banks with a request, as far as the banks and pseudo-channels allow an activate.
-std::uint64_t DramChannel::activatable_at(Clock now) const {
-  std::uint64_t allowed = 0;
-  for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
-    const PseudoChannel& channel = pseudo_channels_[i];
-    allowed |= later(channel.next_activate, channel.activate) <= now ? channel.banks : 0;
-  }
-  return allowed & other_ & ~open_ & activate_ripe_;
-}
-
-template <bool round_robin>
+template <bool round_robin, std::uint32_t pseudo_channels>
 void DramChannel::give_row_command(Clock now) {
-  std::uint64_t to_activate = activatable_at(now);
-  std::uint64_t to_precharge = next_precharge_ <= now ? to_precharge_ : 0;
+  const bool may_activate = next_activate_ <= now;
+  const bool may_precharge = next_precharge_ <= now;
+  const std::uint64_t waiting = may_activate ? other_ & ~open_ & activate_ripe_ : 0;
+  std::uint64_t to_activate = 0;
+  for (std::uint32_t i = 0; i < pseudo_channels; ++i) {
+    to_activate |= pseudo_channels_[i].activate <= now ? waiting & pseudo_channels_[i].banks : 0;
+  }
+  std::uint64_t to_precharge = may_precharge ? to_precharge_ : 0;
   if (fcfs_) {
     const bool other =
         oldest_bank_ != none && (other_ & bit(oldest_bank_)) != 0 && banks_[oldest_bank_].other_order == oldest_;
     to_activate &= other ? bit(oldest_bank_) : 0;
     to_precharge &= other ? bit(oldest_bank_) : 0;
   }
-  const auto order_of = [this](std::uint32_t bank) {
-    return round_robin ? std::uint64_t{(bank - turn_ - 1) % most_banks} : banks_[bank].other_order;
-  };
-  const Found activate_found = search(
+  const auto order_of = [this](std::uint32_t bank) { return precedence<round_robin>(bank, banks_[bank].other_order); };
+  const Found activates = search(
       to_activate, now, [this](std::uint32_t bank) { return group_activate_[group_of(bank)]; }, order_of);
-  const Found precharge_found = search(
+  const Found precharges = search(
       to_precharge, now, [this](std::uint32_t bank) { return banks_[bank].precharge; }, order_of);
-  const bool activates = activate_found.rank < precharge_found.rank;
-  const Clock next_activate = activate_found.ready > (activates ? 1 : 0) ? now + 1 : activate_found.later;
-  for (PseudoChannel& channel : pseudo_channels()) {
-    const bool searched = later(channel.next_activate, channel.activate) <= now;
-    channel.next_activate = searched ? next_activate : channel.next_activate;
+  const bool is_activate = activates.rank < precharges.rank;
+  if (is_activate) {
+    activate(activates.bank, now);
+  } else if (precharges.bank != none) {
+    precharge(precharges.bank, now);
   }
-  if (next_precharge_ <= now) {
-    next_precharge_ = precharge_found.ready > (activates ? 0 : 1) ? now + 1 : precharge_found.later;
+  if (may_precharge) {
+    next_precharge_ = precharges.ready > (is_activate ? 0U : 1U) ? now + 1 : precharges.later;
   }
-  if (activates) {
-    activate(activate_found.bank, now);
-  } else if (precharge_found.bank != none) {
-    precharge(precharge_found.bank, now);
+  if (may_activate) {
+    const std::uint64_t left = waiting & ~(to_activate & open_);
+    const std::uint64_t blocked = activates.ready > (is_activate ? 1U : 0U) ? left : left & ~to_activate;
+    const Clock allowed = first_allowed<pseudo_channels>(blocked, &PseudoChannel::activate, now + 1);
+    next_activate_ = std::min(allowed, activates.later);
   }
 }
 
@@ -446,6 +450,7 @@ void DramChannel::activate(std::uint32_t index, Clock now) {
   Bank& bank = banks_[index];
   bank.read = now + timing_.rcd;
   read_ripe_ &= ~bit(index);
+  activate_ripe_ &= ~bit(index);
   read_timers_.set(bank.read, index);
   bank.precharge = now + timing_.ras;
   bank.activate = now + timing_.rc;
@@ -473,7 +478,8 @@ void DramChannel::activate(std::uint32_t index, Clock now) {
     --used(index);
     freed_ = true;
   }
-  update(index);
+  note_hits(index);
+  note_others(index);
 }
 
 void DramChannel::precharge(std::uint32_t index, Clock now) {
@@ -481,14 +487,14 @@ void DramChannel::precharge(std::uint32_t index, Clock now) {
   turn_ = index;
   ++counts_.precharges;
   close(index);
-  ripens_for_activate(index, std::max(banks_[index].activate, now + timing_.rp));
-  update(index);
+  ripens_for_activate(index, later(banks_[index].activate, now + timing_.rp));
 }
 
 /// What still wants the row waits with the others again, in its order.
 void DramChannel::close(std::uint32_t index) {
   open_ &= ~bit(index);
   fresh_ &= ~bit(index);
+  to_precharge_ &= ~bit(index);
   Bank& bank = banks_[index];
   if (bank.hits.head == none) {
     return;
@@ -500,6 +506,8 @@ void DramChannel::close(std::uint32_t index) {
     push(merged, pop(hit_first ? bank.hits : bank.others));
   }
   bank.others = merged;
+  note_hits(index);
+  note_others(index);
 }
 
 // ---- Refresh ----
@@ -540,7 +548,6 @@ void DramChannel::refresh_all_banks(Clock now) {
   activate_timers_.clear();
   for (std::uint32_t bank = 0; bank < count; ++bank) {
     ripens_for_activate(bank, start + timing_.rfc);
-    update(bank);
   }
   ++counts_.refreshes;
   refresh_due_ += refresh_interval_;
@@ -551,7 +558,6 @@ void DramChannel::refresh_one_bank(Clock now) {
   for (std::uint32_t i = 0; i < config_->shape.pseudo_channels; ++i) {
     const std::uint32_t bank = i * count + refresh_bank_;
     ripens_for_activate(bank, close_for_refresh(bit(bank), now) + timing_.rfc_bank);
-    update(bank);
     ++counts_.refreshes;
   }
   refresh_bank_ = (refresh_bank_ + 1) % count;
@@ -600,48 +606,67 @@ void DramChannel::move(std::uint32_t index, Clock now) {
 
 void DramChannel::enqueue(std::uint32_t index) {
   const Entry& entry = entries_[index];
-  Bank& bank = banks_[entry.bank];
-  const bool hit = (open_ & bit(entry.bank)) != 0 && bank.row == entry.row;
-  push(hit ? bank.hits : bank.others, index);
-  update(entry.bank);
+  const std::uint32_t bank = entry.bank;
+  const bool hit = (open_ & bit(bank)) != 0 && banks_[bank].row == entry.row;
+  List& list = hit ? banks_[bank].hits : banks_[bank].others;
+  const bool first = list.head == none;
+  push(list, index);
+  if (first && hit) {
+    note_hits(bank);
+    note_closing(bank);
+  } else if (first) {
+    note_others(bank);
+  }
+}
+
+// What is known of a bank, after its lists or its state have changed.
+
+void DramChannel::note_hits(std::uint32_t index) {
+  Bank& bank = banks_[index];
+  if (bank.hits.head == none) {
+    hit_ &= ~bit(index);
+    return;
+  }
+  hit_ |= bit(index);
+  bank.hit_order = entries_[bank.hits.head].order;
+  if ((read_ripe_ & bit(index)) != 0) {
+    next_read_ = std::min(next_read_, group_allows_read(index));
+  }
+}
+
+void DramChannel::note_others(std::uint32_t index) {
+  Bank& bank = banks_[index];
+  if (bank.others.head == none) {
+    other_ &= ~bit(index);
+    to_precharge_ &= ~bit(index);
+    return;
+  }
+  other_ |= bit(index);
+  bank.other_order = entries_[bank.others.head].order;
+  if ((open_ & bit(index)) == 0) {
+    if ((activate_ripe_ & bit(index)) != 0) {
+      next_activate_ = std::min(next_activate_, group_activate_[group_of(index)]);
+    }
+  } else {
+    note_closing(index);
+  }
 }
 
 /// Whether a row is to be closed for the first of the requests that want another.
-bool DramChannel::to_be_closed(const Bank& bank) const noexcept {
-  if (bank.hits.head == none) {
-    return true;
-  }
-  const bool limit_reached = config_->row_hit_limit > 0 && bank.row_reads >= config_->row_hit_limit;
-  return (config_->close_row == CloseRow::wanted && !fcfs_) ||
-         (bank.other_order < bank.hit_order && (limit_reached || fcfs_));
-}
-
-/// The bits of a bank and the bounds that it lowers, after any change of its state or lists.
-void DramChannel::update(std::uint32_t index) {
-  Bank& bank = banks_[index];
-  PseudoChannel& channel = pseudo_channels_[pseudo_channel_of(index)];
-  const std::uint64_t mask = bit(index);
-  hit_ &= ~mask;
-  other_ &= ~mask;
-  to_precharge_ &= ~mask;
-  if (bank.hits.head != none) {
-    hit_ |= mask;
-    bank.hit_order = entries_[bank.hits.head].order;
-    if ((read_ripe_ & mask) != 0) {
-      const Clock ready = later(group_read_[group_of(index)], rank_read_[rank_of(index)]);
-      channel.next_read = std::min(channel.next_read, ready);
-    }
-  }
-  if (bank.others.head == none) {
+void DramChannel::note_closing(std::uint32_t index) {
+  if ((open_ & other_ & ~fresh_ & bit(index)) == 0) {
+    to_precharge_ &= ~bit(index);
     return;
   }
-  other_ |= mask;
-  bank.other_order = entries_[bank.others.head].order;
-  if ((open_ & mask) == 0) {
-    channel.next_activate = std::min(channel.next_activate, std::max(bank.activate, group_activate_[group_of(index)]));
-  } else if ((fresh_ & mask) == 0 && to_be_closed(bank)) {
-    to_precharge_ |= mask;
+  const Bank& bank = banks_[index];
+  const bool limit_reached = config_->row_hit_limit > 0 && bank.row_reads >= config_->row_hit_limit;
+  const bool closes = bank.hits.head == none || (config_->close_row == CloseRow::wanted && !fcfs_) ||
+                      (bank.other_order < bank.hit_order && (limit_reached || fcfs_));
+  if (closes) {
+    to_precharge_ |= bit(index);
     next_precharge_ = std::min(next_precharge_, bank.precharge);
+  } else {
+    to_precharge_ &= ~bit(index);
   }
 }
 

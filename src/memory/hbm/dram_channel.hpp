@@ -41,7 +41,7 @@ class DramChannel {
   /// Plays the clocks before `until`.
   void advance(Clock until) {
     while (next_ < until) {
-      play(next_);
+      (this->*play_)(next_);
     }
   }
   /// Whether a line of this bank may arrive at `now`; the clocks before must have been played.
@@ -96,12 +96,10 @@ class DramChannel {
   /// What limits the commands of a pseudo-channel beyond its banks.
   struct PseudoChannel {
     std::uint64_t banks = 0;
-    Clock activate = 0;       ///< tRRD_S and tFAW allow it
-    Clock read = 0;           ///< the shortest of the tCCD allows it
-    Clock next_read = never;  ///< lower bounds, of the banks that are ripe
-    Clock next_activate = never;
-    std::uint32_t oldest_activate = 0;
+    Clock read = 0;                         ///< the shortest of the tCCD allows it
+    Clock activate = 0;                     ///< tRRD_S and tFAW allow it
     std::array<Clock, 4> last_activates{};  ///< a ring
+    std::uint32_t oldest_activate = 0;
   };
   /// The best command among those that are ready, and when the first of the others is.
   struct Found {
@@ -113,18 +111,26 @@ class DramChannel {
   template <class T>
   using PerBank = std::array<T, most_banks>;
 
+  // Compiled for each arbitration and number of pseudo-channels.
+  using Play = void (DramChannel::*)(Clock now);
+  template <bool round_robin, std::uint32_t pseudo_channels>
   void play(Clock now);
+  template <bool round_robin>
+  static Play play_for(std::uint32_t pseudo_channels);
+  template <std::uint32_t pseudo_channels>
   void plan(Clock now);
+  template <bool round_robin, std::uint32_t pseudo_channels>
+  void give_read(Clock now);
+  template <bool round_robin, std::uint32_t pseudo_channels>
+  void give_row_command(Clock now);
+  template <std::uint32_t pseudo_channels>
+  Clock first_allowed(std::uint64_t banks, Clock PseudoChannel::*allowed, Clock least) const;
+  template <bool round_robin>
+  std::uint64_t precedence(std::uint32_t bank, std::uint64_t order) const noexcept;
+  void play_now(Clock now) { (this->*play_)(now); }
 
   void ripen(Clock now);
-  std::uint64_t readable_at(Clock now) const;
-  std::uint64_t activatable_at(Clock now) const;
-  template <bool round_robin>
-  void give_commands(Clock now);
-  template <bool round_robin>
-  void give_read(Clock now);
-  template <bool round_robin>
-  void give_row_command(Clock now);
+  void ripens_for_activate(std::uint32_t bank, Clock at);
   void read(std::uint32_t bank, Clock now);
   void activate(std::uint32_t bank, Clock now);
   void precharge(std::uint32_t bank, Clock now);
@@ -139,11 +145,11 @@ class DramChannel {
   void move_all();
   void move_one(Clock now);
   void move(std::uint32_t index, Clock now);
-  void ripens_for_activate(std::uint32_t bank, Clock at);
   void enqueue(std::uint32_t index);
   void close(std::uint32_t bank);
-  void update(std::uint32_t bank);
-  bool to_be_closed(const Bank& bank) const noexcept;
+  void note_hits(std::uint32_t bank);
+  void note_others(std::uint32_t bank);
+  void note_closing(std::uint32_t bank);
   void find_oldest(Clock now);
   bool merge(std::uint64_t line, std::uint32_t bank, Clock now);
   bool merge_into(const List& list, std::uint64_t line, Clock now);
@@ -153,9 +159,7 @@ class DramChannel {
   std::uint32_t group_of(std::uint32_t bank) const noexcept { return bank >> group_shift_; }
   std::uint32_t rank_of(std::uint32_t bank) const noexcept { return bank >> rank_shift_; }
   std::uint32_t pseudo_channel_of(std::uint32_t bank) const noexcept { return bank >> pseudo_channel_shift_; }
-  std::span<PseudoChannel> pseudo_channels() noexcept {
-    return {pseudo_channels_.data(), config_->shape.pseudo_channels};
-  }
+  Clock group_allows_read(std::uint32_t bank) const noexcept;
   std::uint32_t& used(std::uint32_t bank) noexcept { return used_[bank & used_mask_]; }
   bool queue_has_room(std::uint32_t bank) const noexcept { return used_[bank & used_mask_] + bursts_ <= queue_depth_; }
 
@@ -165,6 +169,7 @@ class DramChannel {
 
   // What the configuration says, where it is needed often.
   const DramConfig* config_;
+  Play play_;
   DramTiming timing_;
   Clock ccd_least_;
   std::uint32_t number_;
@@ -176,7 +181,6 @@ class DramChannel {
   std::uint32_t rank_shift_;
   std::uint32_t pseudo_channel_shift_;
   bool fcfs_;
-  bool round_robin_;
   bool leaves_with_activate_;
   bool merges_;
   bool closed_page_;
@@ -185,6 +189,8 @@ class DramChannel {
 
   // When the next clock is worth playing: lower bounds.
   Clock next_ = never;
+  Clock next_read_ = never;  ///< of banks that are ripe
+  Clock next_activate_ = never;
   Clock next_precharge_ = never;
   Clock next_move_ = never;
   Clock refresh_due_ = never;
