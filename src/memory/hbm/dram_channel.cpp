@@ -15,13 +15,25 @@ std::size_t filter_slot(std::uint64_t line) {
   return (line * 0x9E3779B97F4A7C15U) >> 53U;
 }
 
+constexpr std::uint64_t all_banks = ~std::uint64_t{0};
+
 constexpr std::uint64_t bit(std::uint32_t bank) {
   return std::uint64_t{1} << bank;
 }
 
-/// Without a branch: which of two times is later is hard to predict.
+// Without branches: which of two times is later, or which bank is ready, is hard to predict.
+
 constexpr Clock later(Clock a, Clock b) {
   return a > b ? a : b;
+}
+
+constexpr std::uint64_t all_if(bool condition) {
+  return 0 - std::uint64_t{condition};
+}
+
+constexpr Clock choose(bool condition, Clock yes, Clock no) {
+  const auto mask = static_cast<Clock>(all_if(condition));
+  return (yes & mask) | (no & ~mask);
 }
 
 template <class Action>
@@ -77,7 +89,8 @@ DramChannel::DramChannel(const DramConfig& config, std::uint32_t number)
 
 void DramChannel::reset() {
   next_ = refresh_due_ = first_refresh_;
-  next_read_ = next_activate_ = next_precharge_ = next_move_ = never;
+  next_read_ = next_row_ = next_move_ = never;
+  soonest_read_ = soonest_activate_ = long_ago;
   row_bus_ = 0;
   moved_at_ = -1;
   open_ = fresh_ = hit_ = other_ = to_precharge_ = wait_ = 0;
@@ -162,7 +175,7 @@ void DramChannel::arrive(Clock now, const DramAddress& address, std::uint64_t li
   if (at_once) {
     // The queue is looked at from the next clock on.
     const Clock earliest = next_move_ <= now ? now : now + 1;
-    const Clock command = std::min(next_read_, later(std::min(next_activate_, next_precharge_), row_bus_));
+    const Clock command = std::min(next_read_, later(next_row_, row_bus_));
     next_ = std::min(next_, later(std::min(command, next_move_), earliest));
   }
 }
@@ -208,7 +221,7 @@ void DramChannel::play(Clock now) {
   if (fcfs_) {
     find_oldest(now);
   }
-  if (later(std::min(next_activate_, next_precharge_), row_bus_) <= now && !draining_) {
+  if (later(next_row_, row_bus_) <= now && !draining_) {
     give_row_command<round_robin, pseudo_channels>(now);
   }
   if (incoming_.head != none) {
@@ -216,7 +229,7 @@ void DramChannel::play(Clock now) {
   } else if (wait_ != 0 && (freed_ || next_move_ <= now)) {
     move_one(now);
   }
-  plan<pseudo_channels>(now);
+  plan(now);
 }
 
 template <bool round_robin>
@@ -227,15 +240,11 @@ DramChannel::Play DramChannel::play_for(std::uint32_t pseudo_channels) {
 }
 
 /// The next clock after `now` that is worth playing.
-template <std::uint32_t pseudo_channels>
 void DramChannel::plan(Clock now) {
-  // That a bank is ripe matters once its pseudo-channel allows the command.
-  constexpr std::uint64_t all = ~std::uint64_t{0};
-  const Clock ripe_read = first_allowed<pseudo_channels>(all, &PseudoChannel::read, read_timers_.first());
-  const Clock ripe_activate = first_allowed<pseudo_channels>(all, &PseudoChannel::activate, activate_timers_.first());
-  const Clock row = std::min(std::min(next_activate_, ripe_activate), next_precharge_);
-  const Clock command = std::min(std::min(next_read_, ripe_read), later(row, row_bus_));
-  next_ = later(now + 1, std::min(command, std::min(next_move_, refresh_due_)));
+  // That a bank is ripe matters once a pseudo-channel allows the command.
+  const Clock read = std::min(next_read_, later(read_timers_.first(), soonest_read_));
+  const Clock row = std::min(next_row_, later(activate_timers_.first(), soonest_activate_));
+  next_ = later(now + 1, std::min(std::min(read, later(row, row_bus_)), std::min(next_move_, refresh_due_)));
 }
 
 /// The first clock, not before `least`, at which a pseudo-channel of one of these banks allows a command.
@@ -244,7 +253,7 @@ Clock DramChannel::first_allowed(std::uint64_t banks, Clock PseudoChannel::*allo
   Clock first = never;
   for (std::uint32_t i = 0; i < pseudo_channels; ++i) {
     const PseudoChannel& channel = pseudo_channels_[i];
-    const Clock here = (banks & channel.banks) != 0 ? channel.*allowed : never;
+    const Clock here = choose((banks & channel.banks) != 0, channel.*allowed, never);
     first = here < first ? here : first;
   }
   return later(first, least);
@@ -264,7 +273,7 @@ void DramChannel::ripen(Clock now) {
     if (banks_[bank].activate <= now) {
       activate_ripe_ |= bit(bank);
       if ((other_ & ~open_ & bit(bank)) != 0) {
-        next_activate_ = std::min(next_activate_, group_activate_[group_of(bank)]);
+        next_row_ = std::min(next_row_, group_activate_[group_of(bank)]);
       }
     }
   }
@@ -280,26 +289,33 @@ Clock DramChannel::group_allows_read(std::uint32_t bank) const noexcept {
   return later(group_read_[group_of(bank)], rank_read_[rank_of(bank)]);
 }
 
-/// Smaller goes first.
+/// Among commands that are ready, the smaller goes first.
 template <bool round_robin>
-std::uint64_t DramChannel::precedence(std::uint32_t bank, std::uint64_t order) const noexcept {
+std::uint64_t DramChannel::rank(std::uint32_t bank, std::uint64_t order) const noexcept {
   return round_robin ? (bank - turn_ - 1) % most_banks : order;
 }
 
-template <class ReadyAt, class OrderOf>
-DramChannel::Found DramChannel::search(std::uint64_t banks, Clock now, ReadyAt ready_at, OrderOf order_of) {
+template <class ReadyAt, class RankOf>
+DramChannel::Found DramChannel::search(std::uint64_t banks, Clock now, ReadyAt ready_at, RankOf rank_of) {
   Found found;
-  for (; banks != 0; banks &= banks - 1) {
-    const auto bank = static_cast<std::uint32_t>(std::countr_zero(banks));
+  const auto consider_first = [&](std::uint64_t some) {
+    const auto bank = static_cast<std::uint32_t>(std::countr_zero(some));
     const Clock ready_clock = ready_at(bank);
     const bool ready = ready_clock <= now;
-    const std::uint64_t order = order_of(bank);
-    const std::uint64_t rank = ready ? order : ~std::uint64_t{0};
-    const Clock blocked = ready ? never : ready_clock;
-    found.later = blocked < found.later ? blocked : found.later;
-    found.ready += ready ? 1 : 0;
-    found.bank = rank < found.rank ? bank : found.bank;
-    found.rank = rank < found.rank ? rank : found.rank;
+    const std::uint64_t key = (rank_of(bank) * most_banks + bank) | ~all_if(ready);
+    found.key = std::min(found.key, key);
+    found.later = std::min(found.later, choose(ready, never, ready_clock));
+    found.ready |= some & (~some + 1) & all_if(ready);
+  };
+  if (banks == 0) {
+    return found;
+  }
+  // Mostly there are one or two. The same one twice does no harm.
+  consider_first(banks);
+  const std::uint64_t others = banks & (banks - 1);
+  consider_first(others | (banks & all_if(others == 0)));
+  for (std::uint64_t more = others & (others - 1); more != 0; more &= more - 1) {
+    consider_first(more);
   }
   return found;
 }
@@ -318,7 +334,7 @@ void DramChannel::find_oldest(Clock now) {
   };
   for_each_bank(hit_, [&](std::uint32_t bank) { consider(bank, banks_[bank].hit_order); });
   for_each_bank(other_, [&](std::uint32_t bank) { consider(bank, banks_[bank].other_order); });
-  next_read_ = next_activate_ = next_precharge_ = now;
+  next_read_ = next_row_ = now;
 }
 
 // ---- Commands ----
@@ -339,18 +355,17 @@ void DramChannel::give_read(Clock now) {
   const Found found = search(
       banks, now, [this](std::uint32_t bank) { return group_allows_read(bank); },
       [&](std::uint32_t bank) {
-        return ((second >> bank & 1U) << 63U) + precedence<round_robin>(bank, banks_[bank].hit_order);
+        return ((second >> bank & 1U) << second_rank) + rank<round_robin>(bank, banks_[bank].hit_order);
       });
   next_read_ = found.later;
-  if (found.bank == none) {
+  if (!found) {
     return;
   }
-  hold_reads(found.bank, now);
-  if (found.ready > 1) {
-    const Clock other = first_allowed<pseudo_channels>(banks & ~bit(found.bank), &PseudoChannel::read, now + 1);
-    next_read_ = std::min(next_read_, other);
-  }
-  read(found.bank, now);
+  hold_reads(found.bank(), now);
+  soonest_read_ = first_allowed<pseudo_channels>(all_banks, &PseudoChannel::read, long_ago);
+  const std::uint64_t others = found.ready & ~bit(found.bank());
+  next_read_ = std::min(next_read_, first_allowed<pseudo_channels>(others, &PseudoChannel::read, now + 1));
+  read(found.bank(), now);
 }
 
 void DramChannel::read(std::uint32_t index, Clock now) {
@@ -359,10 +374,9 @@ void DramChannel::read(std::uint32_t index, Clock now) {
   ++bank.row_reads;
   ++counts_.read_commands;
   turn_ = index;
-  if (!leaves_with_activate_ || (fresh_ & bit(index)) == 0) {
-    --used(index);
-    freed_ = true;
-  }
+  const bool frees = !leaves_with_activate_ || (fresh_ & bit(index)) == 0;
+  used(index) -= frees ? 1 : 0;
+  freed_ |= frees;
   fresh_ &= ~bit(index);
   if (--entries_[bank.hits.head].bursts_left == 0) {
     complete(bank, now);
@@ -385,7 +399,7 @@ void DramChannel::hold_reads(std::uint32_t bank, Clock now) {
   const std::uint32_t ranks = config_->shape.ranks;
   const std::uint32_t first = pseudo_channel_of(bank) * ranks;
   for (std::uint32_t i = first; i < first + ranks; ++i) {
-    rank_read_[i] = std::max(rank_read_[i], now + (i == rank ? timing_.ccd_s : timing_.ccd_r));
+    rank_read_[i] = later(rank_read_[i], now + choose(i == rank, timing_.ccd_s, timing_.ccd_r));
   }
   group_read_[group] = now + timing_.ccd_l;
   channel.read = now + ccd_least_;
@@ -410,40 +424,39 @@ void DramChannel::complete(Bank& bank, Clock now) {
 
 template <bool round_robin, std::uint32_t pseudo_channels>
 void DramChannel::give_row_command(Clock now) {
-  const bool may_activate = next_activate_ <= now;
-  const bool may_precharge = next_precharge_ <= now;
-  const std::uint64_t waiting = may_activate ? other_ & ~open_ & activate_ripe_ : 0;
-  std::uint64_t to_activate = 0;
+  const std::uint64_t to_activate = other_ & ~open_ & activate_ripe_;
+  std::uint64_t banks = to_precharge_;
   for (std::uint32_t i = 0; i < pseudo_channels; ++i) {
-    to_activate |= pseudo_channels_[i].activate <= now ? waiting & pseudo_channels_[i].banks : 0;
+    banks |= to_activate & pseudo_channels_[i].banks & all_if(pseudo_channels_[i].activate <= now);
   }
-  std::uint64_t to_precharge = may_precharge ? to_precharge_ : 0;
+  std::uint64_t allowed = all_banks;
   if (fcfs_) {
     const bool other =
         oldest_bank_ != none && (other_ & bit(oldest_bank_)) != 0 && banks_[oldest_bank_].other_order == oldest_;
-    to_activate &= other ? bit(oldest_bank_) : 0;
-    to_precharge &= other ? bit(oldest_bank_) : 0;
+    allowed = other ? bit(oldest_bank_) : 0;
   }
-  const auto order_of = [this](std::uint32_t bank) { return precedence<round_robin>(bank, banks_[bank].other_order); };
-  const Found activates = search(
-      to_activate, now, [this](std::uint32_t bank) { return group_activate_[group_of(bank)]; }, order_of);
-  const Found precharges = search(
-      to_precharge, now, [this](std::uint32_t bank) { return banks_[bank].precharge; }, order_of);
-  const bool is_activate = activates.rank < precharges.rank;
-  if (is_activate) {
-    activate(activates.bank, now);
-  } else if (precharges.bank != none) {
-    precharge(precharges.bank, now);
+  const Found found = search(
+      banks & allowed, now,
+      [this](std::uint32_t bank) {
+        const bool open = (open_ & bit(bank)) != 0;
+        return choose(open, banks_[bank].precharge, group_activate_[group_of(bank)]);
+      },
+      [this](std::uint32_t bank) { return rank<round_robin>(bank, banks_[bank].other_order); });
+  const std::uint64_t others = found ? found.ready & ~bit(found.bank()) : 0;
+  const bool precharges = (others & to_precharge_) != 0;
+  next_row_ = never;
+  if (found) {
+    if ((open_ & bit(found.bank())) != 0) {
+      precharge(found.bank(), now);
+    } else {
+      activate(found.bank(), now);
+      soonest_activate_ = first_allowed<pseudo_channels>(all_banks, &PseudoChannel::activate, long_ago);
+    }
   }
-  if (may_precharge) {
-    next_precharge_ = precharges.ready > (is_activate ? 0U : 1U) ? now + 1 : precharges.later;
-  }
-  if (may_activate) {
-    const std::uint64_t left = waiting & ~(to_activate & open_);
-    const std::uint64_t blocked = activates.ready > (is_activate ? 1U : 0U) ? left : left & ~to_activate;
-    const Clock allowed = first_allowed<pseudo_channels>(blocked, &PseudoChannel::activate, now + 1);
-    next_activate_ = std::min(allowed, activates.later);
-  }
+  // Those that are ready, and those that were not looked at.
+  const std::uint64_t to_activate_later = (to_activate & ~banks) | (others & to_activate);
+  const Clock next_activate = first_allowed<pseudo_channels>(to_activate_later, &PseudoChannel::activate, now + 1);
+  next_row_ = std::min(std::min(next_row_, next_activate), std::min(found.later, precharges ? now + 1 : never));
 }
 
 void DramChannel::activate(std::uint32_t index, Clock now) {
@@ -645,7 +658,7 @@ void DramChannel::note_others(std::uint32_t index) {
   bank.other_order = entries_[bank.others.head].order;
   if ((open_ & bit(index)) == 0) {
     if ((activate_ripe_ & bit(index)) != 0) {
-      next_activate_ = std::min(next_activate_, group_activate_[group_of(index)]);
+      next_row_ = std::min(next_row_, group_activate_[group_of(index)]);
     }
   } else {
     note_closing(index);
@@ -664,7 +677,7 @@ void DramChannel::note_closing(std::uint32_t index) {
                       (bank.other_order < bank.hit_order && (limit_reached || fcfs_));
   if (closes) {
     to_precharge_ |= bit(index);
-    next_precharge_ = std::min(next_precharge_, bank.precharge);
+    next_row_ = std::min(next_row_, bank.precharge);
   } else {
     to_precharge_ &= ~bit(index);
   }

@@ -103,11 +103,14 @@ class DramChannel {
   };
   /// The best command among those that are ready, and when the first of the others is.
   struct Found {
-    std::uint64_t rank = ~std::uint64_t{0};
+    std::uint64_t key = ~std::uint64_t{0};  ///< rank x most_banks + bank
     Clock later = never;
-    std::uint32_t bank = none;
-    std::uint32_t ready = 0;
+    std::uint64_t ready = 0;  ///< a bit for each
+    explicit operator bool() const noexcept { return ready != 0; }
+    std::uint32_t bank() const noexcept { return key % most_banks; }
   };
+  /// Added to the rank of what goes after all others: orders stay below.
+  static constexpr std::uint32_t second_rank = 56;
   template <class T>
   using PerBank = std::array<T, most_banks>;
 
@@ -117,7 +120,6 @@ class DramChannel {
   void play(Clock now);
   template <bool round_robin>
   static Play play_for(std::uint32_t pseudo_channels);
-  template <std::uint32_t pseudo_channels>
   void plan(Clock now);
   template <bool round_robin, std::uint32_t pseudo_channels>
   void give_read(Clock now);
@@ -126,7 +128,7 @@ class DramChannel {
   template <std::uint32_t pseudo_channels>
   Clock first_allowed(std::uint64_t banks, Clock PseudoChannel::*allowed, Clock least) const;
   template <bool round_robin>
-  std::uint64_t precedence(std::uint32_t bank, std::uint64_t order) const noexcept;
+  std::uint64_t rank(std::uint32_t bank, std::uint64_t order) const noexcept;
   void play_now(Clock now) { (this->*play_)(now); }
 
   void ripen(Clock now);
@@ -154,8 +156,8 @@ class DramChannel {
   bool merge(std::uint64_t line, std::uint32_t bank, Clock now);
   bool merge_into(const List& list, std::uint64_t line, Clock now);
 
-  template <class ReadyAt, class OrderOf>
-  static Found search(std::uint64_t banks, Clock now, ReadyAt ready_at, OrderOf order_of);
+  template <class ReadyAt, class RankOf>
+  static Found search(std::uint64_t banks, Clock now, ReadyAt ready_at, RankOf rank_of);
   std::uint32_t group_of(std::uint32_t bank) const noexcept { return bank >> group_shift_; }
   std::uint32_t rank_of(std::uint32_t bank) const noexcept { return bank >> rank_shift_; }
   std::uint32_t pseudo_channel_of(std::uint32_t bank) const noexcept { return bank >> pseudo_channel_shift_; }
@@ -190,8 +192,9 @@ class DramChannel {
   // When the next clock is worth playing: lower bounds.
   Clock next_ = never;
   Clock next_read_ = never;  ///< of banks that are ripe
-  Clock next_activate_ = never;
-  Clock next_precharge_ = never;
+  Clock next_row_ = never;   ///< activate of banks that are ripe, or precharge
+  Clock soonest_read_ = 0;   ///< that any pseudo-channel allows one
+  Clock soonest_activate_ = 0;
   Clock next_move_ = never;
   Clock refresh_due_ = never;
   Clock row_bus_ = 0;
