@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
+#include <utility>
 
 namespace dsasim {
 
@@ -14,6 +16,10 @@ enum class SlotId : std::uint32_t {};
 
 /// Ids stay below this, so that an id plus one always fits and planes of bits have a sane size.
 inline constexpr std::uint64_t max_entry_ids = std::uint64_t{1} << 31U;
+
+/// The names of the choices, for options, configuration files and reports.
+template <class E>
+using ChoiceName = std::pair<std::string_view, E>;
 
 constexpr std::uint32_t value(EntryId entry) noexcept {
   return static_cast<std::uint32_t>(entry);

@@ -33,4 +33,10 @@ ConfigObject named_config(std::string_view option, std::string_view folder, cons
   return ConfigObject::parse(fmt::format("{}.json", name), found->text);
 }
 
+std::string config_title(std::string_view name) {
+  name.remove_prefix(name.find_last_of('/') + 1);  // npos + 1 is 0
+  constexpr std::string_view extension = ".json";
+  return std::string(name.substr(0, name.size() - (name.ends_with(extension) ? extension.size() : 0)));
+}
+
 }  // namespace dsasim

@@ -33,7 +33,7 @@ double Gpu::tflop_s(Arithmetic type) const noexcept {
 Gpu load_gpu(const std::string& name) {
   ConfigObject config = named_config("--gpu", "gpus", name);
   Gpu gpu;
-  gpu.name = name;
+  gpu.name = config_title(name);
   gpu.description = config.text("description");
   gpu.source = config.text("source");
   gpu.assumed = config.has("assumed") ? config.text("assumed") : "";

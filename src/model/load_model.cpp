@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <iterator>
 #include <optional>
@@ -20,9 +19,6 @@ constexpr std::uint64_t max_experts = 100'000;
 constexpr std::uint64_t max_entry_bytes = 100'000'000;
 constexpr std::uint64_t max_entry_flops = 1'000'000'000'000;
 constexpr std::uint64_t max_tokens = 1'000'000'000;
-
-constexpr std::array<std::pair<std::string_view, Arithmetic>, 3> arithmetic_names = {
-    {{"bf16", Arithmetic::bf16}, {"fp8", Arithmetic::fp8}, {"fp4", Arithmetic::fp4}}};
 
 [[noreturn]] void refuse_parameters(const ConfigObject& config, std::string_view key) {
   throw ConfigError(config.where(), "{}: more than {} parameters in a layer", key, max_layer_parameters);
@@ -270,7 +266,7 @@ Model read_model(ConfigObject config) {
 
 Model load_model(const std::string& name) {
   Model model = read_model(named_config("--model", "models", name));
-  model.name = name;
+  model.name = config_title(name);
   return model;
 }
 

@@ -14,18 +14,6 @@
 namespace dsasim {
 namespace {
 
-/// A quantity with three digits or more: 1.34 MB, 12.5 ms.
-template <std::size_t N>
-std::string scaled(double value, const std::array<const char*, N>& units) {
-  std::size_t unit = 0;
-  for (; value >= 1000 && unit + 1 < N; ++unit) {
-    value /= 1000;
-  }
-  return fmt::format("{:.{}f} {}", value, unit == 0 ? 0 : (value < 100 ? 2 : 1), units[unit]);
-}
-std::string bytes_text(std::uint64_t bytes) {
-  return scaled(static_cast<double>(bytes), std::array{"B", "kB", "MB", "GB", "TB"});
-}
 std::string time_text(double ns) {
   return scaled(ns, std::array{"ns", "us", "ms", "s"});
 }
@@ -34,7 +22,8 @@ void append_row(std::string& out, std::string_view name, const Counters& counter
   fmt::format_to(std::back_inserter(out), "{:<10} {:>13} {:>13} {:>8} {:>12} {:>13} {:>11} {:>12} {:>11}\n", name,
                  grouped(counters.accesses), grouped(counters.misses()),
                  ratio_text(counters.misses(), counters.accesses), grouped(counters.compulsory_misses),
-                 grouped(counters.evictions), entry_bytes == 0 ? "-" : bytes_text(counters.fetched_rows * entry_bytes),
+                 grouped(counters.evictions),
+                 entry_bytes == 0 ? "-" : bytes_text(static_cast<double>(counters.fetched_rows * entry_bytes)),
                  grouped(counters.missed_pages), time_text(static_cast<double>(counters.gather_ns)));
 }
 

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -20,6 +22,20 @@ inline std::string grouped(std::uint64_t value) {
     text.insert(at - 3, 1, ',');  // as a character: the string form trips GCC bug 105651
   }
   return text;
+}
+
+/// A quantity with three digits or more: 1.34 MB, 12.5 ms.
+template <std::size_t N>
+std::string scaled(double value, const std::array<const char*, N>& units) {
+  std::size_t unit = 0;
+  for (; value >= 1000 && unit + 1 < N; ++unit) {
+    value /= 1000;
+  }
+  return fmt::format("{:.{}f} {}", value, unit == 0 ? 0 : (value < 100 ? 2 : 1), units[unit]);
+}
+
+inline std::string bytes_text(double bytes) {
+  return scaled(bytes, std::array{"B", "kB", "MB", "GB", "TB"});
 }
 
 inline std::string ratio_text(std::uint64_t misses, std::uint64_t accesses) {

@@ -69,4 +69,11 @@ TEST_CASE("Configurations that are part of the library are found by name") {
              Catch::Matchers::StartsWith("--gpu: unknown name \"h201\"; known: "));
 }
 
+TEST_CASE("Reports call a configuration by its name, or by that of its file") {
+  CHECK(config_title("deepseek-v3.2") == "deepseek-v3.2");
+  CHECK(config_title("folder.json/my-gpu.json") == "my-gpu");
+  CHECK(config_title("folder/deepseek-v3.2") == "deepseek-v3.2");
+  CHECK(config_title(".json").empty());
+}
+
 }  // namespace dsasim

@@ -4,6 +4,7 @@
 #include "dsasim/error.hpp"
 #include "dsasim/model/gpu.hpp"
 #include "dsasim/model/model.hpp"
+#include "model/tiny_model.hpp"
 
 #include <cmath>
 #include <string>
@@ -12,35 +13,9 @@
 namespace dsasim {
 namespace {
 
-/// Three layers: 0 and 2 select 4 entries of 2 tokens, layer 2 by the indexer of layer 0; layer 1 has a window.
-constexpr const char* tiny = R"({
-  "description": "tiny", "source": "this test",
-  "layers": 3,
-  "embedding": [100, 8],
-  "head": [8, 100],
-  "attention": [
-    {"layers": "0", "weights": {"q": [8, 8], "kv": [8, 4], "o": [8, 8]},
-     "entry_bytes": 10, "entry_flops": 64, "kv_heads": 2, "unit_tokens": 2, "top_k": 4, "owns_indexer": true},
-    {"layers": "1", "weights": {"q": [8, 8]}, "entry_bytes": 6, "entry_flops": 32, "kv_heads": 1, "window_tokens": 3},
-    {"weights": {"q": [2, 3, 4]}, "entry_bytes": 10, "entry_flops": 64, "kv_heads": 2, "window_tokens": 1,
-     "unit_tokens": 2, "top_k": 4}
-  ],
-  "indexer": {"heads": 2, "dim": 4, "key_bytes": 5, "weights": {"q": [8, 8], "k": [8, 4]}},
-  "ffn": [
-    {"layers": "0", "weights": {"up": [8, 16], "down": [16, 8]}},
-    {"weights": {"router": [8, 4]}, "experts": {"count": 4, "active": 2, "weights": {"up": [8, 2], "down": [2, 8]}}}
-  ],
-  "weight_bytes": {"attention": 2, "ffn": 1, "experts": 0.5, "head": 2},
-  "arithmetic": {"linear": "fp8", "attention": "bf16"}
-})";
-
-Model tiny_model() {
-  return read_model(ConfigObject::parse("tiny.json", tiny));
-}
-
 /// The tiny model with `from` replaced by `to`: the message that refuses it.
 std::string refusal_of(std::string_view from, std::string_view to) {
-  std::string text = tiny;
+  std::string text = tiny_model;
   const std::size_t at = text.find(from);
   REQUIRE(at != std::string::npos);
   text.replace(at, from.size(), to);
@@ -55,7 +30,7 @@ std::string refusal_of(std::string_view from, std::string_view to) {
 }  // namespace
 
 TEST_CASE("A tiny model, worked out by hand") {
-  const Model model = tiny_model();
+  const Model model = read_model(ConfigObject::parse("tiny.json", tiny_model));
   REQUIRE(model.layers.size() == 3);
   CHECK(model.indexer_layers() == std::vector<std::uint32_t>{0});
   // Attention 64 + 32 + 64, 64, 24; indexer 64 + 32; FFN 256, 32, 32; experts 4 x 32 twice; 800 + 800.
@@ -77,7 +52,7 @@ TEST_CASE("A tiny model, worked out by hand") {
 }
 
 TEST_CASE("What a layer reads of a context: windows, whole units, top-k") {
-  const Model model = tiny_model();
+  const Model model = read_model(ConfigObject::parse("tiny.json", tiny_model));
   const auto read = [&](std::size_t layer, std::uint64_t context) {
     return std::vector<std::uint64_t>{model.read_entries(layer, context, Attention::full),
                                       model.read_entries(layer, context, Attention::dense),

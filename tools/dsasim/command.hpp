@@ -34,5 +34,8 @@ std::function<int()> add_sweep(CLI::App& app);
 std::function<int()> add_merge(CLI::App& app);
 std::function<int()> add_policies(CLI::App& app);
 std::function<int()> add_memories(CLI::App& app);
+std::function<int()> add_models(CLI::App& app);
+std::function<int()> add_gpus(CLI::App& app);
+std::function<int()> add_roofline(CLI::App& app);
 
 }  // namespace dsasim::tool

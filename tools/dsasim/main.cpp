@@ -65,12 +65,24 @@ constexpr std::array commands = {
             .description = "Join the parts that the shards of a sweep wrote",
             .example = "dsasim merge part1.csv part2.csv -o grid.csv",
             .add = add_merge},
+    Command{.name = "roofline",
+            .description = "GPUs, bandwidth and compute that a deployment needs at least",
+            .example = "dsasim roofline --model deepseek-v3.2 --gpu h200 --context 131072 --batch 8 --rate 50",
+            .add = add_roofline},
     Command{.name = "policies",
             .description = "List the replacement policies, their parameters and their sources",
             .example = "dsasim policies",
             .add = add_policies},
     Command{
         .name = "memories", .description = "List the memory models", .example = "dsasim memories", .add = add_memories},
+    Command{.name = "models",
+            .description = "List the models, with their sources and what is assumed",
+            .example = "dsasim models",
+            .add = add_models},
+    Command{.name = "gpus",
+            .description = "List the GPUs, with their sources and what is assumed",
+            .example = "dsasim gpus",
+            .add = add_gpus},
 };
 
 /// One line, whatever CLI11 wrote.

@@ -60,4 +60,7 @@ std::vector<std::string_view> config_names(std::string_view folder);
 /// which names the known ones.
 ConfigObject named_config(std::string_view option, std::string_view folder, const std::string& name);
 
+/// What reports call it: its name, or that of the file without folder and ".json".
+std::string config_title(std::string_view name);
+
 }  // namespace dsasim

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "dsasim/types.hpp"
+
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,6 +11,9 @@ namespace dsasim {
 
 /// The type that tensor cores multiply.
 enum class Arithmetic : std::uint8_t { bf16, fp8, fp4 };
+inline constexpr std::array arithmetic_names = {ChoiceName<Arithmetic>{"bf16", Arithmetic::bf16},
+                                                ChoiceName<Arithmetic>{"fp8", Arithmetic::fp8},
+                                                ChoiceName<Arithmetic>{"fp4", Arithmetic::fp4}};
 
 /// A GPU as configs/gpus/ describes it: peaks of its data sheet, dense (without structured sparsity).
 struct Gpu {

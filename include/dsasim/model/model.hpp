@@ -2,12 +2,12 @@
 
 #include "dsasim/config/config_object.hpp"
 #include "dsasim/model/gpu.hpp"
+#include "dsasim/types.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 namespace dsasim {
@@ -58,8 +58,9 @@ enum class Attention : std::uint8_t {
   dense,   ///< the whole context, in layers that have a window only this
   sparse,  ///< as dense, but top-k where there is an indexer
 };
-inline constexpr std::pair<std::string_view, Attention> attention_names[] = {
-    {"full", Attention::full}, {"dense", Attention::dense}, {"sparse", Attention::sparse}};
+inline constexpr std::array attention_names = {ChoiceName<Attention>{"full", Attention::full},
+                                               ChoiceName<Attention>{"dense", Attention::dense},
+                                               ChoiceName<Attention>{"sparse", Attention::sparse}};
 
 /// A model for decoding, as configs/models/ describes it: bytes and flops of a step, from shapes alone. `layer` counts
 /// all hidden layers from 0. Draft (MTP) layers and vision encoders are left out.

@@ -38,9 +38,6 @@ enum class NewToken : std::uint8_t {
   pinned,    ///< has a slot of its own outside the capacity at its own step, and is absent afterwards
 };
 
-/// The names of the choices, for options, configuration files and reports.
-template <class E>
-using ChoiceName = std::pair<std::string_view, E>;
 inline constexpr std::array scope_names = {
     ChoiceName<Scope>{"shared", Scope::shared}, ChoiceName<Scope>{"layer", Scope::layer},
     ChoiceName<Scope>{"request", Scope::request}, ChoiceName<Scope>{"stream", Scope::stream}};

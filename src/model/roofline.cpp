@@ -1,0 +1,152 @@
+#include "dsasim/model/roofline.hpp"
+
+#include "dsasim/error.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace dsasim {
+namespace {
+
+constexpr std::uint64_t max_gpus = 1'000'000'000'000;
+
+void check(const Model& model, const RooflineConfig& config) {
+  constexpr std::uint64_t max_tokens = 1'000'000'000;
+  constexpr std::uint64_t max_batch = 1'000'000'000;
+  constexpr double max_rate = 1e9;
+  const auto in_range = [](std::string_view option, std::uint64_t value, std::uint64_t most) {
+    if (value == 0 || value > most) {
+      throw ConfigError(option, "expected 1 to {}, found {}", most, value);
+    }
+  };
+  in_range("--context", config.context_tokens, max_tokens);
+  in_range("--batch", config.batch, max_batch);
+  in_range("--tp", config.tensor_parallel, max_gpus);
+  in_range("--gpus", config.gpus.value_or(1), max_gpus);
+  in_range("--entry-bytes", config.entry_bytes.value_or(1), max_tokens);
+  in_range("--entry-flops", config.entry_flops.value_or(1), max_gpus);
+  if (!(config.rate > 0 && config.rate <= max_rate)) {
+    throw ConfigError("--rate", "expected more than 0 and at most {:.0f} tokens a second, found {}", max_rate,
+                      config.rate);
+  }
+  if (const double bytes = config.weight_bytes.value_or(1); !(bytes > 0 && bytes <= 16)) {
+    throw ConfigError("--weight-bytes", "expected more than 0 and at most 16, found {}", bytes);
+  }
+  if (config.gpus && *config.gpus % config.tensor_parallel != 0) {
+    throw ConfigError("--gpus", "expected a multiple of --tp {}, found {}", config.tensor_parallel, *config.gpus);
+  }
+  if (config.attention == Attention::sparse && !model.has_indexer()) {
+    throw ConfigError("--attention", "{} has no indexer: expected full or dense, found sparse", model.name);
+  }
+}
+
+void put_in_place(Model& model, const RooflineConfig& config) {
+  if (config.attention != Attention::sparse) {
+    model.indexer = {};  // nothing selects: it neither runs nor is kept
+  }
+  if (config.weight_bytes) {
+    model.weight_bytes = {.attention = *config.weight_bytes,
+                          .ffn = *config.weight_bytes,
+                          .experts = *config.weight_bytes,
+                          .head = *config.weight_bytes};
+  }
+  if (config.arithmetic) {
+    model.arithmetic = {.linear = *config.arithmetic, .attention = *config.arithmetic, .indexer = *config.arithmetic};
+  }
+  for (ModelLayer& layer : model.layers) {
+    layer.entry_bytes = config.entry_bytes.value_or(layer.entry_bytes);
+    layer.entry_flops = config.entry_flops.value_or(layer.entry_flops);
+  }
+}
+
+/// How many of the GPUs of one layer keep each of its KV entries, on average.
+double entry_copies(const ModelLayer& layer, std::uint64_t tensor_parallel) {
+  return static_cast<double>(std::max<std::uint64_t>(tensor_parallel, layer.kv_heads)) / layer.kv_heads;
+}
+
+void add_layer(Roofline& out, std::size_t i) {
+  const RooflineConfig& config = out.config;
+  const ModelLayer& layer = out.model.layers[i];
+  const auto batch = static_cast<double>(config.batch);
+
+  const double weights = out.model.layer_weight_bytes(i, 0);  // a batch of none names no expert
+  out.read.weights += weights;
+  out.stored.weights += weights;
+  const double expert = static_cast<double>(layer.expert_parameters) * out.model.weight_bytes.experts;
+  out.read.experts += expert * (config.experts == ExpertReads::all
+                                    ? static_cast<double>(layer.experts)
+                                    : expected_experts(layer.experts, layer.active_experts, config.batch));
+  out.stored.experts += expert * static_cast<double>(layer.experts);
+  out.flops.linear += batch * out.model.linear_flops_per_token(i);
+
+  const double entry_bytes =
+      batch * static_cast<double>(layer.entry_bytes) * entry_copies(layer, config.tensor_parallel);
+  const std::uint64_t read = out.model.read_entries(i, config.context_tokens, config.attention);
+  const auto kept = config.attention == Attention::full ? Attention::full : Attention::dense;
+  out.read.entries += entry_bytes * static_cast<double>(read);
+  out.stored.entries += entry_bytes * static_cast<double>(out.model.read_entries(i, config.context_tokens, kept));
+  out.flops.attention += batch * out.model.attention_flops(i, read);
+
+  const double scans = batch * static_cast<double>(config.tensor_parallel);
+  const double keys = scans * static_cast<double>(out.model.indexer_key_bytes(i, config.context_tokens));
+  out.read.keys += keys;
+  out.stored.keys += keys;
+  out.flops.indexer += scans * out.model.indexer_flops(i, config.context_tokens);
+}
+
+void add_head(Roofline& out) {
+  out.read.weights += out.model.head_weight_bytes();
+  out.stored.weights +=
+      out.model.head_weight_bytes() + static_cast<double>(out.model.embedding_parameters) * out.model.weight_bytes.head;
+  out.flops.linear += static_cast<double>(out.config.batch) * out.model.head_flops_per_token();
+}
+
+/// Of a step, on one GPU.
+double compute_s(const Roofline& out) {
+  constexpr double tera = 1e12;
+  const ModelArithmetic& type = out.model.arithmetic;
+  return out.flops.linear / (out.gpu.tflop_s(type.linear) * tera) +
+         out.flops.attention / (out.gpu.tflop_s(type.attention) * tera) +
+         out.flops.indexer / (out.gpu.tflop_s(type.indexer) * tera);
+}
+
+std::uint64_t gpus_for(double demand, double of_one) {
+  const double gpus = std::ceil(demand / of_one);
+  if (!(gpus <= static_cast<double>(max_gpus))) {
+    throw ConfigError("--rate", "more than {} GPUs would be needed", max_gpus);
+  }
+  return static_cast<std::uint64_t>(gpus);
+}
+
+}  // namespace
+
+Roofline roofline(Model model, Gpu gpu, const RooflineConfig& config) {
+  check(model, config);
+  put_in_place(model, config);
+  Roofline out{.config = config, .model = std::move(model), .gpu = std::move(gpu)};
+  for (std::size_t i = 0; i < out.model.layers.size(); ++i) {
+    add_layer(out, i);
+  }
+  add_head(out);
+  out.compute_s = compute_s(out);
+
+  constexpr double giga = 1e9;
+  const double read_bytes_s = out.read.total() * config.rate;
+  const double bandwidth_bytes_s = out.gpu.memory_gb_s * giga;
+  const auto capacity_bytes = static_cast<double>(out.gpu.memory_bytes);
+  out.needed = {.bandwidth = gpus_for(read_bytes_s, bandwidth_bytes_s),
+                .compute = gpus_for(out.compute_s * config.rate, 1),
+                .capacity = gpus_for(out.stored.total(), capacity_bytes)};
+  const std::uint64_t most = std::max({out.needed.bandwidth, out.needed.compute, out.needed.capacity});
+  const std::uint64_t tp = config.tensor_parallel;
+  out.gpus = config.gpus.value_or((most + tp - 1) / tp * tp);
+  const auto gpus = static_cast<double>(out.gpus);
+  out.bandwidth_used = read_bytes_s / (gpus * bandwidth_bytes_s);
+  out.compute_used = out.compute_s * config.rate / gpus;
+  out.capacity_used = out.stored.total() / (gpus * capacity_bytes);
+  out.rate_limit = config.rate / std::max(out.bandwidth_used, out.compute_used);
+  return out;
+}
+
+}  // namespace dsasim
