@@ -61,11 +61,12 @@ std::optional<std::size_t> parse_index(std::string_view text) {
 /// The layers of a range: "7", "0-2" (both included) or "2-74/4" (every fourth, from the first). Nothing if it is none.
 std::vector<std::size_t> parse_range(std::string_view text, std::size_t layers) {
   const std::size_t slash = text.find('/');
-  const auto step = slash == text.npos ? std::optional<std::size_t>(1) : parse_index(text.substr(slash + 1));
+  const auto step =
+      slash == std::string_view::npos ? std::optional<std::size_t>(1) : parse_index(text.substr(slash + 1));
   const std::string_view ends = text.substr(0, slash);
   const std::size_t dash = ends.find('-');
   const auto first = parse_index(ends.substr(0, dash));
-  const auto last = dash == ends.npos ? first : parse_index(ends.substr(dash + 1));
+  const auto last = dash == std::string_view::npos ? first : parse_index(ends.substr(dash + 1));
   std::vector<std::size_t> range;
   if (first && last && step && *step != 0 && *step <= layers && *last < layers) {
     for (std::size_t layer = *first; layer <= *last; layer += *step) {

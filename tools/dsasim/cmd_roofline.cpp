@@ -76,8 +76,8 @@ void add_assumptions(CLI::App& app, Options& options) {
   constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
   RooflineConfig& config = options.config;
   add_choice(app, "--attention", options.attention,
-             "To top-k entries, to all, or to all also in layers with a sliding window [sparse with an indexer, "
-             "otherwise dense]",
+             "To the whole context in every layer; dense: but in layers with a sliding window only to that; sparse: to "
+             "top-k entries [sparse with an indexer, otherwise dense]",
              attention_names);
   add_choice(app, "--experts", config.experts,
              "Routed experts that a step reads: those that a batch is expected to name, or all [expected]",
