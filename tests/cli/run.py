@@ -316,6 +316,14 @@ CASES = [
          err=["--tolerance: expected 0.01, 5%,", '"much"']),
     Case("a document as output", "diff lru.json fifo.json --json ./fifo.json", 2,
          err=["--json: ./fifo.json is already the second document"]),
+    # ---- roofline ----
+    Case("what a roofline needs, from a configuration", "roofline --config c.json --json -",
+         out=['"schema": "dsasim-roofline/1"', '"batch": 4'],
+         config='{"model": "glm-5.1", "gpu": "h200", "context": 1000, "batch": 4, "rate": 20}'),
+    Case("a roofline without a rate", "roofline --model glm-5.1 --gpu h200 --context 1000 --batch 4", 2,
+         err=["--rate: expected the tokens a second for each user, found none"]),
+    Case("a model that is no file", "roofline --model ./none.json --gpu h200 --context 1000 --batch 4 --rate 1", 2,
+         err=["./none.json: cannot be opened"]),
 
     # ---- Help ----
     Case("version", "--version", out=["."]),
