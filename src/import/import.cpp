@@ -51,6 +51,7 @@ struct Capture {
   fs::path path;
   const ImportFormat* format;
   CaptureShape shape;
+  std::uint64_t steps;  ///< that are imported
   std::uint64_t prompt_tokens;
 };
 
@@ -74,7 +75,11 @@ std::uint64_t prompt_tokens_of(const fs::path& path, const CaptureShape& shape, 
 Capture inspect(const fs::path& path, const ImportOptions& options) {
   const ImportFormat& format = choose_format(path, options.format);
   const CaptureShape shape = format.open(path, options)->shape();
-  return {.path = path, .format = &format, .shape = shape, .prompt_tokens = prompt_tokens_of(path, shape, options)};
+  return {.path = path,
+          .format = &format,
+          .shape = shape,
+          .steps = std::min(shape.steps, options.steps.value_or(shape.steps)),
+          .prompt_tokens = prompt_tokens_of(path, shape, options)};
 }
 
 void require_alike(const Capture& first, const Capture& other) {
@@ -271,7 +276,7 @@ void write_trace(std::span<const Capture> captures, const fs::path& path, const 
                  const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   std::uint64_t total = 0;
   for (const Capture& capture : captures) {
-    total += capture.shape.steps;
+    total += capture.steps;
   }
   TraceWriter writer(path, make_header(captures, options), options.writer);
   std::uint64_t done = 0;
@@ -282,7 +287,7 @@ void write_trace(std::span<const Capture> captures, const fs::path& path, const 
       throw TraceError(capture.path.string(), "was changed while it was imported");
     }
     RequestCopier copier(capture, request, writer);
-    for (std::uint64_t step = 0; step < capture.shape.steps; ++step) {
+    for (std::uint64_t step = 0; step < capture.steps; ++step) {
       copier.copy_step(*source);
       if (progress) {
         progress(++done, total);
@@ -300,6 +305,7 @@ void require_options(const ImportOptions& options) {
   };
   at_least_one("--layers", options.layers.value_or(1));
   at_least_one("--top-k", options.top_k.value_or(1));
+  at_least_one("--steps", options.steps.value_or(1));
   at_least_one("--unit-tokens", options.unit_tokens);
 }
 

@@ -1,6 +1,8 @@
 #include "dsasim/error.hpp"
 #include "dsasim/memory/memory_model.hpp"
+#include "memory/analytic.hpp"
 #include "memory/hbm/hbm_memory.hpp"
+#include "memory/host.hpp"
 #include "memory/serial.hpp"
 
 #include <fmt/ranges.h>
@@ -25,17 +27,35 @@ std::unique_ptr<MemoryModel> make_hbm(const MemorySpec& /*spec*/, ConfigObject& 
   return std::make_unique<HbmMemory>(DramConfig::read(config));
 }
 
+std::unique_ptr<MemoryModel> make_analytic(const MemorySpec& /*spec*/, ConfigObject& config) {
+  return std::make_unique<AnalyticMemory>(read_analytic(config));
+}
+
+std::unique_ptr<MemoryModel> make_host(const MemorySpec& /*spec*/, ConfigObject& config) {
+  return std::make_unique<HostMemory>(read_host(config));
+}
+
 constexpr std::array models = {
     MemoryDescription{.name = "serial",
                       .sentence = "Every missed page costs --miss-ns (200), one after the other: an upper bound.",
                       .source = "N. Levy, arXiv 2603.13430, Table 4",
                       .default_config = "",
                       .make = make_serial},
+    MemoryDescription{.name = "analytic",
+                      .sentence = "Overlapped misses on a GPU: a gather costs what its slowest or its bytes cost.",
+                      .source = "this project, fitted to measurements of an NVIDIA H200 (docs/memory.md)",
+                      .default_config = "h200",
+                      .make = make_analytic},
     MemoryDescription{.name = "hbm",
                       .sentence = "Banks, rows, queues and refresh of HBM, from the addresses of the missed lines.",
                       .source = "JEDEC JESD235, JESD238; compared with DRAMsim3 and Ramulator 2.1 (docs/memory-hbm.md)",
                       .default_config = "hbm3",
                       .make = make_hbm},
+    MemoryDescription{.name = "host",
+                      .sentence = "KV in host memory: each call and each byte over the link has its price.",
+                      .source = "swap-in times of HiSparse, arXiv 2608.07009",
+                      .default_config = "pcie5",
+                      .make = make_host},
 };
 
 const MemoryDescription* find_model(std::string_view name) {

@@ -45,6 +45,8 @@ void add_shape_options(CLI::App& app, ImportOptions& import) {
   add_number<std::uint32_t>(app, "--top-k", import.top_k, "Ids in a row, where the capture does not say", 1, 1U << 30U);
   add_number<std::uint64_t>(app, "--prompt-len", import.prompt_tokens,
                             "Tokens of the prompt, where the capture does not say", 0, most_tokens);
+  add_number<std::uint64_t>(app, "--steps", import.steps, "Import no more than the first N steps of each capture [all]",
+                            1, most_tokens);
   add_choice(app, "--ids", import.ids, "What ids are: positions, or slots of the stack's pool [logical]",
              id_kind_names);
   add_number<std::uint32_t>(app, "--unit-tokens", import.unit_tokens, "Tokens that one id stands for [1]", 1, 1024);

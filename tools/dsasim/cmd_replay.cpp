@@ -20,7 +20,7 @@ struct Options : ReplayRun {
   std::string step_times;
 };
 
-void add_memory_options(CLI::App& app, ReplayConfig& config) {
+void add_page_and_memory_options(CLI::App& app, ReplayConfig& config) {
   app.add_option_function<std::string>(
          "--page-tokens",
          [&](const std::string& text) {
@@ -28,16 +28,7 @@ void add_memory_options(CLI::App& app, ReplayConfig& config) {
          },
          "Tokens of a page; `trace` takes the trace's [16]")
       ->type_name("N|trace");
-  app.add_option_function<std::string>(
-         "--memory",
-         [&](const std::string& text) {
-           const double miss_ns = config.memory.miss_ns;
-           config.memory = parse_memory(text);
-           config.memory.miss_ns = miss_ns;
-         },
-         "Memory model or configuration; `dsasim memories` lists them [serial]")
-      ->type_name("NAME[,key=value...]");
-  add_number<double>(app, "--miss-ns", config.memory.miss_ns, "serial: nanoseconds of a missed page [200]", 0, 1e9);
+  add_memory_options(app, config.memory, " [the GPU's, or serial]");
 }
 
 void add_llc_options(CLI::App& app, ReplayConfig& config) {
@@ -162,7 +153,7 @@ void add_replay_point_options(CLI::App& app, ReplayRun& run) {
            "reserves nothing [2x]")
         ->type_name("CAP");
   });
-  add_memory_options(app, run.config);
+  add_page_and_memory_options(app, run.config);
   add_llc_options(app, run.config);
   add_step_options(app, run.config.step);
 }

@@ -66,6 +66,19 @@ StepRange parse_steps(const std::string& text) {
           .last = parse_number<std::uint64_t>("--steps", text.substr(colon + 1), 0, most)};
 }
 
+void add_memory_options(CLI::App& app, MemorySpec& memory, const std::string& default_text) {
+  app.add_option_function<std::string>(
+         "--memory",
+         [&](const std::string& text) {
+           const double miss_ns = memory.miss_ns;
+           memory = parse_memory(text);
+           memory.miss_ns = miss_ns;
+         },
+         "Memory model or configuration; `dsasim memories` lists them" + default_text)
+      ->type_name("NAME[,key=value...]");
+  add_number<double>(app, "--miss-ns", memory.miss_ns, "serial: nanoseconds of a missed page [200]", 0, 1e9);
+}
+
 void add_config_option(CLI::App& app) {
   app.add_option(config_option, "JSON object of options: {\"policy\": \"fifo\"}; those on the command line win")
       ->type_name("FILE.json");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "dsasim/error.hpp"
+#include "dsasim/memory/memory_model.hpp"
 #include "dsasim/trace/header.hpp"
 
 #include <CLI/CLI.hpp>
@@ -78,6 +79,9 @@ std::vector<std::string> option_keys(const CLI::App& app);
 
 /// Sets an option from texts that stand at `where`, which begins errors.
 void set_option(CLI::Option& option, std::span<const std::string> texts, const std::string& where);
+
+/// `--memory` and `--miss-ns`; `default_text` ends the description.
+void add_memory_options(CLI::App& app, MemorySpec& memory, const std::string& default_text);
 
 /// Adds --config to a command.
 void add_config_option(CLI::App& app);

@@ -22,6 +22,7 @@ struct ImportOptions {
   std::optional<std::uint32_t> top_k;          ///< --top-k
   std::optional<std::uint64_t> prompt_tokens;  ///< --prompt-len
   IdKind ids = IdKind::logical;                ///< --ids
+  std::optional<std::uint64_t> steps;          ///< --steps: of each capture no more than the first so many
   std::uint32_t unit_tokens = 1;               ///< --unit-tokens
   std::uint32_t page_tokens = 0;
   std::uint64_t entry_bytes = 0;

@@ -46,6 +46,9 @@ class MemoryModel {
   virtual double gather_ns(const Gather& gather) = 0;
   /// Of the whole launch: also starting the kernel and reading the indices, where the model knows of them.
   virtual double launch_ns(const Gather& gather) { return gather_ns(gather); }
+  /// Gathers in a row all read the same `hot_bytes` and each other `cold_bytes`: how much of the hot part the
+  /// last-level cache still holds when the next one comes, from 0 to 1. 1 if the model knows of no such cache.
+  virtual double kept_share(double /*hot_bytes*/, double /*cold_bytes*/) const { return 1; }
 };
 
 /// What the user chose and set with `--memory NAME[,key=value...]`, and `--miss-ns`. NAME is that of a model, of a
