@@ -46,7 +46,7 @@ SkipRule parse_rule(ConfigObject& rule, const std::vector<GridAxis>& axes) {
   for (const std::string& key : rule.keys()) {
     const auto axis = std::find_if(axes.begin(), axes.end(), [&](const GridAxis& a) { return a.key == key; });
     if (axis == axes.end()) {
-      std::vector<std::string_view> keys;
+      std::vector<std::string> keys;
       std::transform(axes.begin(), axes.end(), std::back_inserter(keys), [](const GridAxis& a) { return a.key; });
       throw ConfigError(rule.where(), "the grid has no key \"{}\"; known: {}", key, fmt::join(keys, ", "));
     }

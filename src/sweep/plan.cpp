@@ -14,29 +14,35 @@
 namespace dsasim {
 namespace {
 
-/// Nanoseconds an access on one thread, without decoding: docs/performance.md. They balance shards; no result depends
-/// on them.
+/// What a policy takes: nanoseconds an access on one thread, without decoding (docs/performance.md), and bytes for each
+/// id of each stream and for each slot, as the resident sets of replays showed (docs/sweep.md). They divide the work;
+/// no result depends on them.
 struct PolicyCost {
   std::string_view policy;
-  double ns;
+  double access_ns;
+  std::uint64_t place_bytes;
+  std::uint64_t slot_bytes;
 };
 constexpr std::array policy_costs = {
-    PolicyCost{"lru", 2},  PolicyCost{"fifo", 3},    PolicyCost{"clock", 4},   PolicyCost{"hisparse", 4},
-    PolicyCost{"lfu", 10}, PolicyCost{"random", 10}, PolicyCost{"belady", 25},
+    PolicyCost{"lru", 2, 4, 64},      PolicyCost{"fifo", 3, 1, 4},  PolicyCost{"clock", 4, 1, 4},
+    PolicyCost{"hisparse", 4, 4, 32}, PolicyCost{"lfu", 10, 4, 48}, PolicyCost{"random", 10, 4, 4},
+    PolicyCost{"belady", 25, 12, 16},
 };
-constexpr double other_policy_ns = 5;
+constexpr PolicyCost cost_of_others = {"", 5, 4, 64};
+constexpr double byte_ns = 0.5;  // to get fresh memory
 constexpr double decode_ns = 2;
 constexpr double curve_ns = 8;
+constexpr std::uint64_t curve_place_bytes = 6;
 
 constexpr std::size_t most_replayed_together = 16;  // decoding is then a small part of the work
 constexpr std::size_t most_of_a_curve = 1024;
 constexpr std::size_t least_of_a_curve = 8;  // fewer are replayed faster than a curve is made
 constexpr std::uint64_t most_group_bytes = std::uint64_t{1} << 30U;
 
-double replay_ns(const std::string& policy) {
+const PolicyCost& cost_of(const std::string& policy) {
   const auto* found =
       std::find_if(policy_costs.begin(), policy_costs.end(), [&](const PolicyCost& c) { return c.policy == policy; });
-  return found == policy_costs.end() ? other_policy_ns : found->ns;
+  return found == policy_costs.end() ? cost_of_others : *found;
 }
 
 std::uint64_t accesses_of(const TraceReader& trace, StepRange steps) {
@@ -59,15 +65,12 @@ std::uint64_t caches(const TraceReader& trace, Scope scope) {
          (scope == Scope::shared || scope == Scope::layer ? 1 : trace.request_count());
 }
 
-/// Four bytes a place and about sixteen a slot; belady has two more words a place.
-std::uint64_t replay_bytes(const TraceReader& trace, const EffectiveConfig& config, bool future) {
-  constexpr std::uint64_t place_bytes = 4;
-  constexpr std::uint64_t slot_bytes = 16;
+std::uint64_t replay_bytes(const TraceReader& trace, const EffectiveConfig& config, const PolicyCost& cost) {
   const std::uint64_t places = directory_entries(trace);
   const std::uint64_t largest = *std::max_element(config.capacity_entries.begin(), config.capacity_entries.end());
   const std::uint64_t all_caches = std::max<std::uint64_t>(caches(trace, config.asked.scope), 1);
   const std::uint64_t slots = std::min(largest, places / all_caches + 1) * all_caches;
-  return places * place_bytes * (future ? 3 : 1) + slots * slot_bytes;
+  return places * cost.place_bytes + slots * cost.slot_bytes;
 }
 
 std::string capacity_text(const EffectiveConfig& config) {
@@ -99,8 +102,11 @@ void plan_point(const Grid& grid, const TraceReader& trace, PlannedPoint& point)
     point.is_curve = asked.policy.name == "lru" && asked.warm == Warm::none && curve_has_columns(grid.columns());
     point.capacity_entries = capacity_text(config);
     point.accesses = accesses_of(trace, config.steps);
-    point.cost_ns = 1 + static_cast<std::uint64_t>(static_cast<double>(point.accesses) * replay_ns(asked.policy.name));
-    point.bytes = replay_bytes(trace, config, future);
+    point.curve_bytes = point.is_curve ? directory_entries(trace) * curve_place_bytes : 0;
+    const PolicyCost& cost = cost_of(asked.policy.name);
+    point.bytes = replay_bytes(trace, config, cost);
+    point.cost_ns = 1 + static_cast<std::uint64_t>(static_cast<double>(point.accesses) * cost.access_ns +
+                                                   static_cast<double>(point.bytes) * byte_ns);
     point.family = family_of(grid, point, config, future);
   } catch (const ConfigError& error) {
     point.refusal = error.what();
@@ -109,12 +115,18 @@ void plan_point(const Grid& grid, const TraceReader& trace, PlannedPoint& point)
 
 PointGroup group_of(PlannedPoints points, bool is_curve) {
   PointGroup group{.points = std::move(points), .is_curve = is_curve};
-  const double accesses = static_cast<double>(group.points.front()->accesses);
-  group.cost_ns = static_cast<std::uint64_t>(accesses * (decode_ns + (is_curve ? curve_ns : 0)));
-  for (const PlannedPoint* point : group.points) {
-    group.cost_ns += is_curve ? 0 : point->cost_ns;
-    group.bytes = is_curve ? std::max(group.bytes, 2 * point->bytes) : group.bytes + point->bytes;
+  const PlannedPoint& first = *group.points.front();
+  double cost_ns = static_cast<double>(first.accesses) * decode_ns;
+  if (is_curve) {
+    group.bytes = first.curve_bytes;
+    cost_ns += static_cast<double>(first.accesses) * curve_ns + static_cast<double>(group.bytes) * byte_ns;
+  } else {
+    for (const PlannedPoint* point : group.points) {
+      group.bytes += point->bytes;
+      cost_ns += static_cast<double>(point->cost_ns);
+    }
   }
+  group.cost_ns = static_cast<std::uint64_t>(cost_ns);
   return group;
 }
 

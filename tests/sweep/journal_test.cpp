@@ -85,7 +85,7 @@ TEST_CASE("A journal cut off at any byte has its whole lines, and goes on as if 
   }
 }
 
-TEST_CASE("Any byte that changed in a journal is noticed, except in the last line, which is then none") {
+TEST_CASE("Any byte that changed in a journal is noticed; the last line, or what looks like it, is then none") {
   const TempDir folder;
   const std::string path = folder / "j";
   const std::vector<std::size_t> sizes = write_journal(path);
@@ -94,10 +94,11 @@ TEST_CASE("Any byte that changed in a journal is noticed, except in the last lin
     std::string changed = whole;
     changed[at] = static_cast<char>(changed[at] ^ 1);
     write_file(path, changed);
-    if (at < sizes[2]) {
+    const std::size_t last_break = sizes[2] - 1;  // without it, two lines are one
+    if (at < last_break) {
       CHECK(error_of(path).find(" is damaged; --restart begins anew") != std::string::npos);
     } else {
-      CHECK(Journal(path).outcomes().size() == 2);
+      CHECK(Journal(path).outcomes().size() == (at == last_break ? 1 : 2));
     }
   }
 }

@@ -23,7 +23,7 @@ from pathlib import Path
 
 GRID = {"trace": ["t.dsat", "batch.dsat"], "policy": ["lru", "fifo", "hisparse", "belady,bypass=1"],
         "scope": ["stream", "shared"], "capacity": ["1x", "2x", 1000], "page-tokens": [16, 64], "entry-bytes": 656,
-        "skip": [{"scope": "shared", "page-tokens": 64}]}
+        "steps": "20:60", "skip": [{"scope": "shared", "page-tokens": 64}]}
 POINTS = 2 * 4 * 3 * 3
 
 
@@ -257,7 +257,7 @@ def full_and_read_only_disks(sweeps: Sweeps) -> None:
     sweeps.run("sweep grid.json -o notes --restart", 2, "is not the journal of a sweep; please move it away")
     disk = sweeps.folder / "disk"
     disk.mkdir()
-    if not mounted("size=8k", disk):
+    if not mounted("size=4k", disk):
         print("  (not root: no disks of our own)")
         return
     try:

@@ -60,6 +60,9 @@ Shard parse_shard(const std::string& text) {
 }
 
 std::string time_text(double seconds) {
+  if (seconds < 10) {
+    return fmt::format("{:.1f} s", seconds);
+  }
   const auto whole = static_cast<std::uint64_t>(seconds + 0.5);
   return whole < 120    ? fmt::format("{} s", whole)
          : whole < 7200 ? fmt::format("{} min", (whole + 30) / 60)

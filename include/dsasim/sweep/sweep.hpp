@@ -47,14 +47,15 @@ struct SweepTrace {
 struct PlannedPoint {
   std::size_t number = 0;  ///< in the grid
   SweepPoint settings;
-  std::size_t trace = 0;         ///< number among the sweep's
-  std::string capacity_entries;  ///< of each layer's caches if they differ
-  std::string refusal;           ///< why the configuration does not fit the trace; empty if it does
-  std::uint64_t accesses = 0;    ///< to replay
-  std::uint64_t cost_ns = 1;     ///< on one thread of the machine of docs/performance.md
-  std::uint64_t bytes = 0;       ///< of memory
-  std::string family;            ///< points of equal family can be replayed over one decoding
-  bool is_curve = false;         ///< the family's misses can come from one pass of curve()
+  std::size_t trace = 0;          ///< number among the sweep's
+  std::string capacity_entries;   ///< of each layer's caches if they differ
+  std::string refusal;            ///< why the configuration does not fit the trace; empty if it does
+  std::uint64_t accesses = 0;     ///< to replay
+  std::uint64_t cost_ns = 1;      ///< on one thread of the machine of docs/performance.md
+  std::uint64_t bytes = 0;        ///< of memory
+  std::string family;             ///< points of equal family can be replayed over one decoding
+  bool is_curve = false;          ///< the family's misses can come from one pass of curve()
+  std::uint64_t curve_bytes = 0;  ///< of memory for that pass
 };
 
 using PlannedPoints = std::vector<const PlannedPoint*>;
