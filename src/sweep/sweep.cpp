@@ -63,7 +63,7 @@ class ProgressSum {
   const OnProgress& on_progress_;
   std::span<const PointGroup> groups_;
   std::vector<double> shares_;
-  double total_ns_ = 1;
+  double total_ns_ = 0;
   SweepProgress now_;
   std::mutex mutex_;
 };
