@@ -233,6 +233,9 @@ std::vector<PointGroup> Sweep::groups(const PlannedPoints& points, std::uint32_t
   std::vector<PointGroup> groups;
   PlannedPoints family;
   for (const PlannedPoint* point : points) {
+    if (!point->refusal.empty()) {
+      continue;
+    }
     if (!family.empty() && family.front()->family != point->family) {
       add_groups(std::exchange(family, {}), most_points, groups);
     }

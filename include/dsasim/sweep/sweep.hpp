@@ -109,9 +109,9 @@ class Sweep {
 
   /// The points of a shard: it depends on the grid and the traces alone, and shards cost about the same.
   PlannedPoints shard(const Shard& shard) const;
-  /// What is replayed together, the longest first. Of points that are not refused, in the order of shard(); at most 16
-  /// points and 1 GiB, except that a point may be larger by itself, and fewer where the jobs would have nothing to
-  /// share; or, of a curve, at most 1,024.
+  /// What is replayed together of points in the order of shard(), the longest first and without those that are refused:
+  /// at most 16 points and 1 GiB, except that a point may be larger by itself, and fewer where the jobs would have
+  /// nothing to share; or, of a curve, at most 1,024.
   static std::vector<PointGroup> groups(const PlannedPoints& points, std::uint32_t jobs);
 
   /// Replays what an earlier start with the same output did not finish. Each finished point goes to `output`.journal
