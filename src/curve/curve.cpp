@@ -41,18 +41,21 @@ std::vector<CurvePoint> all_points(const ReuseCounts& counts) {
   return points;
 }
 
-/// `sorted` are the capacities that the classes of `counts` are made by.
-std::uint64_t misses_at(const ReuseCounts& counts, std::span<const std::uint64_t> sorted, std::uint64_t capacity) {
-  if (capacity == 0) {
-    return counts.accesses;
+/// What a curve is at the named capacities; `sorted` are those that the classes of `counts` are made by.
+std::vector<CurvePoint> points_at(const ReuseCounts& counts, std::span<const std::uint64_t> sorted,
+                                  const Capacities& capacities, std::uint32_t layer) {
+  std::vector<std::uint64_t> misses = {counts.accesses - counts.pinned};  // by how many of the sorted are smaller
+  for (const std::uint64_t hits : counts.counts()) {
+    misses.push_back(misses.back() - hits);
   }
-  const auto place =
-      static_cast<std::size_t>(std::lower_bound(sorted.begin(), sorted.end(), capacity) - sorted.begin());
-  std::uint64_t misses = counts.accesses - counts.pinned;
-  for (std::size_t i = 0; i <= place; ++i) {
-    misses -= counts.counts()[i];
+  std::vector<CurvePoint> points;
+  for (const auto& layers : capacities) {
+    const std::uint64_t capacity = layers[layer];
+    const auto place = std::lower_bound(sorted.begin(), sorted.end(), capacity) - sorted.begin();
+    points.push_back({.capacity_entries = capacity,
+                      .misses = capacity == 0 ? counts.accesses : misses[static_cast<std::size_t>(place) + 1]});
   }
-  return misses;
+  return points;
 }
 
 Curve make_curve(const ReuseCounts& counts, bool histograms) {
@@ -79,19 +82,22 @@ CurveResult stack_curve(const TraceReader& trace, const CurveConfig& config, con
   }
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  StackRun run(trace, replay, result.config.steps, all_have_sets(trace), config.histograms, sorted);
+  const StackCounting counting{.histograms = config.histograms, .streams = config.streams};
+  StackRun run(trace, replay, result.config.steps, all_have_sets(trace), counting, sorted);
   BlockRun* const driven = &run;
   drive(trace, result.config.steps, {&driven, 1}, nullptr, hooks, jobs);
 
+  const auto curve_of = [&](const ReuseCounts& counts, std::uint32_t layer) {
+    Curve curve = make_curve(counts, config.histograms);
+    curve.points = capacities.empty() ? all_points(counts) : points_at(counts, sorted, capacities, layer);
+    return curve;
+  };
   ReuseCounts total({}, 0);
   for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
     const ReuseCounts counts = run.layer(layer);
-    Curve& curve = result.layers.emplace_back(make_curve(counts, config.histograms));
-    for (const auto& layers : capacities) {
-      curve.points.push_back({.capacity_entries = layers[layer], .misses = misses_at(counts, sorted, layers[layer])});
-    }
-    if (capacities.empty()) {
-      curve.points = all_points(counts);
+    result.layers.push_back(curve_of(counts, layer));
+    for (std::uint32_t request = 0; config.streams && request < trace.request_count(); ++request) {
+      result.streams.push_back(curve_of(run.stream(layer, request), layer));
     }
     total += counts;
   }
@@ -142,21 +148,26 @@ void add_total_points(CurveResult& result, std::size_t capacities) {
 
 }  // namespace
 
+bool is_stack(const ReplayConfig& config) {
+  return config.policy.name == "lru" && config.warm == Warm::none;
+}
+
 CurveResult curve(const TraceReader& trace, const CurveConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {
-  const bool is_stack = config.replay.policy.name == "lru" && config.replay.warm == Warm::none;
-  if (!is_stack && config.capacities.empty()) {
+  const bool one_pass = is_stack(config.replay);
+  if (!one_pass && config.capacities.empty()) {
     throw ConfigError("--capacities",
                       "{}: only lru without preloads has its misses at all capacities in one pass; name "
                       "some, as in 1x,2x,4x",
                       to_string(config.replay.policy));
   }
-  if (!is_stack && config.histograms) {
-    throw ConfigError("--histograms", "reuse is counted along with lru without preloads; found {}{}",
-                      to_string(config.replay.policy), config.replay.warm == Warm::none ? "" : " with --warm");
+  if (!one_pass && (config.histograms || config.streams)) {
+    throw ConfigError(config.histograms ? "--histograms" : "--over",
+                      "reuse is counted along with lru without preloads; found {}{}", to_string(config.replay.policy),
+                      config.replay.warm == Warm::none ? "" : " with --warm");
   }
   try {
     CurveResult result =
-        is_stack ? stack_curve(trace, config, hooks, jobs) : replayed_curve(trace, config, hooks, jobs);
+        one_pass ? stack_curve(trace, config, hooks, jobs) : replayed_curve(trace, config, hooks, jobs);
     result.capacities = config.capacities;
     add_total_points(result, config.capacities.size());
     return result;

@@ -27,15 +27,16 @@ std::vector<std::uint32_t> classes(std::span<const std::uint64_t> capacities, st
 
 }  // namespace
 
-StackRun::StackRun(const TraceReader& trace, const ReplayConfig& config, StepRange steps, bool sets, bool histograms,
-                   std::span<const std::uint64_t> capacities)
+StackRun::StackRun(const TraceReader& trace, const ReplayConfig& config, StepRange steps, bool sets,
+                   const StackCounting& counting, std::span<const std::uint64_t> capacities)
     : trace_(trace),
       config_(config),
       counted_from_(steps.first + config.warmup_steps),
       sets_(sets && config.new_token != NewToken::allocate),  // an allocation comes between two selections
+      requests_apart_(counting.streams || config.scope == Scope::request),
       layout_(make_layout(trace, config_, std::array{std::uint64_t{1}})) {
-  RecencyStack::Options options{.intervals = histograms};
-  if (!capacities.empty() && !histograms) {
+  RecencyStack::Options options{.intervals = counting.histograms};
+  if (!capacities.empty() && !counting.histograms) {
     const auto positive =
         std::find_if(capacities.begin(), capacities.end(), [](auto capacity) { return capacity > 0; });
     options.least_capacity = positive == capacities.end() ? max_entry_ids : *positive;
@@ -50,7 +51,7 @@ StackRun::StackRun(const TraceReader& trace, const ReplayConfig& config, StepRan
     largest_cache = std::max<std::uint64_t>(largest_cache, cache.directory_entries);
   }
   class_of_ = classes(capacities, largest_cache);
-  const std::size_t apart = config_.scope == Scope::request ? trace.request_count() : 1;
+  const std::size_t apart = requests_apart_ ? trace.request_count() : 1;
   counts_.assign(apart * trace.layer_count(),
                  ReuseCounts(class_of_, static_cast<std::uint32_t>(class_of_.empty() ? 0 : capacities.size() + 1)));
 }
@@ -61,8 +62,12 @@ void StackRun::begin(std::size_t workers) {
   }
 }
 
-ReuseCounts& StackRun::counts_of(std::uint32_t layer, std::uint32_t request) noexcept {
-  return counts_[(config_.scope == Scope::request ? std::size_t{request} * trace_.layer_count() : 0) + layer];
+std::size_t StackRun::counts_place(std::uint32_t layer, std::uint32_t request) const noexcept {
+  return (requests_apart_ ? std::size_t{request} * trace_.layer_count() : 0) + layer;
+}
+
+const ReuseCounts& StackRun::stream(std::uint32_t layer, std::uint32_t request) const noexcept {
+  return counts_[counts_place(layer, request)];
 }
 
 ReuseCounts StackRun::layer(std::uint32_t layer) const {
@@ -96,7 +101,7 @@ void StackRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t req
   if (new_entry && order.inserts()) {
     stack.insert(stream.base, *new_entry, now);
   }
-  ReuseCounts* const counts = step < counted_from_ ? nullptr : &counts_of(layer, request);
+  ReuseCounts* const counts = step < counted_from_ ? nullptr : &counts_[counts_place(layer, request)];
   std::uint32_t accesses = 0;
   const SelectionView set = sets_ ? order.set(selection, new_entry) : selection;
   if (sets_ && set.ascending) {

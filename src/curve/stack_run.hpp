@@ -12,12 +12,17 @@
 
 namespace dsasim {
 
+struct StackCounting {
+  bool histograms = false;
+  bool streams = false;  ///< each stream apart
+};
+
 /// Counts the reuse distances of every access: a replay through LRU caches of all sizes at once.
 class StackRun final : public BlockRun {
  public:
   /// `config` reserves something, and `capacities` are those of interest, ascending; none if all are.
-  StackRun(const TraceReader& trace, const ReplayConfig& config, StepRange steps, bool sets, bool histograms,
-           std::span<const std::uint64_t> capacities);
+  StackRun(const TraceReader& trace, const ReplayConfig& config, StepRange steps, bool sets,
+           const StackCounting& counting, std::span<const std::uint64_t> capacities);
 
   const ReplayConfig& config() const noexcept override { return config_; }
   const DirectoryLayout& layout() const noexcept override { return layout_; }
@@ -32,9 +37,11 @@ class StackRun final : public BlockRun {
 
   /// What a layer's accesses came to.
   ReuseCounts layer(std::uint32_t layer) const;
+  /// What a stream's came to, if streams are counted apart.
+  const ReuseCounts& stream(std::uint32_t layer, std::uint32_t request) const noexcept;
 
  private:
-  ReuseCounts& counts_of(std::uint32_t layer, std::uint32_t request) noexcept;
+  std::size_t counts_place(std::uint32_t layer, std::uint32_t request) const noexcept;
   void select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,
               AccessOrder& order);
 
@@ -42,11 +49,12 @@ class StackRun final : public BlockRun {
   ReplayConfig config_;
   std::uint64_t counted_from_;
   bool sets_;
+  bool requests_apart_;  ///< where asked for; and at scope request, so that threads share no counts
   DirectoryLayout layout_;
   std::vector<std::uint32_t> class_of_;  ///< see ReuseCounts; empty if all capacities are of interest
   std::vector<RecencyStack> stacks_;     ///< by cache
-  std::vector<ReuseCounts> counts_;  ///< by layer; at scope request by request and layer, so that threads share none
-  std::vector<AccessOrder> orders_;  ///< by worker
+  std::vector<ReuseCounts> counts_;      ///< by layer, or by request and layer
+  std::vector<AccessOrder> orders_;      ///< by worker
 };
 
 }  // namespace dsasim

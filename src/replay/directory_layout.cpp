@@ -32,6 +32,16 @@ std::uint32_t cache_of(Scope scope, std::uint32_t layer, std::uint32_t request, 
   return layer * requests + request;
 }
 
+/// Of one number for all, one for each layer, or one for each stream.
+std::uint64_t capacity_of(std::span<const std::uint64_t> capacity_entries, std::uint32_t layer, std::uint32_t request,
+                          std::uint32_t layers, std::uint32_t requests) {
+  if (capacity_entries.size() == 1) {
+    return capacity_entries[0];
+  }
+  return capacity_entries.size() == layers ? capacity_entries[layer]
+                                           : capacity_entries[std::size_t{layer} * requests + request];
+}
+
 }  // namespace
 
 DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config,
@@ -54,8 +64,7 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
         throw ConfigError("--scope", "the streams of one cache have {} ids together, at most {} can be told apart",
                           entries[cache], most);
       }
-      layout.caches[cache].capacity_entries =
-          capacity_entries[std::min<std::size_t>(layer, capacity_entries.size() - 1)];
+      layout.caches[cache].capacity_entries = capacity_of(capacity_entries, layer, request, layers, requests);
       layout.caches[cache].streams.push_back(static_cast<std::uint32_t>(layout.streams.size()));
       layout.streams.push_back(
           {.layer = layer, .request = request, .cache = cache, .base = static_cast<std::uint32_t>(base)});

@@ -33,7 +33,7 @@ struct DirectoryLayout {
   }
 };
 
-/// `capacity_entries` is by layer, or one number for all. Throws ConfigError if a cache's streams have more ids than a
+/// `capacity_entries` as in EffectiveConfig. Throws ConfigError if a cache's streams have more ids than a
 /// directory can number, SystemError if the directories exceed the machine's memory.
 DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config,
                             std::span<const std::uint64_t> capacity_entries);

@@ -11,6 +11,8 @@
 namespace dsasim {
 namespace {
 
+constexpr const char* capacities_option = "--capacities-from";
+
 void check_positions(const TraceReader& trace, const ReplayConfig& config) {
   if (trace.header().ids == IdKind::logical) {
     return;
@@ -45,26 +47,51 @@ StepRange effective_steps(const TraceReader& trace, const ReplayConfig& config) 
   return steps;
 }
 
-/// By layer, or one number if they are all equal. They differ only for bytes and groups of different sizes.
-std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const ReplayConfig& config,
-                                              std::uint64_t entry_bytes) {
+/// By layer: numbers differ only for bytes and groups of different sizes.
+std::vector<std::uint64_t> capacity_by_layer(const TraceReader& trace, const ReplayConfig& config,
+                                             std::uint64_t entry_bytes) {
   std::vector<std::uint64_t> entries;
   for (const LayerInfo& layer : trace.header().layers) {
     entries.push_back(config.capacity.entries(trace, entry_bytes * layer.group_size));
   }
-  if (std::adjacent_find(entries.begin(), entries.end(), std::not_equal_to<>()) == entries.end()) {
-    entries.resize(1);
-  } else if (config.scope == Scope::shared || config.scope == Scope::request) {
+  if ((config.scope == Scope::shared || config.scope == Scope::request) &&
+      std::adjacent_find(entries.begin(), entries.end(), std::not_equal_to<>()) != entries.end()) {
     throw ConfigError("--capacity",
                       "{} over layers whose groups differ in size is not a number of entries; give entries, or --scope "
                       "layer or stream",
                       config.capacity.text());
   }
+  return entries;
+}
+
+std::vector<std::uint64_t> capacity_one_by_one(const TraceReader& trace, const ReplayConfig& config) {
+  const std::size_t layers = trace.layer_count();
+  const std::size_t streams = layers * trace.request_count();
+  const std::size_t count = config.capacity_list.size();
+  if (config.scope != Scope::layer && config.scope != Scope::stream) {
+    throw ConfigError(capacities_option, "capacities one by one need --scope layer or stream");
+  }
+  if (count != layers && (count != streams || config.scope != Scope::stream)) {
+    throw ConfigError(capacities_option, "expected {} capacities, one for each layer{}, found {}", layers,
+                      config.scope == Scope::stream ? fmt::format(", or {}, one for each stream", streams) : "", count);
+  }
+  return config.capacity_list;
+}
+
+std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const ReplayConfig& config,
+                                              std::uint64_t entry_bytes) {
+  const bool listed = !config.capacity_list.empty();
+  std::vector<std::uint64_t> entries =
+      listed ? capacity_one_by_one(trace, config) : capacity_by_layer(trace, config, entry_bytes);
+  if (std::adjacent_find(entries.begin(), entries.end(), std::not_equal_to<>()) == entries.end()) {
+    entries.resize(1);
+  }
   const auto too_small = std::find_if(entries.begin(), entries.end(), [&](std::uint64_t capacity) {
     return capacity > 0 && capacity < trace.longest_selection();
   });
   if (policy_needs(config.policy).whole_selection && too_small != entries.end()) {
-    throw ConfigError("--capacity", "{} keeps a whole selection: expected 0 or at least {} entries, found {}",
+    throw ConfigError(listed ? capacities_option : "--capacity",
+                      "{} keeps a whole selection: expected 0 or at least {} entries, found {}",
                       to_string(config.policy), trace.longest_selection(), *too_small);
   }
   return entries;

@@ -3,6 +3,7 @@
 #include "config/config_value.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
+#include "report/config_json.hpp"
 #include "report/trace_json.hpp"
 
 #include <nlohmann/json.hpp>
@@ -85,23 +86,10 @@ Json config_json(const EffectiveConfig& config) {
   Json out;
   out["policy"] = to_string(config.asked.policy);
   out["scope"] = name_of(scope_names, config.asked.scope);
-  out["capacity"] = config.asked.capacity.text();
+  out["capacity"] = config.asked.capacity_list.empty() ? Json(config.asked.capacity.text()) : Json(nullptr);
   out["capacity_entries"] =
       config.capacity_entries.size() == 1 ? Json(config.capacity_entries.front()) : Json(config.capacity_entries);
-  out["entry_bytes"] = config.entry_bytes == 0 ? Json(nullptr) : Json(config.entry_bytes);
-  out["page_tokens"] = config.page_tokens;
-  out["order"] = name_of(order_names, config.asked.order);
-  out["warm"] = name_of(warm_names, config.asked.warm);
-  out["new_token"] = name_of(new_token_names, config.asked.new_token);
-  out["steps"] = {config.steps.first, config.steps.last};
-  out["warmup_steps"] = config.asked.warmup_steps;
-  out["memory"] = config.memory_model;
-  if (config.memory_config) {
-    out["memory_parameters"] = config.memory_config->value().json;
-  } else {
-    out["miss_ns"] = config.asked.memory.miss_ns;
-  }
-  add_time_config(out, config);
+  add_replay_config(out, config);
   return out;
 }
 
@@ -117,6 +105,23 @@ Json numbered(const char* what, const std::vector<Counters>& rows, const Effecti
 }
 
 }  // namespace
+
+void add_replay_config(Json& out, const EffectiveConfig& config) {
+  out["entry_bytes"] = config.entry_bytes == 0 ? Json(nullptr) : Json(config.entry_bytes);
+  out["page_tokens"] = config.page_tokens;
+  out["order"] = name_of(order_names, config.asked.order);
+  out["warm"] = name_of(warm_names, config.asked.warm);
+  out["new_token"] = name_of(new_token_names, config.asked.new_token);
+  out["steps"] = {config.steps.first, config.steps.last};
+  out["warmup_steps"] = config.asked.warmup_steps;
+  out["memory"] = config.memory_model;
+  if (config.memory_config) {
+    out["memory_parameters"] = config.memory_config->value().json;
+  } else {
+    out["miss_ns"] = config.asked.memory.miss_ns;
+  }
+  add_time_config(out, config);
+}
 
 std::string report_json(const TraceReader& trace, const ReplayResult& result) {
   Json out;

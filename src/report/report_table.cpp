@@ -40,12 +40,13 @@ std::vector<std::size_t> layers_by_ratio(const std::vector<Counters>& layers) {
   return order;
 }
 
-std::string capacity_text(const EffectiveConfig& config) {
+std::string capacity_text(const EffectiveConfig& config, std::size_t layers) {
   const auto& entries = config.capacity_entries;
   const auto [least, most] = std::minmax_element(entries.begin(), entries.end());
   std::string text = *least == *most ? fmt::format("{} entries", grouped(*least))
-                                     : fmt::format("{} to {} entries by layer", grouped(*least), grouped(*most));
-  if (config.asked.capacity.unit() != Capacity::Unit::entries) {
+                                     : fmt::format("{} to {} entries by {}", grouped(*least), grouped(*most),
+                                                   entries.size() == layers ? "layer" : "stream");
+  if (config.asked.capacity_list.empty() && config.asked.capacity.unit() != Capacity::Unit::entries) {
     text += fmt::format(" ({})", config.asked.capacity.text());
   }
   return text;
@@ -82,7 +83,7 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
   auto line = std::back_inserter(out);
   fmt::format_to(line, "{}\n", trace_text(trace));
   fmt::format_to(line, "{}, {}, of {}\n\n", to_string(config.asked.policy), scope_text(config.asked.scope),
-                 capacity_text(config));
+                 capacity_text(config, trace.layer_count()));
   fmt::format_to(line, "{:<10} {:>13} {:>13} {:>8} {:>12} {:>13} {:>11} {:>12} {:>11}\n", "", "accesses", "misses",
                  "ratio", "compulsory", "evictions", "fetched", "pages", "gather");
   append_row(out, "total", result.totals, config.entry_bytes);

@@ -6,54 +6,42 @@
 #include "dsasim/replay/replay.hpp"
 #include "dsasim/report/report.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace dsasim::tool {
 namespace {
 
 struct Options : ReplayRun {
+  const CLI::Option* capacity = nullptr;
+  std::string capacities_from;
   std::string json;
   std::string per_step;
   std::string step_times;
 };
 
-void add_page_and_memory_options(CLI::App& app, ReplayConfig& config) {
-  app.add_option_function<std::string>(
-         "--page-tokens",
-         [&](const std::string& text) {
-           config.page_tokens = text == "trace" ? 0 : parse_number<std::uint32_t>("--page-tokens", text, 1, 1U << 20U);
-         },
-         "Tokens of a page; `trace` takes the trace's [16]")
-      ->type_name("N|trace");
-  add_memory_options(app, config.memory, " [the GPU's, or serial]");
-}
-
-void add_llc_options(CLI::App& app, ReplayConfig& config) {
-  app.add_option_function<std::string>(
-         "--llc",
-         [&](const std::string& text) {
-           config.llc_of_gpu = text == "gpu";
-           config.llc = config.llc_of_gpu ? std::nullopt : std::make_optional(parse_llc(text));
-         },
-         "Last-level cache that the capacity is reserved in; what is not reserved caches lines. gpu: that of --gpu "
-         "[none]")
-      ->type_name("BYTES[,key=value...]|gpu");
-  add_bytes(app, "--set-aside", config.set_aside_bytes,
-            "Part of --llc where rows that are not reserved are kept, in no order (evict_last) [0]");
-  add_bytes(app, "--llc-stream", config.llc_stream_bytes,
-            "Other data that passes through --llc before each layer's gather, besides the model's [0]");
-}
-
-void add_step_options(CLI::App& app, StepSpec& step) {
-  app.add_option("--model", step.model, "Time decode steps of this model; `dsasim models` lists them")
-      ->type_name("NAME|FILE.json");
-  app.add_option("--gpu", step.gpu, "On this GPU; `dsasim gpus` lists them")->type_name("NAME|FILE.json");
-  add_number<std::uint32_t>(app, "--tp", step.tensor_parallel, "GPUs that share weights and arithmetic evenly [1]", 1,
-                            1024);
-  add_choice(app, "--overlap", step.overlap, "What a gather shares its time with [attention]", overlap_names);
+/// The capacities that another command found, or that somebody wrote: {"capacity_entries": [256, 512, ...]}.
+std::vector<std::uint64_t> read_capacities(const std::string& path, Scope scope) {
+  ConfigObject file = ConfigObject::read(path);
+  if (file.has("config")) {  // by allocate
+    const std::string found = file.object("config").text("scope");
+    const auto* asked =
+        std::find_if(scope_names.begin(), scope_names.end(), [&](const auto& name) { return name.second == scope; });
+    if (found != asked->first) {
+      throw ConfigError("--scope", "{} has capacities of scope {}, found {}", path, found, asked->first);
+    }
+  }
+  auto capacities = file.integers("capacity_entries", 0, std::numeric_limits<std::int64_t>::max());
+  if (capacities.empty()) {
+    throw ConfigError(path, "/capacity_entries: expected at least one number, found none");
+  }
+  return capacities;
 }
 
 /// A CSV that grows while the replay goes on. Without a path it swallows everything.
@@ -104,8 +92,14 @@ void check_outputs(const Options& options) {
   }
 }
 
-int run(const Options& options) {
+int run(Options& options) {
   check_outputs(options);
+  if (!options.capacities_from.empty()) {
+    if (options.capacity->count() > 0) {
+      throw ConfigError("--capacities-from", "{} goes in the place of --capacity, found both", options.capacities_from);
+    }
+    options.config.capacity_list = read_capacities(options.capacities_from, options.config.scope);
+  }
   const TraceReader trace = open_trace(options);
   const std::uint64_t entry_bytes = effective_config(trace, options.config).entry_bytes;
   std::optional<Output> json;
@@ -144,23 +138,13 @@ int run(const Options& options) {
 
 }  // namespace
 
-void add_replay_point_options(CLI::App& app, ReplayRun& run) {
-  run.config.capacity = Capacity::parse("2x");
-  add_replay_options(app, run, [&] {
-    app.add_option_function<std::string>(
-           "--capacity", [&](const std::string& text) { run.config.capacity = Capacity::parse(text); },
-           "Of each cache: 4096 (entries), 20MB, 20MiB, 2x (times the longest selection), 0.2ctx (of the context); 0 "
-           "reserves nothing [2x]")
-        ->type_name("CAP");
-  });
-  add_page_and_memory_options(app, run.config);
-  add_llc_options(app, run.config);
-  add_step_options(app, run.config.step);
-}
-
 std::function<int()> add_replay(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_replay_point_options(app, *options);
+  options->capacity = app.get_option("--capacity");
+  app.add_option("--capacities-from", options->capacities_from,
+                 "Instead of --capacity: of each layer or stream its own, as `dsasim allocate` wrote them")
+      ->type_name("FILE.json");
   add_jobs_option(app, options->jobs);
   app.add_option("--json", options->json, "Write the report as JSON (- for stdout) instead of the table")
       ->type_name("FILE");

@@ -22,6 +22,7 @@ struct Command {
   std::function<int()> (*add)(CLI::App& app);
 };
 
+std::function<int()> add_allocate(CLI::App& app);
 std::function<int()> add_curve(CLI::App& app);
 std::function<int()> add_diff(CLI::App& app);
 std::function<int()> add_import(CLI::App& app);

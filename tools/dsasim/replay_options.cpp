@@ -35,6 +35,31 @@ void add_range_options(CLI::App& app, ReplayRun& run) {
   app.add_flag("--allow-truncated", run.allow_truncated, "Replay the whole chunks of a trace that was cut off");
 }
 
+void add_llc_options(CLI::App& app, ReplayConfig& config) {
+  app.add_option_function<std::string>(
+         "--llc",
+         [&](const std::string& text) {
+           config.llc_of_gpu = text == "gpu";
+           config.llc = config.llc_of_gpu ? std::nullopt : std::make_optional(parse_llc(text));
+         },
+         "Last-level cache that the capacity is reserved in; what is not reserved caches lines. gpu: that of --gpu "
+         "[none]")
+      ->type_name("BYTES[,key=value...]|gpu");
+  add_bytes(app, "--set-aside", config.set_aside_bytes,
+            "Part of --llc where rows that are not reserved are kept, in no order (evict_last) [0]");
+  add_bytes(app, "--llc-stream", config.llc_stream_bytes,
+            "Other data that passes through --llc before each layer's gather, besides the model's [0]");
+}
+
+void add_step_options(CLI::App& app, StepSpec& step) {
+  app.add_option("--model", step.model, "Time decode steps of this model; `dsasim models` lists them")
+      ->type_name("NAME|FILE.json");
+  app.add_option("--gpu", step.gpu, "On this GPU; `dsasim gpus` lists them")->type_name("NAME|FILE.json");
+  add_number<std::uint32_t>(app, "--tp", step.tensor_parallel, "GPUs that share weights and arithmetic evenly [1]", 1,
+                            1024);
+  add_choice(app, "--overlap", step.overlap, "What a gather shares its time with [attention]", overlap_names);
+}
+
 }  // namespace
 
 void add_replay_options(CLI::App& app, ReplayRun& run, const std::function<void()>& add_capacity) {
@@ -45,6 +70,31 @@ void add_replay_options(CLI::App& app, ReplayRun& run, const std::function<void(
 
 void add_jobs_option(CLI::App& app, std::uint32_t& jobs) {
   add_number<std::uint32_t>(app, "--jobs", jobs, "Threads; results do not depend on it [1]", 1, 4096);
+}
+
+void add_page_and_memory_options(CLI::App& app, ReplayConfig& config) {
+  app.add_option_function<std::string>(
+         "--page-tokens",
+         [&](const std::string& text) {
+           config.page_tokens = text == "trace" ? 0 : parse_number<std::uint32_t>("--page-tokens", text, 1, 1U << 20U);
+         },
+         "Tokens of a page; `trace` takes the trace's [16]")
+      ->type_name("N|trace");
+  add_memory_options(app, config.memory, " [the GPU's, or serial]");
+}
+
+void add_replay_point_options(CLI::App& app, ReplayRun& run) {
+  run.config.capacity = Capacity::parse("2x");
+  add_replay_options(app, run, [&] {
+    app.add_option_function<std::string>(
+           "--capacity", [&](const std::string& text) { run.config.capacity = Capacity::parse(text); },
+           "Of each cache: 4096 (entries), 20MB, 20MiB, 2x (times the longest selection), 0.2ctx (of the context); 0 "
+           "reserves nothing [2x]")
+        ->type_name("CAP");
+  });
+  add_page_and_memory_options(app, run.config);
+  add_llc_options(app, run.config);
+  add_step_options(app, run.config.step);
 }
 
 TraceReader open_trace(const ReplayRun& run) {

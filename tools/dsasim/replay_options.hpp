@@ -28,6 +28,9 @@ void add_jobs_option(CLI::App& app, std::uint32_t& jobs);
 /// All that decides the result of `replay`, and a point of a sweep.
 void add_replay_point_options(CLI::App& app, ReplayRun& run);
 
+/// What missed pages are, and what they cost.
+void add_page_and_memory_options(CLI::App& app, ReplayConfig& config);
+
 /// Opens the trace; a person is told if it is cut off.
 TraceReader open_trace(const ReplayRun& run);
 

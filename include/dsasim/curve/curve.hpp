@@ -11,9 +11,10 @@ namespace dsasim {
 
 /// Misses at many capacities, from one pass over a trace.
 struct CurveConfig {
-  ReplayConfig replay;               ///< all but its capacity, memory and pages
+  ReplayConfig replay;               ///< all but its capacity (and no list of them), memory and pages
   std::vector<Capacity> capacities;  ///< none: every capacity at which misses change
   bool histograms = false;           ///< of reuse; for lru without preloads
+  bool streams = false;              ///< count those of a layer apart as well; for lru without preloads
 };
 
 struct CurvePoint {
@@ -49,7 +50,11 @@ struct CurveResult {
   std::vector<Capacity> capacities;
   Curve total;
   std::vector<Curve> layers;
+  std::vector<Curve> streams;  ///< if asked for, layer * requests + request
 };
+
+/// Whether a configuration's misses at all capacities come from one pass: lru without preloads.
+bool is_stack(const ReplayConfig& config);
 
 /// Misses of `lru` come from stack distances (Mattson et al., 1970): an access hits every cache that holds more entries
 /// than were used since its entry's last use. One pass gives all capacities. Other policies, and lru with preloads, are
@@ -57,7 +62,7 @@ struct CurveResult {
 ///
 /// Each point is what replay() counts, on any number of jobs. Throws as replay() does, and ConfigError where capacities
 /// have to be named, or histograms cannot be had. Memory of lru: 5 bytes for each id of each stream, and with no
-/// capacities named 8 bytes for each distance that occurs in each layer; nothing grows with the steps.
+/// capacities named 8 bytes for each distance that occurs in each layer (or stream); nothing grows with the steps.
 CurveResult curve(const TraceReader& trace, const CurveConfig& config, const ReplayHooks& hooks = {},
                   std::uint32_t jobs = 1);
 

@@ -53,6 +53,9 @@ struct ReplayConfig {
   PolicySpec policy;
   Scope scope = Scope::stream;
   Capacity capacity;
+  /// In its place, entries one by one, at scope layer or stream: of each layer's caches, or, at scope stream, of each
+  /// stream's (layer * requests + request). None: `capacity`.
+  std::vector<std::uint64_t> capacity_list = {};
   std::optional<std::uint64_t> entry_bytes;  ///< of one layer; otherwise the trace's
   std::optional<std::uint32_t> page_tokens;  ///< otherwise default_page_tokens; 0 takes the trace's
   Order order = Order::logged;
@@ -72,8 +75,9 @@ inline constexpr std::uint32_t default_page_tokens = 16;
 /// The configuration as it was applied to a trace: nothing left to default.
 struct EffectiveConfig {
   ReplayConfig asked;
-  std::vector<std::uint64_t> capacity_entries;  ///< of a layer's caches; one number if all are equal
-  std::uint64_t entry_bytes = 0;                ///< 0 if unknown
+  /// One number if all are equal; otherwise of a layer's caches, or of each stream's (layer * requests + request).
+  std::vector<std::uint64_t> capacity_entries;
+  std::uint64_t entry_bytes = 0;  ///< 0 if unknown
   std::uint32_t page_tokens = 0;
   StepRange steps;
   MemorySpec memory;

@@ -1,0 +1,89 @@
+#include "command.hpp"
+#include "options.hpp"
+#include "output.hpp"
+#include "replay_options.hpp"
+
+#include "dsasim/allocate/allocate.hpp"
+#include "dsasim/report/allocate_report.hpp"
+
+#include <fmt/core.h>
+
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace dsasim::tool {
+namespace {
+
+struct Options : ReplayRun {
+  AllocateConfig allocate;
+  std::optional<Capacity> budget;
+  std::string json;
+};
+
+int run(const Options& options) {
+  if (!options.budget) {
+    throw ConfigError("--budget", "expected one, as in 0.2ctx (for each cache, on average) or 20MiB (for all)");
+  }
+  refuse_same_file("--json", options.json, "the trace itself", options.trace);
+  const TraceReader trace = open_trace(options);
+  std::optional<Output> json;
+  if (!options.json.empty()) {
+    json.emplace("--json", options.json);
+  }
+  Progress progress("allocate");
+  ReplayHooks hooks;
+  hooks.on_step = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
+  AllocateConfig config = options.allocate;
+  config.replay = options.config;
+  config.budget = *options.budget;
+  const AllocateResult result = allocate(trace, config, hooks, options.jobs);
+  if (json) {
+    json->write(allocation_json(trace, result));
+    json->commit();
+  }
+  if (options.json != "-") {
+    fmt::print("{}", allocation_table(trace, result));
+  }
+  return exit_done;
+}
+
+void add_budget_options(CLI::App& app, Options& options) {
+  app.add_option_function<std::string>(
+         "--budget", [&](const std::string& text) { options.budget = Capacity::parse(text); },
+         "To split: of all caches together in entries or bytes (65536, 20MiB), for each cache on average in 2x or "
+         "0.2ctx")
+      ->type_name("CAP");
+  add_choice(app, "--over", options.allocate.over, "Between whom [layers]", over_names);
+  add_choice(app, "--minimise", options.allocate.minimise, "What the optimal split has least of [misses]",
+             minimise_names);
+  app.add_option_function<std::string>(
+         "--min", [&](const std::string& text) { options.allocate.least = Capacity::parse(text); },
+         "The least that each cache gets, rounded up to the granularity [1x]")
+      ->type_name("CAP");
+  app.add_option_function<std::string>(
+         "--max", [&](const std::string& text) { options.allocate.most = Capacity::parse(text); },
+         "The most that each cache gets, rounded down [the contexts of its requests]")
+      ->type_name("CAP");
+  add_number<std::uint64_t>(app, "--granularity", options.allocate.granularity,
+                            "Capacities are multiples of N entries [16, more where that is too many]", 1,
+                            std::numeric_limits<std::uint32_t>::max());
+}
+
+}  // namespace
+
+std::function<int()> add_allocate(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  add_replay_options(app, *options, [&] { add_budget_options(app, *options); });
+  add_page_and_memory_options(app, options->config);
+  app.add_flag(
+      "--no-verify", [options](std::int64_t count) { options->allocate.verify = count == 0; },
+      "Do not replay the splits to confirm what they come to");
+  app.add_option("--json", options->json,
+                 "Write the splits as JSON (- for stdout instead of the table), for replay --capacities-from")
+      ->type_name("FILE");
+  return [options] { return run(*options); };
+}
+
+}  // namespace dsasim::tool
