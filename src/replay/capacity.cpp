@@ -30,16 +30,16 @@ std::optional<Suffix> suffix_of(std::string_view text) {
   return multiplier != 0 ? std::optional(Suffix{Capacity::Unit::bytes, multiplier}) : std::nullopt;
 }
 
-[[noreturn]] void refuse(std::string_view text) {
+[[noreturn]] void refuse(std::string_view text, std::string_view option) {
   throw ConfigError(
-      "--capacity",
+      option,
       "expected 4096 (entries), 20MB, 20MiB, 2x (times the longest selection) or 0.2ctx (of the context), found \"{}\"",
       text);
 }
 
 }  // namespace
 
-Capacity Capacity::parse(std::string_view text) {
+Capacity Capacity::parse(std::string_view text, std::string_view option) {
   const std::size_t number_end = std::min(text.find_first_not_of("0123456789."), text.size());
   const std::string_view number = text.substr(0, number_end);
   const std::optional<Suffix> suffix = suffix_of(text.substr(number_end));
@@ -53,12 +53,13 @@ Capacity Capacity::parse(std::string_view text) {
   const bool whole_number_needed = suffix && suffix->unit == Unit::entries;
   if (!suffix || point == 0 || error != std::errc{} || end != digits.data() + digits.size() || fraction.size() > 9 ||
       (point < number.size() && (fraction.empty() || whole_number_needed))) {
-    refuse(text);
+    refuse(text, option);
   }
   for (std::size_t i = 0; i < fraction.size(); ++i) {
     capacity.divisor_ *= 10;
   }
   capacity.text_ = text;
+  capacity.option_ = option;
   capacity.unit_ = suffix->unit;
   capacity.multiplier_ = suffix->multiplier;
   return capacity;
@@ -80,8 +81,8 @@ std::uint64_t Capacity::entries(const TraceReader& trace, std::uint64_t bytes_an
       break;
     case Unit::bytes:
       if (bytes_an_entry == 0) {
-        throw ConfigError("--capacity",
-                          "{} needs the bytes of an entry, which the trace does not give; add --entry-bytes", text_);
+        throw ConfigError(option_, "{} needs the bytes of an entry, which the trace does not give; add --entry-bytes",
+                          text_);
       }
       divisor *= bytes_an_entry;
       break;

@@ -147,6 +147,13 @@ def tables_are_the_analysis(folder: Path, out: str) -> None:
     shutil.rmtree(folder / "tables")
 
 
+def is_split(_folder: Path, out: str) -> None:
+    document = json.loads(out)
+    assert document["schema"] == "dsasim-allocation/1", document["schema"]
+    assert document["splits"]["optimal"]["replayed"]["misses"] == document["splits"]["optimal"]["misses"] == 41_328
+    assert sum(document["capacity_entries"]) == document["splits"]["optimal"]["entries"] <= 16 * 256
+
+
 def has_windows(_folder: Path, out: str) -> None:
     document = json.loads(out)
     assert document["config"]["windows"] == [20, 50] and document["config"]["page_tokens"] == [64], document["config"]
@@ -292,6 +299,39 @@ CASES = [
     Case("analyze takes a cut trace if told to", "analyze cut_half.dsat --allow-truncated", out=["requests 4"],
          err=["cut_half.dsat is cut off"]),
 
+    # ---- allocate, and replay with what it found ----
+    Case("a split as a table", "allocate t.dsat --budget 2x", out=["optimal", "41,328", "Replayed: "]),
+    Case("a split in a file leaves the table", "allocate t.dsat --budget 2x --json s.json --no-verify",
+         out=["Not replayed"], files=["s.json"]),
+    Case("a split on stdout is JSON and nothing else", "allocate t.dsat --budget 2x --json -", out=["{"],
+         check=is_split),
+    Case("a split is replayed", "replay t.dsat --capacities-from split.json --json -", out=["{"],
+         check=misses_are(41_328)),
+    Case("a split by stream is replayed", "replay batch.dsat --capacities-from streams.json --json -", out=["{"],
+         check=misses_are(174_005)),
+    Case("a split in a configuration", "replay t.dsat --config c.json --json -", out=["{"],
+         config='{"capacities-from": "split.json"}', check=misses_are(41_328)),
+    Case("capacities written by hand", "replay t.dsat --capacities-from c.json --scope layer --json -", out=["{"],
+         config=json.dumps({"capacity_entries": [256] * 16}), check=config_is(capacity=None, capacity_entries=256)),
+    Case("a split and a capacity", "replay t.dsat --capacities-from split.json --capacity 2x", 2,
+         err=["--capacities-from: split.json goes in the place of --capacity, found both"]),
+    Case("a split of another scope", "replay t.dsat --capacities-from split.json --scope layer", 2,
+         err=["--scope: split.json has capacities of scope stream, found layer"]),
+    Case("a split of another shape", "replay t.dsat --capacities-from streams.json", 2,
+         err=["--capacities-from: expected 16 capacities, one for each layer", "found 64"]),
+    Case("a report as capacities", "replay t.dsat --capacities-from lru.json", 2, err=["lru.json: expected a key"]),
+    Case("capacities that are none", "replay t.dsat --capacities-from c.json", 2,
+         err=["c.json: /capacity_entries: expected an integer from 0"], config='{"capacity_entries": [1, -1]}'),
+    Case("no capacities", "replay t.dsat --capacities-from c.json", 2,
+         err=["c.json: /capacity_entries: expected at least one"], config='{"capacity_entries": []}'),
+    Case("no budget", "allocate t.dsat", 2, err=["--budget: expected one, as in 0.2ctx"]),
+    Case("a budget that is none", "allocate t.dsat --budget much", 2, err=["--budget", '"much"']),
+    Case("a budget below the bounds", "allocate t.dsat --budget 100", 2, err=["--budget: 100 is 100 entries;"]),
+    Case("bounds the wrong way round", "allocate t.dsat --budget 2x --min 300 --max 200", 2,
+         err=["--granularity: no multiple of 16 lies between 300 (--min 300) and 200 (--max 200)"]),
+    Case("nothing to split", "allocate t.dsat --budget 2x --scope shared", 2, err=["--scope: expected layer or stream"]),
+    Case("the trace as a split", "allocate t.dsat --budget 2x --json ./t.dsat", 2, err=["is already the trace itself"]),
+
     # ---- diff ----
     Case("a report equals itself", "diff lru.json lru.json", out=["Equal: dsasim-report/1, "]),
     Case("two reports differ", "diff lru.json fifo.json", 1, out=["The config differs: policy.", "/layers[layer=6]/capacity_misses"]),
@@ -351,8 +391,11 @@ def make_folder(folder: Path, repository: Path) -> None:
 
 def make_reports(folder: Path, tool: Path) -> None:
     for name, arguments in (("lru", LRU), ("fifo", "replay t.dsat --policy fifo --capacity 256"),
-                            ("slow", f"{LRU} --miss-ns 201"), ("analysis", "analyze t.dsat")):
-        subprocess.run([tool, *arguments.split(), "--json", f"{name}.json"], cwd=folder, check=True)
+                            ("slow", f"{LRU} --miss-ns 201"), ("analysis", "analyze t.dsat"),
+                            ("split", "allocate t.dsat --budget 2x"),
+                            ("streams", "allocate batch.dsat --budget 2x --over streams")):
+        subprocess.run([tool, *arguments.split(), "--json", f"{name}.json"], cwd=folder, check=True,
+                       stdout=subprocess.DEVNULL)
 
 
 def complaints(case: Case, tool: Path, folder: Path) -> list[str]:
@@ -398,7 +441,7 @@ def full_disk_complaints(tool: Path, folder: Path) -> list[str]:
     """A result that cannot be written is an error, however short."""
     found = []
     for arguments in ("policies", "info t.dsat", f"{LRU} --json -", f"{LRU} --per-step -", LRU, "analyze t.dsat",
-                      "diff lru.json lru.json"):
+                      "diff lru.json lru.json", "allocate t.dsat --budget 2x"):
         with open("/dev/full", "w", encoding="utf-8") as full:
             done = subprocess.run([tool, *arguments.split()], cwd=folder, stdout=full, stderr=subprocess.PIPE,
                                   text=True)

@@ -51,7 +51,7 @@ int run(const Options& options) {
 
 void add_budget_options(CLI::App& app, Options& options) {
   app.add_option_function<std::string>(
-         "--budget", [&](const std::string& text) { options.budget = Capacity::parse(text); },
+         "--budget", [&](const std::string& text) { options.budget = Capacity::parse(text, "--budget"); },
          "To split: of all caches together in entries or bytes (65536, 20MiB), for each cache on average in 2x or "
          "0.2ctx")
       ->type_name("CAP");
@@ -59,11 +59,11 @@ void add_budget_options(CLI::App& app, Options& options) {
   add_choice(app, "--minimise", options.allocate.minimise, "What the optimal split has least of [misses]",
              minimise_names);
   app.add_option_function<std::string>(
-         "--min", [&](const std::string& text) { options.allocate.least = Capacity::parse(text); },
+         "--min", [&](const std::string& text) { options.allocate.least = Capacity::parse(text, "--min"); },
          "The least that each cache gets, rounded up to the granularity [1x]")
       ->type_name("CAP");
   app.add_option_function<std::string>(
-         "--max", [&](const std::string& text) { options.allocate.most = Capacity::parse(text); },
+         "--max", [&](const std::string& text) { options.allocate.most = Capacity::parse(text, "--max"); },
          "The most that each cache gets, rounded down [the contexts of its requests]")
       ->type_name("CAP");
   add_number<std::uint64_t>(app, "--granularity", options.allocate.granularity,

@@ -55,7 +55,7 @@ std::function<int()> add_curve(CLI::App& app) {
            [options](const std::string& text) {
              options->capacities.clear();
              for (const std::string_view item : list_items(text)) {
-               options->capacities.push_back(Capacity::parse(item));
+               options->capacities.push_back(Capacity::parse(item, "--capacities"));
              }
            },
            "Of each cache: entries, 20MiB, 2x, 0.2ctx [lru: all at which misses change]")

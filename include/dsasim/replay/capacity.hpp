@@ -15,8 +15,9 @@ class Capacity {
   enum class Unit : std::uint8_t { entries, bytes, longest_selection, context };
 
   Capacity() = default;
-  /// Throws ConfigError, naming the forms there are.
-  static Capacity parse(std::string_view text);
+  /// Throws ConfigError, naming the forms there are. `option` is where it was written, for this error and those to
+  /// come.
+  static Capacity parse(std::string_view text, std::string_view option = "--capacity");
 
   Unit unit() const noexcept { return unit_; }
   const std::string& text() const noexcept { return text_; }
@@ -27,6 +28,7 @@ class Capacity {
 
  private:
   std::string text_ = "0";
+  std::string option_ = "--capacity";
   Unit unit_ = Unit::entries;
   std::uint64_t mantissa_ = 0;  ///< value = mantissa_ * multiplier_ / divisor_
   std::uint64_t multiplier_ = 1;
