@@ -38,6 +38,9 @@ struct AnalyticMemory::Rows {
         rounds(static_cast<double>(gather.row_bytes / warp_bytes + (gather.row_bytes % warp_bytes > 0 ? 1 : 0))) {}
 
   double all() const { return reserved + llc + missed; }
+
+  /// How far the slowest of the rows of memory is expected to be on the way from a typical to the slowest latency.
+  double slow(double slow_one_in) const { return rounds == 0 ? 0 : missed / (missed + slow_one_in); }
 };
 
 double AnalyticMemory::waiting_ns(const Rows& rows) const {
@@ -48,7 +51,7 @@ double AnalyticMemory::waiting_ns(const Rows& rows) const {
   const double starting_ns = started * p_.block_ns + rows.rounds * mean_ns;
 
   const double cached_ns = p_.llc_ns + (p_.reserved_ns - p_.llc_ns) * rows.reserved / rows.all();
-  const double slow = rows.missed / (rows.missed + p_.slow_one_in);
+  const double slow = rows.slow(p_.slow_one_in);
   const double slowest_ns = rows.rounds * (cached_ns + (p_.hbm_ns - cached_ns) * slow) + p_.slow_ns * slow;
 
   const double further_rows = std::max(0.0, rows.all() / (blocks * rows_per_block) - 1);
@@ -57,8 +60,7 @@ double AnalyticMemory::waiting_ns(const Rows& rows) const {
 }
 
 double AnalyticMemory::fill_ns(const Rows& rows) const {
-  const double slow = rows.missed / (rows.missed + p_.slow_one_in);
-  return p_.fill ? p_.fill_ns * slow + rows.missed_bytes / p_.fill_gb_s : 0;
+  return p_.fill ? p_.fill_ns * rows.slow(p_.slow_one_in) + rows.missed_bytes / p_.fill_gb_s : 0;
 }
 
 double AnalyticMemory::launch_ns(const Gather& gather) {

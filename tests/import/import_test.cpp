@@ -83,6 +83,24 @@ TEST_CASE("captures become one batch in the order given", "[import]") {
   CHECK(progress == std::vector<std::pair<std::uint64_t, std::uint64_t>>{{1, 3}, {2, 3}, {3, 3}});
 }
 
+TEST_CASE("an import may take no more than the first steps of each capture", "[import]") {
+  const TempDir dir;
+  write_zip(dir / "long.npz",
+            {{"topk_indices.npy", npy("(3, 1, 2)", {5, 0, 2, 4, 3, 1})}, {"prompt_len.npy", scalar(7)}});
+  write_zip(dir / "short.npz", {{"topk_indices.npy", npy("(1, 1, 1)", {1})}, {"prompt_len.npy", scalar(7)}});
+  const std::vector<fs::path> inputs{dir / "long.npz", dir / "short.npz"};
+  ImportOptions options;
+  options.steps = 2;
+  std::uint64_t last_total = 0;
+  import_captures(inputs, dir / "out.dsat", options, [&](std::uint64_t, std::uint64_t total) { last_total = total; });
+  const TraceReader trace(dir / "out.dsat");
+  CHECK(ids_of(trace, 0) == Values{5, 0, -1, 2, 4, -1});
+  CHECK(ids_of(trace, 1) == Values{1, -1});
+  CHECK(last_total == 3);
+  options.steps = 0;
+  CHECK(import_error(dir, {"long.npz"}, options) == "--steps: is 0, expected at least 1");
+}
+
 TEST_CASE("scores follow their ids into the trace", "[import]") {
   const TempDir dir;
   // A padded id's score is not a number in some captures, and nobody's.

@@ -1,0 +1,154 @@
+// Gathers of random rows, as `gather` prices them, and the model of host memory.
+
+#include "catch.hpp"
+#include "dsasim/error.hpp"
+#include "dsasim/memory/random_gather.hpp"
+#include "dsasim/report/gather_report.hpp"
+#include "import/captures.hpp"
+#include "memory/csv_file.hpp"
+
+#include <fstream>
+#include <set>
+
+using namespace dsasim;
+using namespace dsasim::test;
+
+namespace {
+
+/// Keeps what it was given; a tenth of hot rows stays.
+class Recorder final : public MemoryModel {
+ public:
+  MemoryNeeds needs() const noexcept override { return {.row_bytes = true, .lines = true}; }
+  double gather_ns(const Gather& gather) override {
+    lines.assign(gather.lines.begin(), gather.lines.end());
+    return 7;
+  }
+  double launch_ns(const Gather& gather) override { return 2000 + static_cast<double>(gather.llc_rows); }
+  double kept_share(double hot_bytes, double cold_bytes) const override {
+    hot = hot_bytes;
+    cold = cold_bytes;
+    return 0.1;
+  }
+
+  std::vector<std::uint64_t> lines;
+  mutable double hot = 0;
+  mutable double cold = 0;
+};
+
+std::string error_of(const RandomGather& random) {
+  Recorder recorder;
+  try {
+    price(random, recorder);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string csv_error(const captures::TempDir& folder, const std::string& text) {
+  std::ofstream(folder / "in.csv") << text;
+  Recorder recorder;
+  try {
+    priced_csv((folder / "in.csv").string(), {}, recorder);
+  } catch (const ConfigError& error) {
+    return std::string(error.what()).substr((folder / "in.csv").string().size());
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("a gather's rows are reserved, hot or cold; the memory says how many of the hot ones it kept", "[memory]") {
+  Recorder recorder;
+  const RandomGather random{.rows = 99, .row_bytes = 100, .hot_fraction = 0.3, .reserved_fraction = 0.5};
+  const RandomGatherTime time = price(random, recorder);
+  CHECK(recorder.hot == 3000);  // 29.7 and 49.5 rows round to 30 and 50
+  CHECK(recorder.cold == 1900);
+  CHECK(time.gather.hit_rows == 50);
+  CHECK(time.gather.missed_rows == 49);
+  CHECK(time.gather.llc_rows == 3);
+  CHECK(time.gather.missed_pages == 46);
+  CHECK(time.gather.lines.empty());
+  CHECK(time.launch_ns == 2003);
+  CHECK(time.gather_ns == 7);
+}
+
+TEST_CASE("a gather's lines are those of rows at random places of the pool, the same for a seed", "[memory]") {
+  Recorder recorder;
+  RandomGather random{.rows = 500, .row_bytes = 656, .pool_bytes = 656 * 10000};
+  price(random, recorder);
+  const std::vector<std::uint64_t> first = recorder.lines;
+  // Each row is a multiple of 656 somewhere in the pool; it touches 11 lines, or 12 where it begins within the last 48
+  // bytes of one: 656 = 10 * 64 + 16.
+  std::size_t at = 0;
+  std::set<std::uint64_t> rows;
+  while (at < first.size()) {
+    REQUIRE(first[at] % 64 == 0);
+    const std::uint64_t row = (first[at] + 63) / 656 * 656;  // the first multiple of 656 in or after the line
+    REQUIRE(row / 64 * 64 == first[at]);
+    REQUIRE(row < random.pool_bytes);
+    rows.insert(row);
+    for (std::uint64_t line = row / 64; line <= (row + 655) / 64; ++line) {
+      REQUIRE(first.at(at++) == line * 64);
+    }
+  }
+  CHECK(rows.size() > 450);  // of 10,000: few are drawn twice
+  price(random, recorder);
+  CHECK(recorder.lines == first);
+  random.seed = 2;
+  price(random, recorder);
+  CHECK(recorder.lines != first);
+}
+
+TEST_CASE("gathers that cannot be are refused", "[memory]") {
+  CHECK(error_of({.rows = 10, .row_bytes = 100, .hot_fraction = 0.6, .reserved_fraction = 0.5}) ==
+        "--hot: 6 hot and 5 reserved rows are more than the 10 of the gather");
+  CHECK(error_of({.rows = 10, .row_bytes = 100, .pool_bytes = 99}) ==
+        "--pool-bytes: expected room for 1 to 4294967295 rows of 100 bytes, found 99 bytes");
+  CHECK(error_of({.rows = std::uint64_t{1} << 30U, .row_bytes = 656}) ==
+        "--rows: 1073741824 rows of 656 bytes from memory are more than 67108864 lines");
+  CHECK(error_of({.rows = 10, .row_bytes = 0}) == "no error");
+}
+
+TEST_CASE("a CSV comes back with two columns more, each line priced by itself", "[memory]") {
+  const captures::TempDir folder;
+  std::ofstream(folder / "in.csv") << "note,rows,row_bytes,hot_fraction\r\nfirst,64,128,1\r\nsecond,10,100,0\n";
+  Recorder recorder;
+  CHECK(priced_csv((folder / "in.csv").string(), {}, recorder) ==
+        "note,rows,row_bytes,hot_fraction,predicted_us,gather_ns\n"
+        "first,64,128,1,2.006000,7.000\nsecond,10,100,0,2.000000,7.000\n");
+}
+
+TEST_CASE("a CSV that is wrong is refused with its line", "[memory]") {
+  const captures::TempDir folder;
+  CHECK(csv_error(folder, "") == ":1: expected a header with the columns row_bytes and rows, found no rows");
+  CHECK(csv_error(folder, "rows,bytes\n1,2\n") ==
+        ":1: expected a header with the columns row_bytes and rows, found no row_bytes");
+  CHECK(csv_error(folder, "rows,row_bytes\n1,100\n1\n") == ":3: expected 2 fields as in the header, found 1");
+  CHECK(csv_error(folder, "rows,row_bytes\n0,2\n") == ":2: rows: expected a number from 1 to 1073741824, found \"0\"");
+  CHECK(csv_error(folder, "rows,row_bytes,hot_fraction\n1,2,nan\n") ==
+        ":2: hot_fraction: expected a number from 0 to 1, found \"nan\"");
+  CHECK(csv_error(folder, "rows,row_bytes,reserved_fraction\n1,2,\n") ==
+        ":2: reserved_fraction: expected a number from 0 to 1, found \"\"");
+}
+
+TEST_CASE("host: the published swap-in of 16 requests, 274 rows of 1,152 bytes each", "[memory]") {
+  // arXiv 2608.07009: 112 us a call over PCIe 5 and 29 us over NVLink-C2C, effectively about 45 and 174 GB/s.
+  const Gather swap_in{.row_bytes = 1152, .hit_rows = 16 * (2048 - 274), .missed_rows = 16 * 274};
+  const double bytes = 16.0 * 274 * 1152;
+  const double pcie_ns = make_memory(parse_memory("pcie5")).model->launch_ns(swap_in);
+  const double c2c_ns = make_memory(parse_memory("nvlink-c2c")).model->launch_ns(swap_in);
+  CHECK(pcie_ns == Approx(112000).epsilon(0.001));
+  CHECK(c2c_ns == Approx(29000).epsilon(0.001));
+  CHECK(bytes / pcie_ns == Approx(45).epsilon(0.01));
+  CHECK(bytes / c2c_ns == Approx(174).epsilon(0.01));
+}
+
+TEST_CASE("host: a call and whole transfers of missed rows cost, nothing else", "[memory]") {
+  const Memory memory = make_memory(parse_memory("host,call_ns=100,gb_s=2,transfer_bytes=32"));
+  CHECK(memory.model->gather_ns({.row_bytes = 656, .hit_rows = 9}) == 0);
+  CHECK(memory.model->gather_ns({.row_bytes = 656, .hit_rows = 9, .missed_rows = 3}) == 100 + 3 * 672 / 2);
+  CHECK(memory.model->gather_ns({.row_bytes = 64, .missed_rows = 1}) == 132);
+  CHECK_THROWS_AS(make_memory(parse_memory("host,gb_s=0")), ConfigError);
+  CHECK_THROWS_AS(make_memory(parse_memory("pcie5,transfer_bytes=0")), ConfigError);
+}
