@@ -153,8 +153,9 @@ __global__ void stream_through(const uint4* data, std::size_t vectors, std::uint
   }
 }
 
+/// Goes on where the last call ended: cycles[1].
 __global__ void chase(const std::uint64_t* next, int steps, std::uint64_t* cycles) {
-  std::uint64_t at = 0;
+  std::uint64_t at = cycles[1];
   const long long start = clock64();
   for (int i = 0; i < steps; ++i) {
     at = *reinterpret_cast<const volatile std::uint64_t*>(next + at);
@@ -196,8 +197,26 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// Microseconds of one of `gathers`, from graphs of all of them.
-double graph_us(const Gpu& gpu, cudaStream_t stream, const std::vector<GatherArguments>& gathers) {
+/// What the last-level cache holds when a graph begins: nothing of the pool but its first `hot_bytes`.
+struct CacheState {
+  const DeviceArray<char>& other;  ///< several times the cache
+  const char* pool;
+  std::uint64_t hot_bytes;
+};
+
+void prepare(const Gpu& gpu, cudaStream_t stream, const CacheState& state, std::uint32_t* sink) {
+  const auto read = [&](const char* data, std::uint64_t bytes) {
+    stream_through<<<static_cast<unsigned>(gpu.most_blocks), threads_per_block, 0, stream>>>(reinterpret_cast<const uint4*>(data), bytes / 16,
+                                                                      sink);
+  };
+  read(state.other.data(), state.other.size());
+  read(state.pool, state.hot_bytes);
+}
+
+/// Microseconds of one of `gathers`, from graphs of all of them. Each graph reads rows that the one before it read, so the
+/// cache is prepared before each.
+double graph_us(const Gpu& gpu, cudaStream_t stream, const std::vector<GatherArguments>& gathers,
+                const CacheState& state) {
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
   CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
@@ -212,6 +231,7 @@ double graph_us(const Gpu& gpu, cudaStream_t stream, const std::vector<GatherArg
   CHECK(cudaEventCreate(&end));
   std::vector<double> times;
   for (int i = 0; i < measurements + 1; ++i) {  // the first one warms up
+    prepare(gpu, stream, state, gathers.front().sink);
     CHECK(cudaEventRecord(start, stream));
     CHECK(cudaGraphLaunch(executable, stream));
     CHECK(cudaEventRecord(end, stream));
@@ -261,6 +281,7 @@ void measure_gathers(const Gpu& gpu, const Options& options) {
   }
   DeviceArray<char> pool(pool_bytes);
   CHECK(cudaMemset(pool.data(), 1, pool_bytes));
+  DeviceArray<char> other(4 * static_cast<std::size_t>(gpu.properties.l2CacheSize));
   DeviceArray<std::uint32_t> sink(1);
   cudaStream_t stream = nullptr;
   CHECK(cudaStreamCreate(&stream));
@@ -286,8 +307,10 @@ void measure_gathers(const Gpu& gpu, const Options& options) {
         for (GatherArguments& arguments : index_only) {
           arguments.vectors = 0;
         }
-        const double total_us = graph_us(gpu, stream, whole);
-        const double index_us = graph_us(gpu, stream, index_only);
+        const auto hot_rows = static_cast<std::uint64_t>(static_cast<double>(rows) * hot_fraction + 0.5);
+        const CacheState state{other, pool.data(), hot_rows * row_bytes};
+        const double total_us = graph_us(gpu, stream, whole, state);
+        const double index_us = graph_us(gpu, stream, index_only, state);
         std::printf("%llu,%llu,%.2f,%.3f,%.3f,%.3f\n", static_cast<unsigned long long>(row_bytes),
                     static_cast<unsigned long long>(rows), hot_fraction, total_us, index_us, total_us - index_us);
         std::fflush(stdout);
@@ -495,7 +518,12 @@ double chase_ns(const Gpu& gpu, std::mt19937_64& random, std::size_t bytes) {
   DeviceArray<std::uint64_t> device(next.size());
   device.copy_from(next);
   DeviceArray<std::uint64_t> cycles(2);
+  CHECK(cudaMemset(cycles.data(), 0, 16));
+  DeviceArray<std::uint32_t> sink(1);
   std::vector<double> times;
+  // What fits the cache is to be in it, and what does not is not to be met again: each chase goes on along the cycle.
+  stream_through<<<static_cast<unsigned>(gpu.most_blocks), threads_per_block>>>(reinterpret_cast<const uint4*>(device.data()), bytes / 16,
+                                                         sink.data());
   for (int i = 0; i < measurements; ++i) {
     chase<<<1, 1>>>(device.data(), steps, cycles.data());
     CHECK(cudaGetLastError());
