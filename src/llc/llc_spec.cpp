@@ -2,7 +2,7 @@
 
 #include "llc/llc_spec.hpp"
 
-#include "config/byte_units.hpp"
+#include "dsasim/config/bytes.hpp"
 #include "dsasim/config/config_object.hpp"
 #include "dsasim/error.hpp"
 
@@ -36,22 +36,6 @@ LlcPolicy policy_of(std::string_view text) {
     }
   }
   throw ConfigError(option, "policy: expected lru, tree-plru, srrip or random, found \"{}\"", text);
-}
-
-std::uint64_t bytes_of(std::string_view text) {
-  std::uint64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  const std::string_view unit(stop, static_cast<std::size_t>(end - stop));
-  const std::uint64_t multiplier = unit.empty() ? 1 : bytes_of_unit(unit);
-  if (error != std::errc{} || multiplier == 0) {
-    throw ConfigError(option, "expected BYTES[,key=value...] with 62914560, 60MB or 60MiB for BYTES, found \"{}\"",
-                      text);
-  }
-  if (number > max_bytes / multiplier) {
-    throw ConfigError(option, "expected at most 4GiB, found \"{}\"", text);
-  }
-  return number * multiplier;
 }
 
 /// Takes "key=value,key=value" into `config`, whose keys are the known ones.
@@ -100,7 +84,7 @@ void check(const LlcSpec& spec) {
 LlcSpec parse_llc(std::string_view text) {
   const std::string_view bytes = text.substr(0, text.find(','));
   LlcSpec spec;
-  spec.bytes = bytes_of(bytes);
+  spec.bytes = parse_bytes(option, bytes, max_bytes);
   ConfigObject config = ConfigObject::parse(
       std::string(option),
       fmt::format(R"({{"ways": {}, "line_bytes": {}, "sector_bytes": {}, "policy": "lru", "seed": {}}})", spec.ways,

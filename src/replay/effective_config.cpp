@@ -5,7 +5,6 @@
 #include "step/decode_step.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <functional>
 
 namespace dsasim {
@@ -111,11 +110,6 @@ std::uint64_t effective_entry_bytes(const TraceReader& trace, const ReplayConfig
   return config.step.times_steps() ? DecodeStep(config.step, trace.header()).entry_bytes() : trace.header().entry_bytes;
 }
 
-/// Reports name no paths: a file of the user's goes by its own name.
-std::string name_for_report(const std::string& name) {
-  return name.ends_with(".json") ? std::filesystem::path(name).stem().string() : name;
-}
-
 void check_llc(const EffectiveConfig& effective) {
   const ReplayConfig& config = effective.asked;
   if (!effective.llc && config.set_aside_bytes > 0) {
@@ -133,9 +127,9 @@ void add_time(const TraceReader& trace, EffectiveConfig& effective) {
   effective.llc = config.llc;
   if (config.step.times_steps()) {
     const Gpu gpu = load_gpu(config.step.gpu);
-    effective.gpu_name = name_for_report(gpu.name);
+    effective.gpu_name = config_title(gpu.name);
     effective.gpu_config = named_config("--gpu", "gpus", config.step.gpu);
-    effective.model_name = name_for_report(config.step.model);
+    effective.model_name = config_title(config.step.model);
     effective.model_config = named_config("--model", "models", config.step.model);
     if (config.memory.name.empty()) {
       effective.memory.name = gpu.memory;

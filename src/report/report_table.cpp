@@ -105,7 +105,7 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
   if (config.llc) {
     fmt::format_to(line, "The last-level cache held {} of the sectors of missed rows ({}, {} in a set-aside).\n",
                    ratio_text(result.totals.llc_hit_sectors, result.totals.llc_sectors), to_string(*config.llc),
-                   bytes_text(config.asked.set_aside_bytes));
+                   bytes_text(static_cast<double>(config.asked.set_aside_bytes)));
   }
   if (result.step_times && steps > 0) {
     append_step_times(out, *result.step_times, config, static_cast<double>(steps));

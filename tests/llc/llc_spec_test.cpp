@@ -42,12 +42,12 @@ TEST_CASE("What is no LLC is refused, saying what was expected", "[llc]") {
   for (const char* text : {"", "x", "-1", "+1", " 1", "1.5MiB", "60mb", "60 MiB", "MiB", "1e6", "99999999999999999999",
                            "60MiBB", "ways=4"}) {
     CAPTURE(text);
-    CHECK(refusal(text) == "--llc: expected BYTES[,key=value...] with 62914560, 60MB or 60MiB for BYTES, found \"" +
+    CHECK(refusal(text) == "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"" +
                                std::string(text) + "\"");
   }
-  CHECK(refusal("5GiB") == "--llc: expected at most 4GiB, found \"5GiB\"");
-  CHECK(refusal("18446744073709551615GB") == "--llc: expected at most 4GiB, found \"18446744073709551615GB\"");
-  CHECK(refusal("4294967297") == "--llc: expected at most 4GiB, found \"4294967297\"");
+  CHECK(refusal("5GiB") == "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"5GiB\"");
+  CHECK(refusal("18446744073709551615GB") == "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"18446744073709551615GB\"");
+  CHECK(refusal("4294967297") == "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"4294967297\"");
   CHECK(refusal("1MiB,") == "--llc: expected BYTES[,key=value...], found \"\" among the parameters");
   CHECK(refusal("1MiB,8") == "--llc: expected BYTES[,key=value...], found \"8\" among the parameters");
   CHECK(refusal("1MiB,=8") == "--llc: expected BYTES[,key=value...], found \"=8\" among the parameters");
