@@ -34,7 +34,7 @@ Json config_files(const Grid& grid) {
       }
     }
   }
-  return Json(files);
+  return files;
 }
 
 Json whole_identity(const Sweep& sweep) {
@@ -54,26 +54,28 @@ Json whole_identity(const Sweep& sweep) {
           {"files", config_files(sweep.grid())}};
 }
 
-/// The first key of two objects whose values differ, or that only one has.
-std::string difference(const std::string& what, const Json& before, const Json& now) {
-  if (before.is_object() && now.is_object()) {
-    for (const auto& [key, value] : before.items()) {
-      const std::string member = fmt::format("{}/{}", what, key);
-      if (!now.contains(key)) {
-        return fmt::format("{} is gone", member);
-      }
-      if (std::string found = difference(member, value, now.at(key)); !found.empty()) {
-        return found;
-      }
-    }
-    for (const auto& [key, value] : now.items()) {
-      if (!before.contains(key)) {
-        return fmt::format("{}/{} is new", what, key);
-      }
-    }
-    return before == now ? "" : fmt::format("{} has its keys in another order", what);
-  }
+std::string change(const std::string& what, const Json& before, const Json& now) {
   return before == now ? "" : fmt::format("{} was {}, now {}", what, before.dump(), now.dump());
+}
+
+/// The first member of two objects that only one has, or whose values differ as `compare` sees it.
+template <class Compare>
+std::string difference(const std::string& what, const Json& before, const Json& now, const Compare& compare) {
+  for (const auto& [key, value] : before.items()) {
+    const std::string member = fmt::format("{}/{}", what, key);
+    if (!now.contains(key)) {
+      return fmt::format("{} is gone", member);
+    }
+    if (std::string found = compare(member, value, now.at(key)); !found.empty()) {
+      return found;
+    }
+  }
+  for (const auto& [key, value] : now.items()) {
+    if (!before.contains(key)) {
+      return fmt::format("{}/{} is new", what, key);
+    }
+  }
+  return before == now ? "" : fmt::format("{} has its keys in another order", what);
 }
 
 }  // namespace
@@ -81,7 +83,7 @@ std::string difference(const std::string& what, const Json& before, const Json& 
 std::string sweep_identity(const Sweep& sweep, const SweepOptions& options) {
   Json identity = whole_identity(sweep);
   identity["shard"] =
-      options.is_part ? fmt::format("{}/{}", options.shard.number, options.shard.count) : std::string("all");
+      options.shard ? fmt::format("{}/{}", options.shard->number, options.shard->count) : std::string("all");
   return identity.dump();
 }
 
@@ -91,7 +93,12 @@ std::string sweep_fingerprint(const Sweep& sweep) {
 
 std::string identity_difference(std::string_view before, std::string_view now) {
   const Json was = Json::parse(before, nullptr, /*allow_exceptions=*/false);
-  return was.is_discarded() ? "it cannot be read" : difference("", was, Json::parse(now));
+  if (!was.is_object()) {
+    return "it cannot be read";
+  }
+  return difference("", was, Json::parse(now), [](const std::string& what, const Json& a, const Json& b) {
+    return a.is_object() && b.is_object() ? difference(what, a, b, change) : change(what, a, b);
+  });
 }
 
 }  // namespace dsasim

@@ -134,11 +134,11 @@ std::string table_of(const Sweep& sweep, PlannedPoints points, const Journal& jo
   for (const PlannedPoint* point : points) {
     table += table_row(sweep.grid(), *point, journal.outcomes().at(point->number));
   }
-  if (!options.is_part) {
+  if (!options.shard) {
     return table;
   }
   return part_line({.sweep = sweep_fingerprint(sweep),
-                    .shard = options.shard,
+                    .shard = *options.shard,
                     .points = sweep.points().size(),
                     .rows = points.size(),
                     .without_result = without_result,
@@ -152,7 +152,7 @@ SweepOutcome Sweep::run(const std::string& output, const SweepOptions& options, 
   const std::string target = target_of(output);
   Journal journal(target + ".journal");
   open_journal(journal, *this, options);
-  const PlannedPoints points = shard(options.shard);
+  const PlannedPoints points = shard(options.shard.value_or(Shard{}));
   SweepOutcome outcome;
   outcome.points = points.size();
   outcome.found_done = journal.outcomes().size();

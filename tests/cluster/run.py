@@ -48,8 +48,9 @@ AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerParameters=sched_min_interval=10000
+SlurmdParameters=config_overrides
 ReturnToService=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={tasks} State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -81,7 +82,7 @@ class Cluster:
         (folder / "munge/key").write_bytes(os.urandom(256))
         (folder / "munge/key").chmod(0o400)
         (folder / "slurm.conf").write_text(CONFIGURATION.format(
-            host=host, folder=folder, user=getpass.getuser(), cpus=os.cpu_count(),
+            host=host, folder=folder, user=getpass.getuser(), tasks=SHARDS,
             controller_port=free_port(), node_port=free_port()))
         os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
         self.host = host
@@ -114,8 +115,11 @@ class Cluster:
         if kind is not None:
             for log in sorted(self.folder.glob("*.out")) + sorted(self.folder.glob("*.log")):
                 print(f"---- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]))
-        else:
-            subprocess.run(["scancel", f"--user={getpass.getuser()}"], check=False)
+        try:  # what runs would outlive the daemons
+            subprocess.run(["scancel", "--signal=KILL", f"--user={getpass.getuser()}"], timeout=20, check=False)
+            wait_until("the jobs' end", no_jobs)
+        except (AssertionError, subprocess.TimeoutExpired):
+            pass  # no controller, no jobs
         for daemon in reversed(self.daemons):
             daemon.terminate()
             try:
@@ -203,6 +207,7 @@ def killed_and_resumed(repository: Path, tool: Path, folder: Path) -> None:
 
 
 def main(repository: Path, tool: Path) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the daemons must not outlive us
     # Short: a socket's path has 107 characters at most.
     with tempfile.TemporaryDirectory(prefix="dsasim-", dir="/tmp") as name:
         folder = Path(name)

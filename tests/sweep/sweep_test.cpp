@@ -223,7 +223,7 @@ TEST_CASE("The merger of all shards is the whole, shards without points included
     std::vector<std::string> parts;
     for (std::uint32_t number = shards; number > 0; --number) {
       parts.push_back(fixture.folder / fmt::format("{}_{}.csv", number, shards));
-      sweep.run(parts.back(), {.shard = {.number = number, .count = shards}, .is_part = true});
+      sweep.run(parts.back(), {.shard = Shard{.number = number, .count = shards}});
     }
     const MergedParts merged = merge_parts(parts);
     CHECK(merged.table == whole);
@@ -241,7 +241,7 @@ TEST_CASE("Merging refuses what is not exactly one sweep") {
   const Sweep other = fixture.sweep(R"("policy": ["lru", "fifo"], "capacity": [1, 2, 4])");
   const auto part = [&](const Sweep& of, std::uint32_t number, std::uint32_t count) {
     const std::string path = fixture.folder / fmt::format("{}_{}_{}.csv", &of == &sweep ? 1 : 0, number, count);
-    of.run(path, {.shard = {.number = number, .count = count}, .is_part = true});
+    of.run(path, {.shard = Shard{.number = number, .count = count}});
     return path;
   };
   const auto error_of = [&](const std::vector<std::string>& paths) {
@@ -311,7 +311,7 @@ TEST_CASE("A sweep refuses the journal of another with the difference, unless to
   CHECK(error_of(fixture.sweep(rest + R"(, "skip": [{"capacity": 1}])")) ==
         R"(/skip was [], now [{"capacity":1}])" + end);
   CHECK(error_of(fixture.sweep(rest + R"(, "columns": "hits")")) == R"(/columns was [], now ["hits"])" + end);
-  CHECK(error_of(fixture.sweep(rest), {.is_part = true}) == R"(/shard was "all", now "1/1")" + end);
+  CHECK(error_of(fixture.sweep(rest), {.shard = Shard{}}) == R"(/shard was "all", now "1/1")" + end);
   const std::string digest = TraceReader(fixture.second).digest();
   write_trace(fixture.second, random_trace({.requests = 2, .layers = 1}, 3));
   CHECK(error_of(fixture.sweep(rest)).find(fmt::format(R"(b.dsat was "{}", now ")", digest)) != std::string::npos);

@@ -133,7 +133,8 @@ void print_point(const Grid& grid, const PlannedPoint& point) {
 
 /// Threads take the groups in their order; memory is that of the largest at a time.
 int print_plan(const Sweep& sweep, const Options& options) {
-  PlannedPoints points = sweep.shard(options.sweep.shard);
+  const PlannedPoints shard = sweep.shard(options.sweep.shard.value_or(Shard{}));
+  PlannedPoints points = shard;
   std::sort(points.begin(), points.end(),
             [](const PlannedPoint* a, const PlannedPoint* b) { return a->number < b->number; });
   for (const PlannedPoint* point : points) {
@@ -142,7 +143,7 @@ int print_plan(const Sweep& sweep, const Options& options) {
   const std::uint32_t jobs = options.sweep.jobs;
   std::vector<std::uint64_t> bytes;
   std::vector<double> busy_s(jobs);
-  for (const PointGroup& group : Sweep::groups(sweep.shard(options.sweep.shard), jobs)) {
+  for (const PointGroup& group : Sweep::groups(shard, jobs)) {
     *std::min_element(busy_s.begin(), busy_s.end()) += static_cast<double>(group.cost_ns) / 1e9;
     bytes.push_back(group.bytes);
   }
@@ -198,11 +199,7 @@ std::function<int()> add_sweep(CLI::App& app) {
       ->type_name("FILE.csv");
   add_jobs_option(app, options->sweep.jobs);
   app.add_option_function<std::string>(
-         "--shard",
-         [options](const std::string& text) {
-           options->sweep.shard = parse_shard(text);
-           options->sweep.is_part = true;
-         },
+         "--shard", [options](const std::string& text) { options->sweep.shard = parse_shard(text); },
          "The i-th of n parts of about equal cost, from 1, for `dsasim merge` [the whole]")
       ->type_name("i/n");
   app.add_flag("--restart", options->sweep.restart, "Forget what an earlier start finished");

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -83,9 +84,8 @@ struct SweepProgress {
 };
 
 struct SweepOptions {
-  Shard shard = {};
-  bool is_part = false;  ///< the output is a part for merge_parts()
-  bool restart = false;  ///< forget what an earlier start finished
+  std::optional<Shard> shard;  ///< then the output is a part for merge_parts(); otherwise the whole table
+  bool restart = false;        ///< forget what an earlier start finished
   std::uint32_t jobs = 1;
 };
 
