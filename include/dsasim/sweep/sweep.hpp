@@ -84,8 +84,8 @@ struct SweepProgress {
 };
 
 struct SweepOptions {
-  std::optional<Shard> shard;  ///< then the output is a part for merge_parts(); otherwise the whole table
-  bool restart = false;        ///< forget what an earlier start finished
+  std::optional<Shard> shard = {};  ///< then the output is a part for merge_parts(); otherwise the whole table
+  bool restart = false;             ///< forget what an earlier start finished
   std::uint32_t jobs = 1;
 };
 
