@@ -332,6 +332,19 @@ CASES = [
     Case("nothing to split", "allocate t.dsat --budget 2x --scope shared", 2, err=["--scope: expected layer or stream"]),
     Case("the trace as a split", "allocate t.dsat --budget 2x --json ./t.dsat", 2, err=["is already the trace itself"]),
 
+    # ---- knee ----
+    Case("a knee", "knee t.dsat --target misses=45614", out=["exact", " 256 "]),
+    Case("policies in a configuration", "knee t.dsat --config c.json", out=["fifo", "random,atomic=access,seed=3"],
+         config='{"policy": ["fifo", "random,seed=3"], "target": "miss_ratio=0.2", "capacities": ["2x", "4x"]}'),
+    Case("knees in a file", "knee t.dsat --target miss_ratio=0.2 --json k.json", files=["k.json"]),
+    Case("a target that is never reached", "knee t.dsat --target misses=12091", out=["12092"]),
+    Case("no target", "knee t.dsat", 2, err=["--target: expected one, as in miss_ratio=0.1"]),
+    Case("an unknown target", "knee t.dsat --target mis=1", 2, err=["--target: expected FIELD=NUMBER, FIELD one of"]),
+    Case("an unknown policy of several", "knee t.dsat --target misses=1 --policy lru --policy mru", 2,
+         err=['unknown policy "mru"']),
+    Case("capacities too small for a policy", "knee t.dsat --target misses=1 --policy hisparse --capacities 100", 2,
+         err=["hisparse keeps a whole selection"]),
+
     # ---- diff ----
     Case("a report equals itself", "diff lru.json lru.json", out=["Equal: dsasim-report/1, "]),
     Case("two reports differ", "diff lru.json fifo.json", 1, out=["The config differs: policy.", "/layers[layer=6]/capacity_misses"]),

@@ -75,8 +75,9 @@ void add_budget_options(CLI::App& app, Options& options) {
 
 std::function<int()> add_allocate(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  add_replay_options(app, *options, [&] { add_budget_options(app, *options); });
+  add_replay_options(app, *options, {.add_policy = {}, .add_capacity = [&] { add_budget_options(app, *options); }});
   add_page_and_memory_options(app, options->config);
+  add_jobs_option(app, options->jobs);
   app.add_flag(
       "--no-verify", [options](std::int64_t count) { options->allocate.verify = count == 0; },
       "Do not replay the splits to confirm what they come to");

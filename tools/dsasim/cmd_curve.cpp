@@ -11,7 +11,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace dsasim::tool {
@@ -49,19 +48,12 @@ int run(const Options& options) {
 
 std::function<int()> add_curve(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  add_replay_options(app, *options, [&] {
-    app.add_option_function<std::string>(
-           "--capacities",
-           [options](const std::string& text) {
-             options->capacities.clear();
-             for (const std::string_view item : list_items(text)) {
-               options->capacities.push_back(Capacity::parse(item, "--capacities"));
-             }
-           },
-           "Of each cache: entries, 20MiB, 2x, 0.2ctx [lru: all at which misses change]")
-        ->type_name("CAP,...")
-        ->multi_option_policy(list_policy);
-  });
+  add_replay_options(app, *options,
+                     {.add_policy = {}, .add_capacity = [&] {
+                        add_capacities_option(
+                            app, options->capacities,
+                            "Of each cache: entries, 20MiB, 2x, 0.2ctx [lru: all at which misses change]");
+                      }});
   add_jobs_option(app, options->jobs);
   app.add_flag("--histograms", options->histograms, "lru: count reuse distances and intervals as well, for --json");
   app.add_option("--json", options->json, "Write the curve as JSON (- for stdout) instead of the table")

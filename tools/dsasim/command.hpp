@@ -29,6 +29,7 @@ std::function<int()> add_import(CLI::App& app);
 std::function<int()> add_gather(CLI::App& app);
 std::function<int()> add_generate(CLI::App& app);
 std::function<int()> add_info(CLI::App& app);
+std::function<int()> add_knee(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);
 std::function<int()> add_analyze(CLI::App& app);
 std::function<int()> add_replay(CLI::App& app);

@@ -9,13 +9,21 @@
 namespace dsasim::tool {
 namespace {
 
-void add_cache_options(CLI::App& app, ReplayConfig& config, const std::function<void()>& add_capacity) {
+void add_policy_option(CLI::App& app, ReplayConfig& config) {
   app.add_option_function<std::string>(
          "--policy", [&](const std::string& text) { config.policy = parse_policy(text); },
          "Replacement policy; `dsasim policies` lists them [lru]")
       ->type_name("NAME[,key=value...]");
+}
+
+void add_cache_options(CLI::App& app, ReplayConfig& config, const ReplayOptionsInstead& instead) {
+  if (instead.add_policy) {
+    instead.add_policy();
+  } else {
+    add_policy_option(app, config);
+  }
   add_choice(app, "--scope", config.scope, "Who shares a cache [stream]", scope_names);
-  add_capacity();
+  instead.add_capacity();
   add_number<std::uint64_t>(app, "--entry-bytes", config.entry_bytes, "Bytes of an entry in one layer [the trace's]", 1,
                             1U << 30U);
   add_choice(app, "--order", config.order, "Order of the accesses of a selection [logged]", order_names);
@@ -51,6 +59,14 @@ void add_llc_options(CLI::App& app, ReplayConfig& config) {
             "Other data that passes through --llc before each layer's gather, besides the model's [0]");
 }
 
+}  // namespace
+
+void add_replay_options(CLI::App& app, ReplayRun& run, const ReplayOptionsInstead& instead) {
+  app.add_option("trace", run.trace, "Trace to replay (.dsat)")->required()->type_name("TRACE");
+  add_cache_options(app, run.config, instead);
+  add_range_options(app, run);
+}
+
 void add_step_options(CLI::App& app, StepSpec& step) {
   app.add_option("--model", step.model, "Time decode steps of this model; `dsasim models` lists them")
       ->type_name("NAME|FILE.json");
@@ -60,16 +76,22 @@ void add_step_options(CLI::App& app, StepSpec& step) {
   add_choice(app, "--overlap", step.overlap, "What a gather shares its time with [attention]", overlap_names);
 }
 
-}  // namespace
-
-void add_replay_options(CLI::App& app, ReplayRun& run, const std::function<void()>& add_capacity) {
-  app.add_option("trace", run.trace, "Trace to replay (.dsat)")->required()->type_name("TRACE");
-  add_cache_options(app, run.config, add_capacity);
-  add_range_options(app, run);
-}
-
 void add_jobs_option(CLI::App& app, std::uint32_t& jobs) {
   add_number<std::uint32_t>(app, "--jobs", jobs, "Threads; results do not depend on it [1]", 1, 4096);
+}
+
+void add_capacities_option(CLI::App& app, std::vector<Capacity>& capacities, const std::string& description) {
+  app.add_option_function<std::string>(
+         "--capacities",
+         [&capacities](const std::string& text) {
+           capacities.clear();
+           for (const std::string_view item : list_items(text)) {
+             capacities.push_back(Capacity::parse(item, "--capacities"));
+           }
+         },
+         description)
+      ->type_name("CAP,...")
+      ->multi_option_policy(list_policy);
 }
 
 void add_page_and_memory_options(CLI::App& app, ReplayConfig& config) {
@@ -85,13 +107,14 @@ void add_page_and_memory_options(CLI::App& app, ReplayConfig& config) {
 
 void add_replay_point_options(CLI::App& app, ReplayRun& run) {
   run.config.capacity = Capacity::parse("2x");
-  add_replay_options(app, run, [&] {
+  const auto add_capacity = [&] {
     app.add_option_function<std::string>(
            "--capacity", [&](const std::string& text) { run.config.capacity = Capacity::parse(text); },
            "Of each cache: 4096 (entries), 20MB, 20MiB, 2x (times the longest selection), 0.2ctx (of the context); 0 "
            "reserves nothing [2x]")
         ->type_name("CAP");
-  });
+  };
+  add_replay_options(app, run, {.add_policy = {}, .add_capacity = add_capacity});
   add_page_and_memory_options(app, run.config);
   add_llc_options(app, run.config);
   add_step_options(app, run.config.step);

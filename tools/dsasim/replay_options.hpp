@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 // What the commands that replay a trace have in common.
 
@@ -19,8 +20,17 @@ struct ReplayRun {
   std::uint32_t jobs = 1;
 };
 
-/// TRACE, and all that says what is replayed and how; `add_capacity` adds the capacity, or capacities, in its place.
-void add_replay_options(CLI::App& app, ReplayRun& run, const std::function<void()>& add_capacity);
+/// What a command adds in the places of options that differ from command to command.
+struct ReplayOptionsInstead {
+  std::function<void()> add_policy = {};  ///< none: one policy
+  std::function<void()> add_capacity = {};
+};
+
+/// TRACE, and all that says what is replayed and how.
+void add_replay_options(CLI::App& app, ReplayRun& run, const ReplayOptionsInstead& instead);
+
+/// --capacities: a list.
+void add_capacities_option(CLI::App& app, std::vector<Capacity>& capacities, const std::string& description);
 
 /// Threads, which change no result.
 void add_jobs_option(CLI::App& app, std::uint32_t& jobs);
@@ -30,6 +40,9 @@ void add_replay_point_options(CLI::App& app, ReplayRun& run);
 
 /// What missed pages are, and what they cost.
 void add_page_and_memory_options(CLI::App& app, ReplayConfig& config);
+
+/// The model and the GPU of a decode step.
+void add_step_options(CLI::App& app, StepSpec& step);
 
 /// Opens the trace; a person is told if it is cut off.
 TraceReader open_trace(const ReplayRun& run);

@@ -1,0 +1,245 @@
+#include "dsasim/curve/knee.hpp"
+
+#include "dsasim/curve/curve.hpp"
+#include "dsasim/error.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <iterator>
+#include <string>
+#include <utility>
+
+namespace dsasim {
+namespace {
+
+double counted_steps(const ReplayResult& result) {
+  const EffectiveConfig& config = result.config;
+  return static_cast<double>(config.steps.last - config.steps.first - config.asked.warmup_steps);
+}
+
+/// 0 / 0 is 0: what has nothing to miss reaches any target.
+double ratio(double a, double b) {
+  return b == 0 ? 0 : a / b;
+}
+
+constexpr std::array fields = {
+    TargetField{.name = "miss_ratio",
+                .sentence = "misses / accesses",
+                .of_misses = true,
+                .value =
+                    [](const ReplayResult& result) {
+                      return ratio(static_cast<double>(result.totals.misses()),
+                                   static_cast<double>(result.totals.accesses));
+                    }},
+    TargetField{.name = "misses",
+                .sentence = "of the whole trace",
+                .of_misses = true,
+                .value = [](const ReplayResult& result) { return static_cast<double>(result.totals.misses()); }},
+    TargetField{.name = "step_misses",
+                .sentence = "misses of a step, all layers and requests, on average",
+                .of_misses = true,
+                .value =
+                    [](const ReplayResult& result) {
+                      return ratio(static_cast<double>(result.totals.misses()), counted_steps(result));
+                    }},
+    TargetField{.name = "missed_pages",
+                .sentence = "of the whole trace",
+                .of_misses = false,
+                .value = [](const ReplayResult& result) { return static_cast<double>(result.totals.missed_pages); }},
+    TargetField{.name = "gather_ns",
+                .sentence = "time of all gathers, by the memory model",
+                .of_misses = false,
+                .value = [](const ReplayResult& result) { return static_cast<double>(result.totals.gather_ns); }},
+    TargetField{.name = "step_gather_ns",
+                .sentence = "time of a step's gathers, one layer after the other, on average",
+                .of_misses = false,
+                .value =
+                    [](const ReplayResult& result) {
+                      return ratio(static_cast<double>(result.totals.gather_ns), counted_steps(result));
+                    }},
+};
+
+/// The largest cache that can be of any use: all ids of the streams that share it.
+std::uint64_t everything(const TraceReader& trace, Scope scope) {
+  std::uint64_t ids = trace.longest_context_entries();
+  for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
+    ids = std::max(ids, trace.extent(request).id_limit);
+  }
+  const std::uint64_t layers = scope == Scope::shared || scope == Scope::request ? trace.layer_count() : 1;
+  const std::uint64_t requests = scope == Scope::shared || scope == Scope::layer ? trace.request_count() : 1;
+  return std::max<std::uint64_t>(ids * layers * requests, trace.longest_selection());
+}
+
+std::vector<std::uint64_t> default_grid(const TraceReader& trace, Scope scope) {
+  constexpr std::uint64_t to_an_octave = 8;
+  const std::uint64_t most = everything(trace, scope);
+  std::vector<std::uint64_t> grid = {0};
+  for (std::uint64_t octave = std::max<std::uint64_t>(trace.longest_selection(), 1); octave < most; octave *= 2) {
+    for (std::uint64_t part = 0; part < to_an_octave; ++part) {
+      const std::uint64_t capacity = octave * (to_an_octave + part) / to_an_octave;
+      if (capacity > grid.back() && capacity < most) {
+        grid.push_back(capacity);
+      }
+    }
+  }
+  grid.push_back(most);
+  return grid;
+}
+
+/// `low`, ..., `high`, evenly, without the two.
+std::vector<std::uint64_t> between(std::uint64_t low, std::uint64_t high, std::uint64_t count) {
+  std::vector<std::uint64_t> capacities;
+  count = std::min(count, high - low - 1);
+  for (std::uint64_t i = 1; i <= count; ++i) {
+    capacities.push_back(low + (high - low) * i / (count + 1));
+  }
+  return capacities;
+}
+
+std::vector<Capacity> as_capacities(const std::vector<std::uint64_t>& entries) {
+  std::vector<Capacity> capacities;
+  std::transform(entries.begin(), entries.end(), std::back_inserter(capacities),
+                 [](std::uint64_t capacity) { return Capacity::parse(std::to_string(capacity)); });
+  return capacities;
+}
+
+/// Finds the knee of one policy.
+class KneeSearch {
+ public:
+  KneeSearch(const TraceReader& trace, const KneeConfig& config, const PolicySpec& policy, const ReplayHooks& hooks,
+             std::uint32_t jobs)
+      : trace_(trace), config_(config), replay_(config.replay), hooks_(hooks), jobs_(jobs) {
+    replay_.policy = policy;
+    replay_.capacity_list.clear();
+    knee_.policy = complete_policy(policy);
+  }
+
+  Knee run() {
+    const bool monotonic = config_.target.field->of_misses && replay_.warm == Warm::none;
+    if (monotonic && config_.capacities.empty() && is_stack(replay_)) {
+      look_at_curve();
+    } else if (monotonic && config_.capacities.empty() && replay_.policy.name == "belady") {
+      narrow_down();
+    } else {
+      take_first_of(replayed(config_.capacities.empty() ? as_capacities(default_grid(trace_, replay_.scope))
+                                                        : config_.capacities));
+    }
+    return std::move(knee_);
+  }
+
+ private:
+  bool reaches(const KneePoint& point) const { return point.value <= config_.target.at_most; }
+
+  /// By capacity.
+  std::vector<KneePoint> replayed(const std::vector<Capacity>& capacities) {
+    std::vector<ReplayConfig> configs(capacities.size(), replay_);
+    for (std::size_t i = 0; i < capacities.size(); ++i) {
+      configs[i].capacity = capacities[i];
+    }
+    std::vector<KneePoint> points;
+    for (const ReplayResult& result : replay_all(trace_, configs, hooks_, jobs_)) {
+      const auto& entries = result.config.capacity_entries;
+      points.push_back({.capacity_entries = *std::max_element(entries.begin(), entries.end()),
+                        .value = config_.target.field->value(result)});
+    }
+    std::stable_sort(points.begin(), points.end(),
+                     [](const KneePoint& a, const KneePoint& b) { return a.capacity_entries < b.capacity_entries; });
+    knee_.tried += points.size();
+    return points;
+  }
+
+  /// `points` by capacity.
+  void take_first_of(const std::vector<KneePoint>& points) {
+    const auto found = std::find_if(points.begin(), points.end(), [&](const auto& point) { return reaches(point); });
+    if (found != points.end()) {
+      knee_.point = *found;
+    }
+    if (found != points.begin()) {
+      knee_.before = *std::prev(found);
+    }
+    knee_.best = *std::min_element(points.begin(), points.end(),
+                                   [](const KneePoint& a, const KneePoint& b) { return a.value < b.value; });
+  }
+
+  void look_at_curve() {
+    const CurveResult curves =
+        curve(trace_, {.replay = replay_, .capacities = {}, .histograms = false, .streams = false}, hooks_, jobs_);
+    std::vector<KneePoint> points;
+    ReplayResult at;
+    at.config = curves.config;
+    at.totals.accesses = curves.total.accesses;
+    for (const CurvePoint& point : curves.total.points) {
+      at.totals.hits = curves.total.accesses - point.misses;
+      points.push_back({.capacity_entries = point.capacity_entries, .value = config_.target.field->value(at)});
+    }
+    knee_.exact = true;
+    take_first_of(points);
+  }
+
+  void narrow_down() {
+    constexpr std::uint64_t at_once = 15;
+    knee_.exact = true;
+    std::vector<KneePoint> points = replayed(as_capacities({0, everything(trace_, replay_.scope)}));
+    take_first_of(points);
+    const KneePoint best = knee_.best;
+    while (knee_.point && knee_.before && knee_.point->capacity_entries - knee_.before->capacity_entries > 1) {
+      points = replayed(as_capacities(between(knee_.before->capacity_entries, knee_.point->capacity_entries, at_once)));
+      points.insert(points.begin(), *knee_.before);
+      points.push_back(*knee_.point);
+      take_first_of(points);
+    }
+    knee_.best = best;
+  }
+
+  const TraceReader& trace_;
+  const KneeConfig& config_;
+  ReplayConfig replay_;
+  const ReplayHooks& hooks_;
+  std::uint32_t jobs_;
+  Knee knee_;
+};
+
+}  // namespace
+
+std::span<const TargetField> target_fields() {
+  return fields;
+}
+
+Target parse_target(std::string_view text) {
+  const std::size_t equals = std::min(text.find('='), text.size());
+  std::string name(text.substr(0, equals));
+  std::replace(name.begin(), name.end(), '-', '_');
+  const auto* field = std::find_if(fields.begin(), fields.end(), [&](const auto& known) { return known.name == name; });
+  if (field == fields.end()) {
+    std::vector<std::string_view> names;
+    std::transform(fields.begin(), fields.end(), std::back_inserter(names), [](const auto& f) { return f.name; });
+    throw ConfigError("--target", "expected FIELD=NUMBER, FIELD one of {}, found \"{}\"", fmt::join(names, ", "), text);
+  }
+  Target target{.field = field};
+  const std::string_view number = text.substr(std::min(equals + 1, text.size()));
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), target.at_most);
+  if (error != std::errc{} || end != number.data() + number.size() || !(target.at_most >= 0)) {
+    throw ConfigError("--target", "{}: expected a number from 0, found \"{}\"", name, number);
+  }
+  return target;
+}
+
+KneeResult knees(const TraceReader& trace, const KneeConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {
+  if (config.policies.empty()) {
+    throw ConfigError("--policy", "expected at least one");
+  }
+  KneeResult result{.config = {}, .target = config.target, .capacities = config.capacities, .knees = {}};
+  ReplayConfig nothing = config.replay;
+  nothing.capacity = Capacity::parse("0");
+  nothing.policy = config.policies.front();
+  result.config = effective_config(trace, nothing);
+  for (const PolicySpec& policy : config.policies) {
+    result.knees.push_back(KneeSearch(trace, config, policy, hooks, jobs).run());
+  }
+  return result;
+}
+
+}  // namespace dsasim

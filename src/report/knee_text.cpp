@@ -1,0 +1,86 @@
+#include "dsasim/report/knee_report.hpp"
+#include "dsasim/version.hpp"
+#include "report/choice_name.hpp"
+#include "report/config_json.hpp"
+#include "report/trace_json.hpp"
+#include "report/trace_text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <iterator>
+
+namespace dsasim {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json config_json(const KneeResult& result) {
+  Json out;
+  out["target"] = result.target.field->name;
+  out["at_most"] = result.target.at_most;
+  out["scope"] = name_of(scope_names, result.config.asked.scope);
+  out["capacities"] = nullptr;  // by themselves
+  for (const Capacity& capacity : result.capacities) {
+    out["capacities"].push_back(capacity.text());
+  }
+  add_replay_config(out, result.config);
+  return out;
+}
+
+Json point_json(const std::optional<KneePoint>& point, std::string_view field) {
+  return point ? Json{{"capacity_entries", point->capacity_entries}, {field, point->value}} : Json(nullptr);
+}
+
+std::string number_text(const KneeResult& result, double value) {
+  return result.target.field->name == "miss_ratio" ? fmt::format("{:.4f}", value) : fmt::format("{:.0f}", value);
+}
+
+std::string entries_text(const std::optional<KneePoint>& point) {
+  return point ? grouped(point->capacity_entries) : "-";
+}
+
+std::string value_text(const KneeResult& result, const std::optional<KneePoint>& point) {
+  return point ? number_text(result, point->value) : "-";
+}
+
+std::string promise(const Knee& knee) {
+  return knee.exact ? "exact" : fmt::format("of {} tried", knee.tried);
+}
+
+}  // namespace
+
+std::string knee_json(const TraceReader& trace, const KneeResult& result) {
+  Json out;
+  out["schema"] = knee_schema;
+  out["tool"] = {{"version", version()}};
+  out["config"] = config_json(result);
+  out["trace"] = trace_json(trace);
+  for (const Knee& knee : result.knees) {
+    out["knees"].push_back({{"policy", to_string(knee.policy)},
+                            {"exact", knee.exact},
+                            {"tried_capacities", knee.tried},
+                            {"knee", point_json(knee.point, result.target.field->name)},
+                            {"before", point_json(knee.before, result.target.field->name)},
+                            {"best", point_json(knee.best, result.target.field->name)}});
+  }
+  return out.dump(2) + "\n";
+}
+
+std::string knee_table(const TraceReader& trace, const KneeResult& result) {
+  std::string out;
+  auto line = std::back_inserter(out);
+  fmt::format_to(line, "{}\n", trace_text(trace));
+  fmt::format_to(line, "the smallest capacity, {}, at which {} is at most {}\n\n",
+                 scope_text(result.config.asked.scope), result.target.field->name, result.target.at_most);
+  fmt::format_to(line, "{:<28} {:>11} {:>14} {:>14} {:>11} {:>14} {:>14}\n", "", "entries", result.target.field->name,
+                 "", "before it", result.target.field->name, "least of all");
+  for (const Knee& knee : result.knees) {
+    fmt::format_to(line, "{:<28} {:>11} {:>14} {:>14} {:>11} {:>14} {:>14}\n", to_string(knee.policy),
+                   entries_text(knee.point), value_text(result, knee.point), promise(knee), entries_text(knee.before),
+                   value_text(result, knee.before), number_text(result, knee.best.value));
+  }
+  return out;
+}
+
+}  // namespace dsasim

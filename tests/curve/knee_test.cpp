@@ -1,0 +1,183 @@
+// Knees against a linear scan: of all capacities where they are exact, of those tried where they are not.
+
+#include "dsasim/curve/knee.hpp"
+
+#include "catch.hpp"
+#include "dsasim/error.hpp"
+#include "dsasim/report/knee_report.hpp"
+#include "replay/small_traces.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+using namespace dsasim;
+using namespace dsasim::test;
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+TraceReader written(const PlainTrace& trace) {
+  const auto path = std::filesystem::temp_directory_path() / fmt::format("dsasim_knee_{}.dsat", ::getpid());
+  write_trace(path, trace);
+  TraceReader reader(path);
+  std::filesystem::remove(path);
+  return reader;
+}
+
+KneeConfig knee_config(const char* policy, const std::string& target, Scope scope = Scope::stream) {
+  KneeConfig config;
+  config.replay.scope = scope;
+  config.policies = {parse_policy(policy)};
+  config.target = parse_target(target);
+  return config;
+}
+
+ReplayResult replayed(const TraceReader& trace, const KneeConfig& config, const std::string& capacity) {
+  ReplayConfig at = config.replay;
+  at.policy = config.policies.front();
+  at.capacity = Capacity::parse(capacity);
+  return replay(trace, at);
+}
+
+Knee knee_of(const TraceReader& trace, const KneeConfig& config) {
+  return knees(trace, config).knees.front();
+}
+
+/// The first of 0, 1, 2, ... that reaches the target.
+std::optional<std::uint64_t> first_of_all(const TraceReader& trace, const KneeConfig& config, std::uint64_t most) {
+  for (std::uint64_t capacity = 0; capacity <= most; ++capacity) {
+    if (config.target.field->value(replayed(trace, config, std::to_string(capacity))) <= config.target.at_most) {
+      return capacity;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string error_of(const std::string& target) {
+  try {
+    parse_target(target);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("the exact knee is the first capacity of all that reaches the target", "[knee]") {
+  const char* policy = GENERATE("lru", "belady", "belady,bypass=1");
+  const Scope scope = GENERATE(Scope::layer, Scope::stream, Scope::shared);
+  int reached = 0;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    const TraceReader trace = written(random_trace({.requests = 2, .layers = 2}, seed));
+    for (const char* target :
+         {"miss_ratio=0.9", "miss_ratio=0.6", "misses=70", "step_misses=5", "misses=1", "misses=1e6"}) {
+      CAPTURE(policy, static_cast<int>(scope), seed, target);
+      KneeConfig config = knee_config(policy, target, scope);
+      config.replay.warmup_steps = seed % 2;
+      const Knee knee = knee_of(trace, config);
+      CHECK(knee.exact);
+      const auto expected = first_of_all(trace, config, 200);  // more than all ids
+      REQUIRE(knee.point.has_value() == expected.has_value());
+      if (expected) {
+        CHECK(knee.point->capacity_entries == *expected);
+        CHECK(knee.point->value == config.target.field->value(replayed(trace, config, std::to_string(*expected))));
+        CHECK(knee.before.has_value() == (*expected > 0));
+        ++reached;
+      }
+    }
+  }
+  CHECK(reached > 8);
+}
+
+TEST_CASE("otherwise the knee is the first of those tried", "[knee]") {
+  const TraceReader trace = written(random_trace({.requests = 2, .layers = 2}, 3));
+  const std::vector<std::string> tried = {"30", "8", "14", "20"};  // in any order
+  for (const char* policy : {"lru", "fifo", "hisparse", "clock"}) {
+    for (const char* target :
+         {"misses=100", "miss_ratio=0.5", "gather_ns=30000", "step_gather_ns=1500", "missed_pages=60"}) {
+      CAPTURE(policy, target);
+      KneeConfig config = knee_config(policy, target);
+      std::optional<std::uint64_t> expected;
+      for (const std::string& capacity : tried) {
+        config.capacities.push_back(Capacity::parse(capacity));
+        if (config.target.field->value(replayed(trace, config, capacity)) <= config.target.at_most) {
+          expected = std::min(expected.value_or(1000), std::uint64_t{std::stoul(capacity)});
+        }
+      }
+      const Knee knee = knee_of(trace, config);
+      CHECK_FALSE(knee.exact);
+      CHECK(knee.tried == 4);
+      CHECK(knee.point.has_value() == expected.has_value());
+      CHECK((!expected || knee.point->capacity_entries == *expected));
+    }
+  }
+}
+
+TEST_CASE("where a larger cache misses more, the smallest that was tried is found, and no bisection", "[knee]") {
+  // Belady, Nelson, Shedler (1969): with 3 frames FIFO misses 9 times, with 4 it misses 10 times.
+  std::vector<PlainSelection> steps;
+  for (const std::uint32_t id : {1U, 2U, 3U, 4U, 1U, 2U, 5U, 1U, 2U, 3U, 4U, 5U}) {
+    steps.push_back({id});
+  }
+  const TraceReader trace = written(one_stream(steps));
+  KneeConfig config = knee_config("fifo", "misses=9");
+  for (const char* capacity : {"1", "2", "3", "4", "5"}) {
+    config.capacities.push_back(Capacity::parse(capacity));
+  }
+  const Knee knee = knee_of(trace, config);
+  REQUIRE(knee.point);
+  CHECK(knee.point->capacity_entries == 3);
+  CHECK(knee.point->value == 9);
+  CHECK(knee.before->capacity_entries == 2);
+  CHECK(knee.best.capacity_entries == 5);
+  CHECK(knee.best.value == 5);
+}
+
+TEST_CASE("knees of a real capture", "[knee]") {
+  const TraceReader trace("traces/paper128-req_0.dsat");
+  KneeConfig config = knee_config("lru", "misses=45614");
+  config.policies.push_back(parse_policy("belady"));
+  config.policies.push_back(parse_policy("fifo"));
+  const KneeResult result = knees(trace, config, {}, 2);
+  CHECK(result.knees[0].point->capacity_entries == 256);  // 45,614 misses: docs/replay.md
+  CHECK(result.knees[0].before->value > 45'614);
+  CHECK(result.knees[1].point->capacity_entries < 256);
+  CHECK(result.knees[2].point->capacity_entries > 256);
+  CHECK(result.knees[0].best.value == 12'092);  // the compulsory ones
+
+  config.target = parse_target("misses=12091");
+  const KneeResult none = knees(trace, config);
+  for (const Knee& knee : none.knees) {
+    CHECK_FALSE(knee.point);
+    CHECK(knee.best.value == 12'092);
+  }
+  const Json json = Json::parse(knee_json(trace, none));
+  CHECK(json["schema"] == "dsasim-knee/1");
+  CHECK(json["config"]["target"] == "misses");
+  CHECK(json["config"]["at_most"] == 12091.0);
+  CHECK(json["knees"].size() == 3);
+  CHECK(json["knees"][0]["knee"].is_null());
+  CHECK(json["knees"][2]["best"]["misses"] == 12092.0);
+}
+
+TEST_CASE("targets that are none", "[knee]") {
+  CHECK(parse_target("miss-ratio=0.1").field->name == "miss_ratio");
+  CHECK(error_of("mis_ratio=0.1") ==
+        "--target: expected FIELD=NUMBER, FIELD one of miss_ratio, misses, step_misses, missed_pages, gather_ns, "
+        "step_gather_ns, found \"mis_ratio=0.1\"");
+  for (const char* text :
+       {"miss_ratio", "miss_ratio=", "miss_ratio=-1", "miss_ratio=nan", "miss_ratio=0.1x", "miss_ratio==1"}) {
+    CAPTURE(text);
+    CHECK(error_of(text).find("--target: miss_ratio: expected a number from 0, found") == 0);
+  }
+  CHECK_FALSE(error_of("").empty());
+}

@@ -1,0 +1,104 @@
+#include "command.hpp"
+#include "options.hpp"
+#include "output.hpp"
+#include "replay_options.hpp"
+
+#include "dsasim/curve/knee.hpp"
+#include "dsasim/report/knee_report.hpp"
+
+#include <fmt/core.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dsasim::tool {
+namespace {
+
+struct Options : ReplayRun {
+  std::vector<PolicySpec> policies = {parse_policy("lru")};
+  std::vector<Capacity> capacities;
+  std::optional<Target> target;
+  std::string json;
+};
+
+int run(const Options& options) {
+  if (!options.target) {
+    throw ConfigError("--target", "expected one, as in miss_ratio=0.1");
+  }
+  refuse_same_file("--json", options.json, "the trace itself", options.trace);
+  const TraceReader trace = open_trace(options);
+  std::optional<Output> json;
+  if (!options.json.empty()) {
+    json.emplace("--json", options.json);
+  }
+  Progress progress("knee");
+  ReplayHooks hooks;
+  hooks.on_step = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
+  const KneeConfig config{.replay = options.config,
+                          .policies = options.policies,
+                          .target = *options.target,
+                          .capacities = options.capacities};
+  const KneeResult result = knees(trace, config, hooks, options.jobs);
+  if (json) {
+    json->write(knee_json(trace, result));
+    json->commit();
+  } else {
+    fmt::print("{}", knee_table(trace, result));
+  }
+  return exit_done;
+}
+
+/// Policies have commas in them, so each comes with an option of its own.
+void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies) {
+  app.add_option_function<std::string>(
+         "--policy",
+         [&](const std::string& text) {
+           policies.clear();
+           for (std::size_t at = 0; at <= text.size();) {
+             const std::size_t end = std::min(text.find('\n', at), text.size());
+             policies.push_back(parse_policy(std::string_view(text).substr(at, end - at)));
+             at = end + 1;
+           }
+         },
+         "Replacement policy; several by giving it several times [lru]")
+      ->type_name("NAME[,key=value...]")
+      ->multi_option_policy(list_policy);
+}
+
+std::string target_help() {
+  std::string help = "What to reach, at most NUMBER: ";
+  for (const TargetField& field : target_fields()) {
+    help += fmt::format("{}{} ({})", &field == target_fields().data() ? "" : ", ", field.name, field.sentence);
+  }
+  return help;
+}
+
+}  // namespace
+
+std::function<int()> add_knee(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  const ReplayOptionsInstead instead{
+      .add_policy = [&] { add_policies_option(app, options->policies); },
+      .add_capacity =
+          [&] {
+            add_capacities_option(
+                app, options->capacities,
+                "To try, of each cache: entries, 20MiB, 2x, 0.2ctx [all for lru and belady, otherwise 8 "
+                "to an octave from 1x on]");
+          }};
+  add_replay_options(app, *options, instead);
+  add_page_and_memory_options(app, options->config);
+  add_step_options(app, options->config.step);
+  add_jobs_option(app, options->jobs);
+  app.add_option_function<std::string>(
+         "--target", [options](const std::string& text) { options->target = parse_target(text); }, target_help())
+      ->type_name("FIELD=NUMBER");
+  app.add_option("--json", options->json, "Write the knees as JSON (- for stdout) instead of the table")
+      ->type_name("FILE");
+  return [options] { return run(*options); };
+}
+
+}  // namespace dsasim::tool
