@@ -116,6 +116,10 @@ void Allocator::find_bounds() {
         config_.most ? config_.most->entries(trace_, bytes_of(part.layer)) : trace_.longest_context_entries() * sharers;
     part.least = std::min(config_.least.entries(trace_, bytes_of(part.layer)), everything);
     part.most = std::min(most, everything);
+    if (policy_needs(config_.replay.policy).whole_selection && part.least < trace_.longest_selection()) {
+      throw ConfigError("--min", "{} keeps a whole selection: expected at least {} entries, found {}",
+                        to_string(config_.replay.policy), trace_.longest_selection(), part.least);
+    }
   }
 }
 
@@ -133,8 +137,8 @@ void Allocator::find_granularity() {
     part.least = (lower + g - 1) / g * g;
     part.most = upper / g * g;
     if (part.least > part.most) {
-      throw ConfigError("--granularity", "no multiple of {} lies between {} (--min {}) and {} (--max{})", g, lower,
-                        config_.least.text(), upper, config_.most ? " " + config_.most->text() : "");
+      throw ConfigError("--granularity", "no multiple of {} lies between {} (--min {}) and {} ({})", g, lower,
+                        config_.least.text(), upper, config_.most ? "--max " + config_.most->text() : "the contexts");
     }
   }
 }
@@ -153,15 +157,17 @@ void Allocator::find_budget() {
     least += Wide{part.entry_cost} * part.least;
     most += Wide{part.entry_cost} * part.most;
   }
-  if (most >= Wide{1} << 62U) {
-    throw ConfigError("--max", "so much for each of {} caches is beyond 2^62 {}", result_.caches, unit());
+  constexpr Wide beyond = Wide{1} << 62U;
+  if (budget >= beyond || most >= beyond) {
+    throw ConfigError(budget >= beyond ? "--budget" : "--max", "{} caches would have 2^62 {} or more", result_.caches,
+                      unit());
   }
   if (budget < least) {
     throw ConfigError("--budget", "{} is {} {}; the least that each of {} caches gets (--min {}) comes to {}",
                       config_.budget.text(), static_cast<std::uint64_t>(budget), unit(), result_.caches,
                       config_.least.text(), static_cast<std::uint64_t>(least));
   }
-  result_.budget_cost = static_cast<std::uint64_t>(std::min(budget, Wide{1} << 62U));
+  result_.budget_cost = static_cast<std::uint64_t>(budget);
 }
 
 /// All that some part may get.

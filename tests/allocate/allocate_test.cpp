@@ -277,6 +277,15 @@ TEST_CASE("what cannot be split is refused", "[allocate]") {
   config.granularity = 5;
   config.budget = Capacity::parse("3x");
   CHECK(error_of(trace, config).empty());
+  config.replay.policy = parse_policy("hisparse");
+  config.least = Capacity::parse("127");
+  CHECK(error_of(trace, config) == "--min: hisparse keeps a whole selection: expected at least 128 entries, found 127");
+  CHECK(error_of(trace, lru("999999999999ctx")).empty());
+  CHECK(error_of(trace, lru("9999999999999999ctx")) == "--budget: 16 caches would have 2^62 entries or more");
+  config = lru("2x");
+  config.granularity = 5000;
+  CHECK(error_of(trace, config) ==
+        "--granularity: no multiple of 5000 lies between 128 (--min 1x) and 1224 (the contexts)");
   config.granularity = 0;
   CHECK(error_of(trace, config).find("--granularity: expected at least 1") == 0);
 }
