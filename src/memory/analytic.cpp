@@ -1,7 +1,5 @@
 #include "memory/analytic.hpp"
 
-#include "dsasim/error.hpp"
-
 #include <algorithm>
 #include <cmath>
 
@@ -12,6 +10,10 @@ constexpr double most_ns = 1e6;
 constexpr double most_gb_s = 1e6;
 constexpr std::uint64_t most_blocks = 1U << 20U;
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 40U;
+
+std::uint64_t rounds_of(std::uint64_t row_bytes, std::uint64_t warp_bytes) {
+  return row_bytes / warp_bytes + (row_bytes % warp_bytes > 0 ? 1 : 0);
+}
 
 double squared(double value) {
   return value * value;
@@ -35,7 +37,7 @@ struct AnalyticMemory::Rows {
         missed_bytes(
             std::max(0.0, missed * static_cast<double>(gather.row_bytes) - static_cast<double>(gather.llc_bytes))),
         bytes(static_cast<double>(gather.rows()) * static_cast<double>(gather.row_bytes)),
-        rounds(static_cast<double>(gather.row_bytes / warp_bytes + (gather.row_bytes % warp_bytes > 0 ? 1 : 0))) {}
+        rounds(static_cast<double>(rounds_of(gather.row_bytes, warp_bytes))) {}
 
   double all() const { return reserved + llc + missed; }
 
@@ -45,8 +47,8 @@ struct AnalyticMemory::Rows {
 
 double AnalyticMemory::waiting_ns(const Rows& rows) const {
   const double mean_ns = (rows.reserved * p_.reserved_ns + rows.llc * p_.llc_ns + rows.missed * p_.hbm_ns) / rows.all();
-  const double blocks = static_cast<double>(p_.blocks);
-  const double rows_per_block = static_cast<double>(p_.rows_per_block);
+  const auto blocks = static_cast<double>(p_.blocks);
+  const auto rows_per_block = static_cast<double>(p_.rows_per_block);
   const double started = std::min(std::ceil(rows.all() / rows_per_block), blocks);
   const double starting_ns = started * p_.block_ns + rows.rounds * mean_ns;
 

@@ -379,8 +379,15 @@ CASES = [
          err=["./none.json: cannot be opened"]),
 
     # ---- Help ----
+    Case("a gather from a configuration", "gather --config c.json --json -", out=["dsasim-gather/1", '"rows": 64'],
+         config='{"memory": "h200", "rows": 64, "row-bytes": 128, "hot": 0.5}'),
+    Case("many gathers and one", "gather --memory h200 --csv in.csv --rows 1", 2, err=["--csv: brings its own gathers"]),
+    Case("gathers from a missing file", "gather --memory h200 --csv none.csv", 2, err=["none.csv: cannot be read"]),
+    Case("a gather of nothing", "gather --memory h200 --rows 0 --row-bytes 1", 2, err=["--rows: expected a number from 1"]),
+    Case("more than all rows hot", "gather --memory h200 --rows 1 --row-bytes 1 --hot 1.5", 2, err=["--hot: expected"]),
+    Case("a memory that needs bytes", "replay t.dsat --memory h200", 2, err=["--entry-bytes: t.dsat does not give"]),
     Case("version", "--version", out=["."]),
-    Case("help", "--help", out=["import", "verify", "replay", "policies"]),
+    Case("help", "--help", out=["import", "verify", "replay", "gather", "policies"]),
 ]
 
 
