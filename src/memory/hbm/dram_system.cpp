@@ -83,38 +83,60 @@ void DramSystem::run_serial(std::span<const std::uint64_t> addresses) {
   }
 }
 
+/// The lines of a row follow each other, and the rows of a bank are as far apart as the batch allows: the last of a
+/// bank with many would otherwise be alone. Neighbours in this order are in different pseudo-channels, ranks and bank
+/// groups, and channels take turns, so that none waits for another's.
 std::span<const std::uint64_t> DramSystem::sorted_by_bank(std::span<const std::uint64_t> addresses) {
-  struct Line {
-    std::uint32_t turn;  // of its row among the rows of its bank
-    DramAddress place;
-    std::uint32_t column;  // among the lines of its row
-    std::uint64_t address;
-  };
-  // Rows of a bank one after the other, banks side by side: the first row of every bank, then the second of every bank.
-  std::vector<Line> lines;
-  lines.reserve(addresses.size());
+  lines_.clear();
   for (const std::uint64_t address : addresses) {
-    lines.push_back({0, map_(address), 0, address});
+    const DramAddress place = map_(address);
+    lines_.push_back({place.channel, turn_of_bank(place.bank), place.row, 0, 0, address});
   }
-  std::sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
-    return std::tie(a.place.channel, a.place.bank, a.place.row, a.address) <
-           std::tie(b.place.channel, b.place.bank, b.place.row, b.address);
+  std::sort(lines_.begin(), lines_.end(), [](const SortedLine& a, const SortedLine& b) {
+    return std::tie(a.channel, a.bank, a.row, a.address) < std::tie(b.channel, b.bank, b.row, b.address);
   });
-  for (std::size_t i = 1; i < lines.size(); ++i) {
-    const Line& last = lines[i - 1];
-    const bool same_bank = last.place.channel == lines[i].place.channel && last.place.bank == lines[i].place.bank;
-    const bool same_row = same_bank && last.place.row == lines[i].place.row;
-    lines[i].turn = same_bank ? last.turn + (same_row ? 0 : 1) : 0;
-    lines[i].column = same_row ? last.column + 1 : 0;
+  const auto same_bank = [](const SortedLine& a, const SortedLine& b) {
+    return a.channel == b.channel && a.bank == b.bank;
+  };
+  for (auto first = lines_.begin(); first != lines_.end();) {
+    const auto last =
+        std::find_if(first, lines_.end(), [&](const SortedLine& line) { return !same_bank(line, *first); });
+    space_rows({first, last});
+    first = last;
   }
-  // Channels take turns, so that none waits for another's.
-  std::sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
-    return std::tie(a.turn, a.place.bank, a.column, a.place.channel, a.address) <
-           std::tie(b.turn, b.place.bank, b.column, b.place.channel, b.address);
+  std::sort(lines_.begin(), lines_.end(), [](const SortedLine& a, const SortedLine& b) {
+    return std::tie(a.when, a.bank, a.row, a.line_of_row, a.channel, a.address) <
+           std::tie(b.when, b.bank, b.row, b.line_of_row, b.channel, b.address);
   });
-  sorted_.resize(lines.size());
-  std::transform(lines.begin(), lines.end(), sorted_.begin(), [](const Line& line) { return line.address; });
+  sorted_.resize(lines_.size());
+  std::transform(lines_.begin(), lines_.end(), sorted_.begin(), [](const SortedLine& line) { return line.address; });
   return sorted_;
+}
+
+/// Gives the rows of a bank's lines their times: the middles of equal parts of the whole.
+void DramSystem::space_rows(std::span<SortedLine> lines) {
+  constexpr std::uint64_t whole = std::uint64_t{1} << 32U;
+  std::uint64_t row = 0;
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    const bool same_row = lines[i].row == lines[i - 1].row;
+    row += same_row ? 0 : 1;
+    lines[i].line_of_row = same_row ? lines[i - 1].line_of_row + 1 : 0;
+    lines[i].when = row;
+  }
+  const std::uint64_t rows = row + 1;
+  for (SortedLine& line : lines) {
+    line.when = whole * (2 * line.when + 1) / (2 * rows);
+  }
+}
+
+/// A bank's number with its fields the other way round: the pseudo-channel at the bottom.
+std::uint32_t DramSystem::turn_of_bank(std::uint32_t bank) const noexcept {
+  const DramShape& shape = config_.shape;
+  const std::uint32_t in_group = bank % shape.banks;
+  const std::uint32_t group = bank / shape.banks % shape.bank_groups;
+  const std::uint32_t rank = bank / shape.banks_of_rank() % shape.ranks;
+  const std::uint32_t pseudo_channel = bank / shape.banks_of_pseudo_channel();
+  return ((in_group * shape.bank_groups + group) * shape.ranks + rank) * shape.pseudo_channels + pseudo_channel;
 }
 
 double DramSystem::mean_latency_ns(const DramCounts& counts) const noexcept {

@@ -32,11 +32,22 @@ class DramSystem {
   void run_in_order(std::span<const std::uint64_t> addresses);
   void run_free(std::span<const std::uint64_t> addresses);
   void run_serial(std::span<const std::uint64_t> addresses);
+  struct SortedLine {
+    std::uint32_t channel;
+    std::uint32_t bank;
+    std::uint32_t row;
+    std::uint32_t line_of_row;  ///< counted in this batch
+    std::uint64_t when;         ///< a fraction of the batch
+    std::uint64_t address;
+  };
   std::span<const std::uint64_t> sorted_by_bank(std::span<const std::uint64_t> addresses);
+  static void space_rows(std::span<SortedLine> lines);
+  std::uint32_t turn_of_bank(std::uint32_t bank) const noexcept;
 
   DramConfig config_;
   AddressMap map_;
   std::vector<DramChannel> channels_;
+  std::vector<SortedLine> lines_;
   std::vector<std::uint64_t> sorted_;
 };
 
