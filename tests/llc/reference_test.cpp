@@ -93,10 +93,10 @@ TEST_CASE("Reads find what a simulation line by line finds", "[llc]") {
       GENERATE(Case{"", 1}, Case{"", 7}, Case{"line_bytes=64,sector_bytes=64", 12}, Case{"ways=1", 9},
                Case{"ways=2,sector_bytes=128", 8}, Case{"ways=4,line_bytes=256,sector_bytes=128", 5},
                Case{"ways=8,line_bytes=1024,sector_bytes=128", 3}, Case{"ways=32,line_bytes=64,sector_bytes=8", 3});
-  const std::uint32_t seed = GENERATE(1U, 2U, 3U);
+  const std::uint32_t seed = GENERATE(1U, 2U);
   CAPTURE(policy, cache.spec, cache.sets, seed);
   Mixture mixture({cache.spec + (cache.spec.empty() ? "" : ",") + "policy=" + policy, cache.sets}, seed);
-  mixture.run(150);
+  mixture.run(100);
   CHECK(mixture.row_hits() > 0);
   CHECK(mixture.stream_hits() > 0);
 }
@@ -105,11 +105,11 @@ TEST_CASE("With lines set aside too", "[llc]") {
   const std::string policy = GENERATE("lru", "tree-plru", "srrip", "random");
   const Case cache = GENERATE(Case{"", 5, 10}, Case{"", 3, 15}, Case{"", 4, 1}, Case{"ways=2", 9, 1},
                               Case{"ways=8,seed=77", 6, 3}, Case{"ways=32,line_bytes=64", 3, 20});
-  const std::uint32_t seed = GENERATE(1U, 2U, 3U);
+  const std::uint32_t seed = GENERATE(1U, 2U);
   CAPTURE(policy, cache.spec, cache.sets, cache.set_aside_ways, seed);
   Mixture mixture({cache.spec + (cache.spec.empty() ? "" : ",") + "policy=" + policy, cache.sets, cache.set_aside_ways},
                   seed);
-  mixture.run(150);
+  mixture.run(100);
   CHECK(mixture.row_hits() > 0);
   CHECK(mixture.stream_hits() > 0);
 }
@@ -119,9 +119,9 @@ TEST_CASE("Any number of ways is a number of ways, but for a tree", "[llc]") {
   const std::string ways = GENERATE("3", "5", "11", "17", "20", "31");
   CAPTURE(policy, ways);
   Mixture mixture({"ways=" + ways + ",policy=" + policy, 4}, 1);
-  mixture.run(150);
+  mixture.run(100);
   Mixture with_marks({"ways=" + ways + ",policy=" + policy, 4, 2}, 2);
-  with_marks.run(150);
+  with_marks.run(100);
 }
 
 TEST_CASE("Without a set everything misses", "[llc]") {
