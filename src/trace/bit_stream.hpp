@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -27,40 +26,47 @@ constexpr std::uint64_t low_mask(unsigned count) noexcept {
 
 class BitWriter {
  public:
-  /// Appends the `count` lowest bits of `bits`; the others must be zero.
+  /// Appends the `count` lowest bits of `bits`; the others must be zero. A whole word is stored each time, and the
+  /// place moves on by the bytes that are full: whether one became full is not asked, it cannot be predicted.
   void put(std::uint64_t bits, unsigned count) {
-    if (count == 0) {
+    if (count > short_bits) [[unlikely]] {
+      put(bits & low_mask(half_bits), half_bits);
+      put(bits >> half_bits, count - half_bits);
       return;
+    }
+    if (bytes_.size() - size_ < sizeof pending_) [[unlikely]] {
+      make_room();
     }
     pending_ |= bits << used_;
-    if (used_ + count < 64) {
-      used_ += count;
-      return;
-    }
-    append_pending(8);
-    const unsigned written = 64 - used_;
-    pending_ = written < 64 ? bits >> written : 0;
-    used_ = used_ + count - 64;
+    used_ += count;
+    std::memcpy(bytes_.data() + size_, &pending_, sizeof pending_);
+    size_ += used_ / 8;
+    pending_ >>= used_ / 8 * 8;
+    used_ %= 8;
   }
 
   /// The bytes written, the last one filled up with zeros. The writer is empty afterwards.
   std::vector<std::uint8_t> take() {
-    append_pending((used_ + 7) / 8);
+    bytes_.resize(size_ + (used_ + 7) / 8);
+    size_ = 0;
     pending_ = 0;
     used_ = 0;
     return std::exchange(bytes_, {});
   }
 
  private:
-  void append_pending(std::size_t count) {
-    std::array<std::uint8_t, 8> raw{};
-    std::memcpy(raw.data(), &pending_, raw.size());
-    bytes_.insert(bytes_.end(), raw.begin(), raw.begin() + static_cast<std::ptrdiff_t>(count));
-  }
+  /// Out of line: it is rare.
+  [[gnu::noinline]] void make_room() { bytes_.resize(2 * bytes_.size() + least_bytes); }
 
-  std::vector<std::uint8_t> bytes_;
+  static constexpr unsigned half_bits = 32;
+  static constexpr unsigned short_bits =
+      56;  // with the up to seven that are pending they fit a word, which is not full
+  static constexpr std::size_t least_bytes = 64;
+
+  std::vector<std::uint8_t> bytes_;  ///< with room after the first size_, the byte in progress included
+  std::size_t size_ = 0;             ///< full bytes
   std::uint64_t pending_ = 0;
-  unsigned used_ = 0;  ///< bits of pending_ in use, below 64
+  unsigned used_ = 0;  ///< bits of pending_ in use, below 8
 };
 
 /// Reads bits. There is no check against the end on each read: the owner of the bytes keeps enough of them readable
