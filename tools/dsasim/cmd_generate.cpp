@@ -24,6 +24,7 @@ struct Options {
   Shape shape;
   std::vector<std::pair<const StatisticDescription*, double>> statistics;
   bool list = false;
+  bool list_statistics = false;
 };
 
 int list_presets() {
@@ -37,13 +38,26 @@ int list_presets() {
   return exit_done;
 }
 
-SelectionModel preset_model(const Options& options) {
-  const Preset& preset = find_preset(options.preset);
-  PresetStatistics statistics = preset.statistics;
+PresetStatistics statistics_of(const Options& options) {
+  PresetStatistics statistics = find_preset(options.preset).statistics;
   for (const auto& [statistic, value] : options.statistics) {
     statistics.*statistic->member = value;
   }
-  return model_of(preset, statistics, options.shape);
+  return statistics;
+}
+
+int list_statistics(const Options& options) {
+  const PresetStatistics statistics = statistics_of(options);
+  fmt::print("{:<21} {:>8} {:>7} {:>8}\n", "statistic", "value", "least", "most");
+  for (const StatisticDescription& statistic : statistic_descriptions()) {
+    fmt::print("{:<21} {:>8} {:>7} {:>8}\n", statistic.name, statistics.*statistic.member, statistic.least,
+               statistic.most);
+  }
+  return exit_done;
+}
+
+SelectionModel preset_model(const Options& options) {
+  return model_of(find_preset(options.preset), statistics_of(options), options.shape);
 }
 
 SelectionModel measured_model(const Options& options) {
@@ -63,6 +77,12 @@ int run(const Options& options) {
   }
   if (options.preset.empty() == options.like.empty()) {
     throw ConfigError("generate", "expected --preset or --like, found {}", options.like.empty() ? "neither" : "both");
+  }
+  if (options.list_statistics) {
+    if (options.preset.empty()) {
+      throw ConfigError("--statistics", "goes with --preset; --like measures tables");
+    }
+    return list_statistics(options);
   }
   if (options.output.empty()) {
     throw ConfigError("--output", "expected the path of the trace to write");
@@ -93,6 +113,7 @@ std::function<int()> add_generate(CLI::App& app) {
   add_number<std::uint64_t>(app, "--context", options->shape.prompt_tokens, "Tokens of the prompt", 1, max_entry_ids);
   add_number<std::uint32_t>(app, "--batch", options->shape.requests, "Requests", 1, 1U << 20U);
   app.add_flag("--list", options->list, "List the presets: what each was fitted to and what it predicts");
+  app.add_flag("--statistics", options->list_statistics, "List the preset's numbers, and what each may be");
   for (const StatisticDescription& statistic : statistic_descriptions()) {
     const std::string option = fmt::format("--{}", statistic.name);
     app.add_option_function<std::string>(
