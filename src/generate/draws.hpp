@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 
@@ -51,6 +52,7 @@ class Draws {
   /// Independent sequences for different names (a request, a layer, ...) under one seed.
   Draws(std::uint64_t seed, std::uint64_t name) noexcept : words_(Xoshiro256::numbered(seed, name)) {}
 
+  std::uint64_t bits64() noexcept { return words_.next(); }
   std::uint32_t bits32() noexcept { return static_cast<std::uint32_t>(words_.next() >> 32U); }
   std::uint32_t below(std::uint32_t bound) noexcept { return words_.below(bound); }
 
@@ -67,9 +69,42 @@ inline std::uint32_t threshold(double probability) noexcept {
   return static_cast<std::uint32_t>(std::min(probability * 0x1p32, most));
 }
 
-/// Visits each of 0 .. count - 1 with the same probability, by drawing the distances between those visited.
+/// 64 bits, each of them 1 with a probability of `sixteenth` / 2^16, which is below 1: the binary digits of the
+/// probability from the last on, each deciding between "or" and "and" with a random word.
+inline std::uint64_t random_mask(Draws& draws, std::uint32_t sixteenth) noexcept {
+  std::uint64_t mask = 0;
+  for (auto bit = static_cast<unsigned>(std::countr_zero(sixteenth)); bit < 16; ++bit) {
+    const std::uint64_t word = draws.bits64();
+    mask = ((sixteenth >> bit) & 1U) != 0 ? mask | word : mask & word;
+  }
+  return mask;
+}
+
+/// Visits each of 0 .. count - 1 with a probability that is not small, to 2^-17.
+template <class Visit>
+void visit_many(Draws& draws, std::uint64_t count, double probability, Visit&& visit) {
+  constexpr std::uint32_t one = 1U << 16U;
+  const auto sixteenth = static_cast<std::uint32_t>(std::lround(std::min(probability, 1.0) * one));
+  for (std::uint64_t first = 0; first < count; first += 64) {
+    std::uint64_t mask = sixteenth >= one ? ~std::uint64_t{0} : random_mask(draws, sixteenth);
+    if (count - first < 64) {
+      mask &= (std::uint64_t{1} << (count - first)) - 1;
+    }
+    for (; mask != 0; mask &= mask - 1) {
+      visit(first + static_cast<std::uint64_t>(std::countr_zero(mask)));
+    }
+  }
+}
+
+/// Visits each of 0 .. count - 1 with the same probability. A small one: by drawing the distances between those
+/// visited, which takes time for each of them. Otherwise by masks, which take time for all.
 template <class Visit>
 void visit_some(Draws& draws, std::uint64_t count, double probability, Visit&& visit) {
+  constexpr double small = 0.03;
+  if (probability >= small && count > 8) {
+    visit_many(draws, count, probability, visit);
+    return;
+  }
   if (!(probability > 0x1p-40) || count == 0) {
     return;
   }

@@ -46,18 +46,34 @@ class Activity {
   }
 };
 
-/// The class of an activity, by its 32nds.
-constexpr std::array<std::uint8_t, 32> activity_class_table() noexcept {
+/// The class of an activity, by its 32nds; after those, the classes of what is selected for the first time.
+constexpr std::array<std::uint8_t, 64> activity_class_table() noexcept {
   constexpr std::array<std::size_t, activity_classes - first_run_classes - 1> limits = {1, 4, 8, 16, 24, 28};
-  std::array<std::uint8_t, 32> table{};
-  for (std::size_t part = 0; part < table.size(); ++part) {
+  std::array<std::uint8_t, 64> table{};
+  for (std::size_t part = 0; part < 32; ++part) {
     std::size_t found = first_run_classes;
     for (const std::size_t limit : limits) {
       found += static_cast<std::size_t>(part >= limit);
     }
     table[part] = static_cast<std::uint8_t>(found);
+    table[32 + part] = static_cast<std::uint8_t>(std::min(part, first_run_classes - 1));
   }
   return table;
+}
+
+/// duration_bucket() of 0 .. 1024.
+constexpr std::array<std::uint8_t, 1025> duration_bucket_table() noexcept {
+  std::array<std::uint8_t, 1025> table{};
+  for (std::size_t steps = 0; steps < table.size(); ++steps) {
+    table[steps] = static_cast<std::uint8_t>(duration_bucket(steps));
+  }
+  return table;
+}
+inline constexpr auto duration_buckets_of = duration_bucket_table();
+
+/// duration_bucket(), from a table: it is asked for once for each id.
+inline std::size_t fast_duration_bucket(std::uint32_t steps) noexcept {
+  return steps < duration_buckets_of.size() ? duration_buckets_of[steps] : duration_buckets - 1;
 }
 
 /// Since when an entry is in or out of its layer's selection, and its activity at that time. Default: never selected.
@@ -68,22 +84,23 @@ class EntryState {
   bool touched() const noexcept { return bits_ != 0; }
   bool selected() const noexcept { return (bits_ & selected_bit) != 0; }
   std::uint32_t since() const noexcept { return bits_ >> 12U; }
+  bool out_since(std::uint32_t step) const noexcept { return since() == step && !selected(); }
 
   std::size_t activity_class() const noexcept {
-    if ((bits_ & first_run_bit) != 0) {
-      return static_cast<std::size_t>(since() >= 1) + static_cast<std::size_t>(since() >= 9) +
-             static_cast<std::size_t>(since() >= 65);
-    }
     static constexpr auto classes = activity_class_table();
-    return classes[activity() / 32];
+    return classes[((bits_ >> 7U) & 31U) | ((bits_ & first_run_bit) << 4U)];
   }
 
-  /// The entry is selected at `step`, and was not before.
-  void enter(std::uint64_t step) noexcept {
+  /// The entry, perhaps of a decoded token, is selected at `step`, and was not before.
+  void enter(std::uint64_t step, bool decoded) noexcept {
     if (touched()) {
-      set(Activity::after_gap(activity(), step - since()), step, selected_bit);
+      set(Activity::after_gap(field(), step - since()), step, selected_bit);
     } else {
-      set(step == 0 ? Activity::at_start : 0, step, selected_bit | first_run_bit);
+      const std::uint32_t first_run = decoded ? first_run_classes - 1
+                                              : static_cast<std::uint32_t>(step >= 1) +
+                                                    static_cast<std::uint32_t>(step >= 9) +
+                                                    static_cast<std::uint32_t>(step >= 65);
+      set(first_run << 5U, step, selected_bit | first_run_bit);
     }
   }
   /// The entry is not selected at `step`, and was at the step before.
@@ -93,9 +110,14 @@ class EntryState {
   static constexpr std::uint32_t selected_bit = 1;
   static constexpr std::uint32_t first_run_bit = 2;
 
-  std::uint32_t activity() const noexcept { return (bits_ >> 2U) & Activity::most; }
-  void set(std::uint32_t activity, std::uint64_t step, std::uint32_t flags) noexcept {
-    bits_ = static_cast<std::uint32_t>(step << 12U) | (activity << 2U) | flags;
+  /// The activity, or, of what is selected for the first time, 32 times its class: its activity follows from that.
+  std::uint32_t field() const noexcept { return (bits_ >> 2U) & Activity::most; }
+  std::uint32_t activity() const noexcept {
+    const std::uint32_t of_first_run = field() == 0 ? Activity::at_start : 0;
+    return (bits_ & first_run_bit) != 0 ? of_first_run : field();
+  }
+  void set(std::uint32_t field, std::uint64_t step, std::uint32_t flags) noexcept {
+    bits_ = static_cast<std::uint32_t>(step << 12U) | (field << 2U) | flags;
   }
 
   std::uint32_t bits_ = 0;

@@ -19,8 +19,6 @@ using synthesis::IdSet;
 using synthesis::Stream;
 using synthesis::StreamSetup;
 
-constexpr std::uint32_t page_entries = 16;
-
 /// What a sequence of draws is for, so that no two under one seed are the same.
 enum class Purpose : std::uint64_t { selection, churn, common_churn, churn_choice, popularity, common_popularity };
 
@@ -130,8 +128,7 @@ class ChurnPath {
 
 std::vector<bool> popular_pages(const SelectionModel& model, std::uint64_t seed, std::uint32_t request,
                                 std::uint64_t entries) {
-  constexpr double popular = 0.125;
-  if (model.popularity.popular_share == popular) {
+  if (model.popularity.popular_share == popular_part) {
     return {};
   }
   Draws own = draws_for(seed, Purpose::popularity, request);
@@ -141,7 +138,7 @@ std::vector<bool> popular_pages(const SelectionModel& model, std::uint64_t seed,
     const bool is_common = common.unit() < model.popularity.common_share;
     const double common_rank = common.unit();
     const double own_rank = own.unit();
-    page = (is_common ? common_rank : own_rank) < popular;
+    page = (is_common ? common_rank : own_rank) < popular_part;
   }
   return pages;
 }
@@ -169,20 +166,40 @@ class RequestGenerator {
   }
 
   void run(TraceWriter& writer, const std::function<void(std::uint64_t steps)>& progress) {
-    for (std::uint64_t first = 0; first < model_.steps; first += block_steps_) {
+    std::uint64_t first = 0;
+    if (model_.settling_steps > 0) {
+      settle();
+      write(writer);
+      progress(1);
+      first = 1;
+    }
+    while (first < model_.steps) {
       const std::uint64_t last = std::min(first + block_steps_, model_.steps);
       draw(first, last);
-      for (std::uint64_t at = 0; at < last - first; ++at) {
-        for (const auto& layer : selections_) {
-          writer.append(request_, layer[at]);
-        }
-      }
+      write(writer);
       progress(last - first);
+      first = last;
     }
   }
 
  private:
   std::uint64_t entries(std::uint64_t step) const { return (model_.prompt_tokens + step + 1) / model_.unit_tokens; }
+
+  /// Draws steps that are not written, and takes the last for step 0.
+  void settle() {
+    make_room(model_.settling_steps);
+    for (std::size_t layer = 0; layer < streams_.size(); ++layer) {
+      for (std::uint64_t at = 0; at < model_.settling_steps; ++at) {
+        draw(layer, at, entries(0), 1);
+      }
+    }
+    for (std::size_t layer = 0; layer < streams_.size(); ++layer) {
+      const auto settled = streams_[layer].restart();
+      selections_[layer].resize(1);
+      selections_[layer].front().assign(settled.begin(), settled.end());
+    }
+    churn_.move();
+  }
 
   void draw(std::uint64_t first, std::uint64_t last) {
     const std::size_t layers = streams_.size();
@@ -193,17 +210,35 @@ class RequestGenerator {
         churn.push_back(churn_.factor(layer));
       }
     }
-    selections_.assign(layers, std::vector<std::vector<EntryId>>(last - first));
+    make_room(last - first);
     for (std::size_t layer = 0; layer < layers; ++layer) {
       for (std::uint64_t at = 0; at < last - first; ++at) {
-        Stream::Peer peer{.ids = {}, .set = nullptr};
-        if (layer > 0) {
-          peer = {.ids = selections_[layer - 1][at], .set = &peer_};
-        }
-        std::ranges::for_each(peer.ids, [this](EntryId id) { peer_.add(value(id)); });
-        const auto drawn = streams_[layer].next(entries(first + at), churn[at * layers + layer], peer);
-        selections_[layer][at].assign(drawn.begin(), drawn.end());
-        std::ranges::for_each(peer.ids, [this](EntryId id) { peer_.remove(value(id)); });
+        draw(layer, at, entries(first + at), churn[at * layers + layer]);
+      }
+    }
+  }
+
+  void make_room(std::size_t steps) {
+    selections_.resize(streams_.size());
+    std::ranges::for_each(selections_, [steps](auto& layer) { layer.resize(steps); });
+  }
+
+  /// The next selection of a layer, into its place in the block.
+  void draw(std::size_t layer, std::uint64_t at, std::uint64_t context, double churn) {
+    Stream::Peer peer{.ids = {}, .set = nullptr};
+    if (layer > 0) {
+      peer = {.ids = selections_[layer - 1][at], .set = &peer_};
+    }
+    std::ranges::for_each(peer.ids, [this](EntryId id) { peer_.add(value(id)); });
+    const auto drawn = streams_[layer].next(context, churn, peer);
+    selections_[layer][at].assign(drawn.begin(), drawn.end());
+    std::ranges::for_each(peer.ids, [this](EntryId id) { peer_.remove(value(id)); });
+  }
+
+  void write(TraceWriter& writer) const {
+    for (std::size_t at = 0; at < selections_.front().size(); ++at) {
+      for (const auto& layer : selections_) {
+        writer.append(request_, layer[at]);
       }
     }
   }

@@ -5,15 +5,22 @@
 #include "dsasim/error.hpp"
 
 #include "generate/entry_state.hpp"
+#include "generate/surroundings.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <span>
 #include <utility>
 
 namespace dsasim {
 namespace {
 
 using synthesis::EntryState;
+using synthesis::SurroundingsTally;
+
+/// Enough for the balance of selections to settle.
+constexpr std::uint32_t settling_steps = 64;
 
 struct Tally {
   double seen = 0;
@@ -37,6 +44,9 @@ struct LayerTallies {
   HistoryTallies come_back{};
   std::array<std::array<Tally, observation_buckets>, distance_buckets> first_prompt{};
   std::array<Tally, distance_buckets> first_decoded{};
+  SelectionShares shares;  ///< sums, not divided yet
+  double ids = 0;
+  double exchangeable = 0;  ///< of ids: there was a step before
 
   LayerTallies& operator+=(const LayerTallies& other) noexcept {
     for (std::size_t activity = 0; activity < activity_classes; ++activity) {
@@ -55,24 +65,11 @@ struct LayerTallies {
   }
 };
 
-/// What happened to entries without and with the peer, and what the tables, which do not know of it, let expect.
-struct PeerTally {
-  std::array<double, 2> expected{};
-  std::array<double, 2> seen{};
-
-  void count(std::size_t peer, double probability, bool happens) noexcept {
-    expected[peer] += probability;
-    seen[peer] += static_cast<double>(happens);
-  }
-  PeerRatio ratio() const noexcept {
-    return {expected[0] > 0 ? seen[0] / expected[0] : 1, expected[1] > 0 ? seen[1] / expected[1] : 1};
-  }
-};
-
-struct LayerPeerTallies {
-  PeerTally leave;
-  PeerTally come_back;
-  PeerTally first;
+/// What surrounds those that leave, come back, and come for the first time.
+struct LayerSurroundings {
+  SurroundingsTally leave;
+  SurroundingsTally come_back;
+  SurroundingsTally first;
 };
 
 /// Entries exchanged in one layer's step: those that left, and how many the tables let expect to leave and to enter.
@@ -95,6 +92,7 @@ class RequestWalk {
         layers_(trace.layer_count()) {
     const std::uint64_t most = context_entries(header_, request_, steps_ == 0 ? 0 : steps_ - 1);
     states_.assign(layers_, std::vector<EntryState>(most));
+    selected_of_page_.assign(layers_, std::vector<std::uint8_t>(most / page_entries + 1));
     selected_.assign(most, 0);
     peer_.assign(most, 0);
   }
@@ -110,7 +108,7 @@ class RequestWalk {
         const SelectionView selection = cursor_.selection(layer);
         std::for_each(selection.ids, selection.ids + selection.size, [this](EntryId id) { selected_[value(id)] = 1; });
         visit(step, layer, context, *this);
-        move_on(step, states_[layer]);
+        move_on(step, layer);
         std::swap(selected_, peer_);
       }
     }
@@ -120,16 +118,26 @@ class RequestWalk {
   std::uint64_t steps() const noexcept { return steps_; }
   const EntryState& state(std::uint32_t layer, std::uint64_t id) const noexcept { return states_[layer][id]; }
   bool selected(std::uint64_t id) const noexcept { return selected_[id] != 0; }
-  std::size_t peer(std::uint64_t id) const noexcept { return peer_[id]; }
+  bool selected_by_peer(std::uint64_t id) const noexcept { return peer_[id] != 0; }
+  /// What surrounds an entry whose activity class is known.
+  SurroundingsTally::Spot spot(std::uint32_t layer, std::uint64_t id, std::uint64_t context,
+                               std::size_t activity) const noexcept {
+    const std::uint32_t others =
+        selected_of_page_[layer][id / page_entries] - (states_[layer][id].selected() ? 1U : 0U);
+    return {.activity = activity, .peer = peer_[id], .place = place_of(id, context - id), .crowd = crowd_of(others)};
+  }
 
  private:
-  void move_on(std::uint64_t step, std::vector<EntryState>& states) {
+  void move_on(std::uint64_t step, std::uint32_t layer) {
+    std::vector<EntryState>& states = states_[layer];
     for (std::size_t id = 0; id < states.size(); ++id) {
       if (states[id].selected() != (selected_[id] != 0)) {
         if (selected_[id] != 0) {
-          states[id].enter(step);
+          states[id].enter(step, id >= prompt_entries_);
+          ++selected_of_page_[layer][id / page_entries];
         } else {
           states[id].leave(step);
+          --selected_of_page_[layer][id / page_entries];
         }
       }
     }
@@ -142,15 +150,27 @@ class RequestWalk {
   RequestCursor cursor_;
   std::uint32_t layers_;
   std::vector<std::vector<EntryState>> states_;
+  std::vector<std::vector<std::uint8_t>> selected_of_page_;  ///< by layer and page: entries, at the step before
   std::vector<std::uint8_t> selected_;
   std::vector<std::uint8_t> peer_;
 };
 
 void count(const RequestWalk& walk, std::uint64_t step, std::uint32_t layer, std::uint64_t context,
            LayerTallies& tallies) {
+  std::uint64_t last_page = max_entry_ids;
   for (std::uint64_t id = 0; id < context; ++id) {
     const EntryState& state = walk.state(layer, id);
     const bool selected = walk.selected(id);
+    if (selected) {
+      tallies.ids += 1;
+      tallies.shares.place[place_of(id, context - id)] += 1;
+      if (step > 0) {
+        tallies.exchangeable += 1;
+        tallies.shares.exchanged += static_cast<double>(!walk.state(layer, id).selected());
+      }
+      tallies.shares.with_peer += static_cast<double>(walk.selected_by_peer(id));
+      tallies.shares.pages += static_cast<double>(id / page_entries != std::exchange(last_page, id / page_entries));
+    }
     if (!state.touched()) {
       Tally& tally = id < walk.prompt_entries()
                          ? tallies.first_prompt[distance_bucket(walk.prompt_entries() - id)][observation_bucket(step)]
@@ -164,31 +184,35 @@ void count(const RequestWalk& walk, std::uint64_t step, std::uint32_t layer, std
   }
 }
 
-/// With the tables known: what the peer changes, and how much each step exchanges.
+/// With the tables known: what surroundings change, and how much each step exchanges.
 Exchange compare(const RequestWalk& walk, std::uint64_t step, std::uint32_t layer, std::uint64_t context,
-                 const LayerStatistics& statistics, LayerPeerTallies& tallies) {
+                 const LayerStatistics& statistics, LayerSurroundings& tallies) {
   Exchange exchange;
   for (std::uint64_t id = 0; id < context; ++id) {
     const EntryState& state = walk.state(layer, id);
     const bool selected = walk.selected(id);
-    const std::size_t peer = walk.peer(id);
     if (!state.touched()) {
-      const double first =
+      const double expected_first =
           id < walk.prompt_entries()
               ? statistics.first_prompt[distance_bucket(walk.prompt_entries() - id)][observation_bucket(step)]
               : statistics.first_decoded[distance_bucket(context - id)];
-      tallies.first.count(peer, first, selected);
-      exchange.expected_entrants += first;
-    } else if (state.selected()) {
-      const double leave = statistics.leave[state.activity_class()][duration_bucket(step - state.since())];
-      tallies.leave.count(peer, leave, !selected);
-      exchange.expected_leavers += leave;
-      exchange.variance += leave * (1 - leave);
+      tallies.first.count(walk.spot(layer, id, context, step == 0 ? 0 : 1), expected_first, selected);
+      exchange.expected_entrants += expected_first;
+      continue;
+    }
+    const std::size_t activity = state.activity_class();
+    const std::size_t bucket = duration_bucket(step - state.since());
+    const SurroundingsTally::Spot spot = walk.spot(layer, id, context, activity);
+    if (state.selected()) {
+      const double expected_leave = statistics.leave[activity][bucket];
+      tallies.leave.count(spot, expected_leave, !selected);
+      exchange.expected_leavers += expected_leave;
+      exchange.variance += expected_leave * (1 - expected_leave);
       exchange.leavers += static_cast<double>(!selected);
     } else {
-      const double back = statistics.come_back[state.activity_class()][duration_bucket(step - state.since())];
-      tallies.come_back.count(peer, back, selected);
-      exchange.expected_entrants += back;
+      const double expected_back = statistics.come_back[activity][bucket];
+      tallies.come_back.count(spot, expected_back, selected);
+      exchange.expected_entrants += expected_back;
     }
   }
   return exchange;
@@ -236,6 +260,16 @@ LayerStatistics statistics_of(const LayerTallies& own, const LayerTallies& poole
   return statistics;
 }
 
+SelectionShares shares_of(const LayerTallies& tallies) {
+  SelectionShares shares = tallies.shares;
+  const double ids = std::max(tallies.ids, 1.0);
+  std::ranges::for_each(shares.place, [ids](double& place) { place /= ids; });
+  shares.with_peer /= ids;
+  shares.pages /= ids;
+  shares.exchanged /= std::max(tallies.exchangeable, 1.0);
+  return shares;
+}
+
 std::vector<LayerStatistics> statistics_of(const std::vector<LayerTallies>& tallies) {
   LayerTallies pooled;
   for (const LayerTallies& layer : tallies) {
@@ -245,6 +279,7 @@ std::vector<LayerStatistics> statistics_of(const std::vector<LayerTallies>& tall
   statistics.reserve(tallies.size());
   for (const LayerTallies& layer : tallies) {
     statistics.push_back(statistics_of(layer, pooled));
+    statistics.back().shares = shares_of(layer);
   }
   return statistics;
 }
@@ -269,6 +304,56 @@ std::vector<double> churn_of(const std::vector<Exchange>& exchanges, std::size_t
     }
   }
   return churn;
+}
+
+/// How unsettled each step of a request was, over all layers.
+std::vector<double> step_churn(std::span<const Exchange> exchanges, std::size_t layers) {
+  std::vector<double> churn;
+  for (std::size_t first = 0; first < exchanges.size(); first += layers) {
+    double leavers = 0;
+    double expected = 0;
+    for (const Exchange& exchange : exchanges.subspan(first, layers)) {
+      leavers += exchange.leavers;
+      expected += std::sqrt(exchange.expected_leavers * exchange.expected_entrants);
+    }
+    churn.push_back(expected > 0 ? leavers / expected : 1);
+  }
+  return churn;
+}
+
+/// Of the steps that both have.
+double correlation(std::span<const double> a, std::span<const double> b) {
+  const std::size_t steps = std::min(a.size(), b.size());
+  const auto mean = [steps](std::span<const double> of) {
+    return std::accumulate(of.begin(), of.begin() + static_cast<std::ptrdiff_t>(steps), 0.0) /
+           static_cast<double>(std::max<std::size_t>(steps, 1));
+  };
+  const double mean_a = mean(a);
+  const double mean_b = mean(b);
+  double both = 0;
+  double square_a = 0;
+  double square_b = 0;
+  for (std::size_t step = 0; step < steps; ++step) {
+    both += (a[step] - mean_a) * (b[step] - mean_b);
+    square_a += (a[step] - mean_a) * (a[step] - mean_a);
+    square_b += (b[step] - mean_b) * (b[step] - mean_b);
+  }
+  const double scale = std::sqrt(square_a * square_b);
+  return scale > 0 ? both / scale : 0;
+}
+
+/// The mean correlation of two requests' churn; 0 for a single one, and where requests are unsettled at different
+/// times.
+double common_churn_of(const std::vector<std::vector<double>>& churn) {
+  double sum = 0;
+  double pairs = 0;
+  for (std::size_t a = 0; a < churn.size(); ++a) {
+    for (std::size_t b = a + 1; b < churn.size(); ++b) {
+      sum += correlation(churn[a], churn[b]);
+      pairs += 1;
+    }
+  }
+  return pairs > 0 ? std::max(sum / pairs, 0.0) : 0;
 }
 
 }  // namespace
@@ -304,22 +389,27 @@ SelectionModel measure(const TraceReader& trace,
     });
   }
   model.statistics = statistics_of(tallies);
-  std::vector<LayerPeerTallies> peers(header.layers.size());
+  std::vector<LayerSurroundings> surroundings(header.layers.size());
   std::vector<Exchange> exchanges;
+  std::vector<std::vector<double>> churn;  // by request
   for (std::uint32_t request = 0; request < model.requests; ++request) {
+    const std::size_t first = exchanges.size();
     RequestWalk(trace, request).run([&](auto step, auto layer, auto context, const RequestWalk& walk) {
       advance(layer);
-      const Exchange exchange = compare(walk, step, layer, context, model.statistics[layer], peers[layer]);
+      const Exchange exchange = compare(walk, step, layer, context, model.statistics[layer], surroundings[layer]);
       if (step > 0) {
         exchanges.push_back(exchange);
       }
     });
+    churn.push_back(step_churn(std::span(exchanges).subspan(first), header.layers.size()));
   }
-  for (std::size_t layer = 1; layer < peers.size(); ++layer) {
-    model.statistics[layer].peer_leave = peers[layer].leave.ratio();
-    model.statistics[layer].peer_come_back = peers[layer].come_back.ratio();
-    model.statistics[layer].peer_first = peers[layer].first.ratio();
+  for (std::size_t layer = 0; layer < surroundings.size(); ++layer) {
+    model.statistics[layer].leave_by = surroundings[layer].leave.fit();
+    model.statistics[layer].come_back_by = surroundings[layer].come_back.fit();
+    model.statistics[layer].first_by = surroundings[layer].first.fit();
   }
+  model.settling_steps = settling_steps;
+  model.common_churn = common_churn_of(churn);
   model.churn = churn_of(exchanges, header.layers.size());
   return model;
 }

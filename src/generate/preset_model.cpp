@@ -59,19 +59,6 @@ void set_first(LayerStatistics& layer, const PresetStatistics& statistics, doubl
   }
 }
 
-/// Every entry as likely as any, whatever it did.
-void set_flat(LayerStatistics& layer, double top_k, double context_entries) {
-  const double selected = std::min(top_k / context_entries, 1.0);
-  for (std::size_t activity = 0; activity < activity_classes; ++activity) {
-    layer.leave[activity].fill(1 - selected);
-    layer.come_back[activity].fill(selected);
-  }
-  for (auto& by_step : layer.first_prompt) {
-    by_step.fill(selected);
-  }
-  layer.first_decoded.fill(selected);
-}
-
 /// Factors of mean 1, spread evenly over +-`octaves` around it, neighbours far apart.
 std::vector<double> layer_factors(std::size_t layers, double octaves, double place) {
   constexpr double golden = 0.6180339887498949;
@@ -143,22 +130,21 @@ SelectionModel model_of(const Preset& preset, const PresetStatistics& statistics
   const std::uint32_t layers = either(shape.layers, preset.shape.layers);
   const std::uint64_t whole_entries = model.prompt_tokens / model.unit_tokens;
   const auto prompt_entries = static_cast<double>(whole_entries);
-  const double middle_context = prompt_entries + 0.5 * static_cast<double>(model.steps) / model.unit_tokens;
   const std::vector<double> factors = layer_factors(layers, statistics.layer_spread, 0.5);
   const std::vector<double> sharing_factors = layer_factors(layers, statistics.layer_sharing_spread, 0.2);
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
     model.layers.push_back(preset.layer(layer));
     LayerStatistics& tables = model.statistics.emplace_back();
     if (layer < statistics.flat_layers) {
-      set_flat(tables, model.top_k, middle_context);
+      tables.anew = true;
       continue;
     }
     set_history(tables, statistics, factors[layer]);
     set_first(tables, statistics, model.top_k, prompt_entries, factors[layer]);
     const double sharing = 1 + (statistics.layer_sharing - 1) * sharing_factors[layer];
-    tables.peer_leave = {1, 1 / sharing};
-    tables.peer_come_back = {1, sharing};
-    tables.peer_first = {1, sharing};
+    tables.leave_by = Surroundings::of_peer({1, 1 / sharing});
+    tables.come_back_by = Surroundings::of_peer({1, sharing});
+    tables.first_by = Surroundings::of_peer({1, sharing});
   }
   model.churn = churn_record(layers, statistics);
   model.common_churn = statistics.request_correlation;

@@ -1,6 +1,10 @@
 #include "dsasim/generate/measure.hpp"
 
+#include "generate/draws.hpp"
+
 #include <algorithm>
+#include <array>
+#include <cstddef>
 
 namespace dsasim {
 namespace {
@@ -19,6 +23,55 @@ void stretch_distances(LayerStatistics& statistics, double ratio) {
       first /= ratio;
     }
   }
+}
+
+/// The places beyond near_entries, in which doublings of distance become `stretch` of them.
+class StretchedPlaces {
+ public:
+  explicit StretchedPlaces(double stretch) : stretch_(stretch) {}
+
+  void apply(LayerStatistics& statistics) const {
+    for (Surroundings* by : {&statistics.leave_by, &statistics.come_back_by, &statistics.first_by}) {
+      std::ranges::for_each(by->place, [this](auto& factors) { factors = looked_up(factors); });
+    }
+    statistics.shares.place = spread(statistics.shares.place);
+  }
+
+ private:
+  using Places = std::array<double, place_count>;
+  static constexpr std::size_t near_places = first_places + 2 * (distance_bucket(near_entries) + 1);
+
+  Places looked_up(const Places& source) const {
+    Places places = source;
+    for (std::size_t place = near_places; place < place_count; ++place) {
+      const double from = near_places + (static_cast<double>(place - near_places) + 0.5) / stretch_;
+      places[place] = source[std::min(static_cast<std::size_t>(from), place_count - 1)];
+    }
+    return places;
+  }
+
+  /// A share goes to the places that its own becomes, in proportion.
+  Places spread(const Places& source) const {
+    Places places = source;
+    std::fill(places.begin() + near_places, places.end(), 0);
+    for (std::size_t from = near_places; from < place_count; ++from) {
+      const double low = near_places + static_cast<double>(from - near_places) * stretch_;
+      const double high = low + stretch_;
+      for (auto place = static_cast<std::size_t>(low); place < place_count && static_cast<double>(place) < high;
+           ++place) {
+        const auto at = static_cast<double>(place);
+        places[place] += source[from] * (std::min(high, at + 1) - std::max(low, at)) / stretch_;
+      }
+    }
+    return places;
+  }
+
+  double stretch_;
+};
+
+/// Where the context ends, near_entries and less apart.
+double doublings_beyond_near(double context_entries) {
+  return std::max(synthesis::log2_of(std::max(context_entries, 1.0) / near_entries), 1.0);
 }
 
 void scale_first(LayerStatistics& statistics, double ratio) {
@@ -51,6 +104,10 @@ void stretch_layers(SelectionModel& model, std::uint32_t layers) {
 }  // namespace
 
 SelectionModel reshaped(SelectionModel model, const Shape& shape) {
+  const auto context_entries = [&model] {
+    return static_cast<double>(model.prompt_tokens + model.steps) / model.unit_tokens;
+  };
+  const double original_context = context_entries();
   if (shape.layers != 0 && shape.layers != model.layers.size()) {
     stretch_layers(model, shape.layers);
   }
@@ -70,6 +127,10 @@ SelectionModel reshaped(SelectionModel model, const Shape& shape) {
     model.top_k = shape.top_k;
   }
   model.steps = shape.steps != 0 ? shape.steps : model.steps;
+  if (const double context = context_entries(); context != original_context) {
+    const StretchedPlaces places(doublings_beyond_near(context) / doublings_beyond_near(original_context));
+    std::ranges::for_each(model.statistics, [&](LayerStatistics& layer) { places.apply(layer); });
+  }
   model.requests = shape.requests != 0 ? shape.requests : model.requests;
   return model;
 }

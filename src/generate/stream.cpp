@@ -8,9 +8,6 @@
 namespace dsasim::synthesis {
 namespace {
 
-constexpr double popular_pages = 0.125;  // share of the pages
-constexpr std::uint32_t page_entries = 16;
-
 /// Calls visit(bucket, first, last) for each bucket of distances from `end`: its entries are first .. last - 1, all of
 /// them not below `begin`.
 template <class Visit>
@@ -23,66 +20,107 @@ void for_each_distance(std::uint64_t begin, std::uint64_t end, Visit&& visit) {
   }
 }
 
-}  // namespace
-
-void IdSet::list(std::size_t count, std::vector<EntryId>& ids) const {
-  ids.resize(count);
-  std::size_t at = 0;
-  for (std::size_t word = 0; at < count; ++word) {
-    for (std::uint64_t left = words_[word]; left != 0; left &= left - 1) {
-      ids[at++] = EntryId{static_cast<std::uint32_t>(word * 64) + static_cast<std::uint32_t>(std::countr_zero(left))};
-    }
-  }
+double in_cell(const HistoryTable& table, std::size_t cell) noexcept {
+  return table[cell / duration_buckets][cell % duration_buckets];
 }
+
+}  // namespace
 
 Stream::Stream(const LayerStatistics& statistics, const StreamSetup& setup, Draws draws)
     : statistics_(statistics),
       setup_(setup),
+      balance_(statistics.shares),
+      leave_by_(statistics.leave_by, balance_, Weights::Event::leave),
+      come_back_by_(statistics.come_back_by, balance_, Weights::Event::enter),
+      first_by_(statistics.first_by, balance_, Weights::Event::enter),
       draws_(draws),
+      context_(setup.prompt_entries),
       states_(setup.most_entries),
+      selected_of_page_(setup.most_entries / page_entries + 1),
       selected_(setup.most_entries) {
   selection_.reserve(setup.top_k);
-  for_each_distance(0, setup.prompt_entries, [this](std::size_t bucket, std::uint64_t first, std::uint64_t last) {
-    untouched_prompt_[bucket] = last - first;
-  });
-}
-
-PeerRatio Stream::Share::factors(const PeerRatio& ratio) const noexcept {
-  if (without + with == 0) {
-    return ratio;
-  }
-  const double mean = (without * ratio[0] + with * ratio[1]) / (without + with);
-  return {ratio[0] / mean, ratio[1] / mean};
+  count_untouched_prompt();
 }
 
 std::span<const EntryId> Stream::next(std::uint64_t context, double churn, const Peer& peer) {
+  if (statistics_.anew) {
+    context_ = context;
+    draw_anew();
+    return selection_;
+  }
   grow_context(context);
-  age_departed();
-  const double expected_leavers = sort_selection(peer);
+  departed_.begin_step(step_, states_);
+  const Expected leaving = sort_selection(peer);
   find_candidates(peer);
-  const double expected = expected_entrants();
-  if (expected_leavers > 0) {
+  const Expected returning = weigh_departed();
+  const Expected first = weigh_untouched();
+  leavers_.clear();
+  if (leaving.by_weights > 0) {
     // As many leave as enter. Where the two expectations differ, the exchange is their geometric mean.
-    draw_leavers(churn * std::sqrt(expected / expected_leavers));
+    const double wanted_leavers =
+        churn * balance_.exchange() * std::sqrt(leaving.by_tables * (returning.by_tables + first.by_tables));
+    draw_leavers(leave_steering_.value() * wanted_leavers / leaving.by_weights);
+    leave_steering_.steer(wanted_leavers, static_cast<double>(leavers_.size()));
   }
   const auto size = std::min<std::size_t>(setup_.top_k, context);
   const std::size_t wanted = size - selection_.size();
   entrants_.clear();
   take_sinks(wanted);
-  draw_entrants(wanted, expected, peer);
+  draw_entrants(wanted, returning.by_weights + first.by_weights, peer);
   fill(wanted);
   drop(wanted);
-  enter_all();
+  exchange();
   selected_.list(size, selection_);
+  if (balance_.active()) {
+    adjust_balance(peer, churn);
+  }
   ++step_;
   return selection_;
 }
 
+void Stream::draw_anew() {
+  for (const EntryId id : selection_) {
+    selected_.remove(value(id));
+  }
+  const auto size = std::min<std::size_t>(setup_.top_k, context_);
+  entrants_.clear();
+  take_sinks(size);
+  const double probability = static_cast<double>(size) / static_cast<double>(context_);
+  visit_some(draws_, context_, probability, [this](std::uint64_t at) {
+    if (const auto id = static_cast<std::uint32_t>(at); !selected_.has(id)) {
+      take(id);
+    }
+  });
+  fill(size);
+  drop(size);
+  selected_.list(size, selection_);
+}
+
+std::span<const EntryId> Stream::restart() {
+  states_.assign(states_.size(), {});
+  departed_ = {};
+  untouched_prompt_ = {};
+  untouched_decoded_ = {};
+  count_untouched_prompt();
+  const std::uint64_t context = std::exchange(context_, setup_.prompt_entries);
+  grow_context(context);
+  step_ = 0;
+  entrants_.clear();
+  for (const EntryId id : selection_) {
+    enter(value(id));
+  }
+  step_ = 1;
+  return selection_;
+}
+
+void Stream::count_untouched_prompt() {
+  for_each_distance(0, setup_.prompt_entries, [this](std::size_t bucket, std::uint64_t first, std::uint64_t last) {
+    untouched_prompt_[bucket] = last - first;
+  });
+}
+
 /// Entries of decoded tokens get farther from the query; those that cross a bucket's end are counted in the next.
 void Stream::grow_context(std::uint64_t context) {
-  if (step_ == 0) {
-    context_ = setup_.prompt_entries;
-  }
   while (context_ < context) {
     ++context_;
     ++untouched_decoded_[0];
@@ -95,73 +133,79 @@ void Stream::grow_context(std::uint64_t context) {
   }
 }
 
-/// Moves those whose gap has grown into the next bucket, and forgets those that are back.
-void Stream::age_departed() {
-  for (std::size_t cell = 0; cell < cells; ++cell) {
-    Queue& queue = departed_[cell];
-    const std::size_t bucket = cell % duration_buckets;
-    if (bucket == duration_buckets - 1) {
-      if (queue.items.size() > states_.size()) {
-        std::erase_if(queue.items, [this](const Departed& departed) { return !still_out(departed); });
-      }
-      continue;
-    }
-    while (queue.head < queue.items.size() && duration_bucket(step_ - queue.items[queue.head].since) > bucket) {
-      if (const Departed& departed = queue.items[queue.head++]; still_out(departed)) {
-        departed_[cell + 1].items.push_back(departed);
-        ++departed_[cell + 1].still_out;
-        --queue.still_out;
-      }
-    }
-    if (queue.head > queue.items.size() / 2) {
-      queue.items.erase(queue.items.begin(), queue.items.begin() + static_cast<std::ptrdiff_t>(queue.head));
-      queue.head = 0;
+/// Finds the cells of all that is selected, and the weights.
+Stream::Expected Stream::sort_selection(const Peer& peer) {
+  const bool flat = leave_by_.flat();
+  std::array<std::uint32_t, 2 * cells> counts{};
+  std::array<double, 2 * cells> weights{};
+  std::array<double, 2 * cells> limits{};
+  for (std::size_t doubled = 0; doubled < 2 * cells && !flat; ++doubled) {
+    const std::size_t cell = doubled / 2;
+    limits[doubled] = Level::limit(in_cell(statistics_.leave, cell) * leave_level_[cell].value() *
+                                   leave_by_.peer(cell / duration_buckets)[doubled % 2]);
+  }
+  selection_cells_.resize(selection_.size());
+  selection_weights_.resize(flat ? 0 : selection_.size());
+  for (std::size_t at = 0; at < selection_.size(); ++at) {
+    const std::uint32_t id = value(selection_[at]);
+    const std::size_t cell = cell_of(states_[id], step_);
+    const std::size_t doubled = 2 * cell + peer.has(id);
+    ++counts[doubled];
+    selection_cells_[at] = static_cast<std::uint16_t>(doubled);
+    if (!flat) {
+      selection_weights_[at] = leave_by_.at(cell / duration_buckets, place(id), others_of_page(id, 1));
+      weights[doubled] += std::min(selection_weights_[at], limits[doubled]);
     }
   }
-}
-
-/// Finds the cells of all that is selected. How many of them can be expected to leave.
-double Stream::sort_selection(const Peer& peer) {
-  std::array<std::uint32_t, 2 * cells> counts{};
-  selection_cells_.resize(selection_.size());
-  std::ranges::transform(selection_, selection_cells_.begin(), [&](EntryId id) {
-    const std::size_t doubled = 2 * cell_of(states_[value(id)]) + peer.has(value(id));
-    ++counts[doubled];
-    return static_cast<std::uint16_t>(doubled);
-  });
-  double expected = 0;
+  Expected expected;
   for (std::size_t cell = 0; cell < cells; ++cell) {
-    leave_shares_[cell].add(counts[2 * cell], counts[2 * cell + 1]);
-    expected +=
-        statistics_.leave[cell / duration_buckets][cell % duration_buckets] * (counts[2 * cell] + counts[2 * cell + 1]);
+    const PeerRatio& ratio = leave_by_.peer(cell / duration_buckets);
+    const double count = static_cast<double>(counts[2 * cell]) + counts[2 * cell + 1];
+    const double weight = flat ? counts[2 * cell] * ratio[0] + counts[2 * cell + 1] * ratio[1]
+                               : weights[2 * cell] * ratio[0] + weights[2 * cell + 1] * ratio[1];
+    leave_level_[cell].add(count, weight);
+    expected.by_tables += in_cell(statistics_.leave, cell) * count;
+    expected.by_weights += in_cell(statistics_.leave, cell) * weight * leave_level_[cell].value();
   }
   return expected;
 }
 
-/// Takes the leavers out of selection_.
+/// Takes the leavers out of selection_. Without a branch on who leaves: it would be mispredicted for one in three.
 void Stream::draw_leavers(double factor) {
+  std::array<double, 2 * cells> probabilities{};
   std::array<std::uint32_t, 2 * cells> thresholds{};
   for (std::size_t cell = 0; cell < cells; ++cell) {
-    const double leave = statistics_.leave[cell / duration_buckets][cell % duration_buckets] * factor;
-    const PeerRatio factors = leave_shares_[cell].factors(statistics_.peer_leave);
-    thresholds[2 * cell] = threshold(leave * factors[0]);
-    thresholds[2 * cell + 1] = threshold(leave * factors[1]);
-  }
-  std::size_t kept = 0;
-  for (std::size_t at = 0; at < selection_.size(); ++at) {
-    if (draws_.bits32() >= thresholds[selection_cells_[at]] || value(selection_[at]) < setup_.sinks) {
-      selection_[kept++] = selection_[at];
-      continue;
+    const PeerRatio& ratio = leave_by_.peer(cell / duration_buckets);
+    for (std::size_t with = 0; with < 2; ++with) {
+      probabilities[2 * cell + with] =
+          in_cell(statistics_.leave, cell) * factor * leave_level_[cell].value() * ratio[with];
+      thresholds[2 * cell + with] = threshold(probabilities[2 * cell + with]);
     }
-    const std::uint32_t id = value(selection_[at]);
-    EntryState& state = states_[id];
-    state.leave(step_);
-    selected_.remove(id);
-    Queue& queue = departed_[cell_of(state.activity_class(), 0)];
-    queue.items.push_back({.id = id, .since = static_cast<std::uint32_t>(step_)});
-    ++queue.still_out;
+  }
+  leavers_.resize(selection_.size());
+  std::size_t kept = 0;
+  std::size_t left = 0;
+  const auto draw = [&](auto limit_at) {
+    for (std::size_t at = 0; at < selection_.size(); ++at) {
+      const std::uint32_t id = value(selection_[at]);
+      const bool leaves = static_cast<bool>(static_cast<unsigned>(draws_.bits32() < limit_at(at)) &
+                                            static_cast<unsigned>(id >= setup_.sinks));
+      selection_[kept] = selection_[at];
+      leavers_[left] = id;
+      kept += static_cast<std::size_t>(!leaves);
+      left += static_cast<std::size_t>(leaves);
+    }
+  };
+  if (leave_by_.flat()) {
+    draw([&](std::size_t at) { return thresholds[selection_cells_[at]]; });
+  } else {
+    draw([&](std::size_t at) { return threshold(probabilities[selection_cells_[at]] * selection_weights_[at]); });
   }
   selection_.resize(kept);
+  leavers_.resize(left);
+  for (const std::uint32_t id : leavers_) {
+    selected_.remove(id);
+  }
 }
 
 /// Of a context of few entries, the first steps may not have had them all.
@@ -183,32 +227,72 @@ double Stream::expected_firsts() const noexcept {
   return expected;
 }
 
-double Stream::expected_entrants() const noexcept {
-  double expected = expected_firsts();
-  for (std::size_t cell = 0; cell < cells; ++cell) {
-    expected += statistics_.come_back[cell / duration_buckets][cell % duration_buckets] *
-                static_cast<double>(departed_[cell].still_out);
+/// Lists what the peer selected and this layer did not.
+void Stream::find_candidates(const Peer& peer) {
+  found_.resize(peer.ids.size());
+  std::size_t found = 0;
+  for (const EntryId id : peer.ids) {
+    found_[found] = value(id);
+    found += static_cast<std::size_t>(!selected_.has(value(id)));
+  }
+  // Without a branch on which of the two it is: each is written to both.
+  returning_candidates_.resize(found);
+  first_candidates_.resize(found);
+  std::size_t returning = 0;
+  std::size_t first = 0;
+  for (std::size_t at = 0; at < found; ++at) {
+    returning_candidates_[returning].id = found_[at];
+    first_candidates_[first].id = found_[at];
+    const bool touched = states_[found_[at]].touched();
+    returning += static_cast<std::size_t>(touched);
+    first += static_cast<std::size_t>(!touched);
+  }
+  returning_candidates_.resize(returning);
+  first_candidates_.resize(first);
+}
+
+/// Of those that may come back.
+Stream::Expected Stream::weigh_departed() {
+  std::array<double, cells> counts{};
+  std::array<double, cells> weights{};
+  for (Candidate& candidate : returning_candidates_) {
+    const std::size_t cell = cell_of(states_[candidate.id], step_);
+    candidate.cell = static_cast<std::uint32_t>(cell);
+    const double peer = come_back_by_.peer(cell / duration_buckets)[1];
+    if (!come_back_by_.flat()) {
+      candidate.weight =
+          come_back_by_.at(cell / duration_buckets, place(candidate.id), others_of_page(candidate.id, 0));
+    }
+    counts[cell] += 1;
+    weights[cell] += std::min(candidate.weight * peer,
+                              Level::limit(in_cell(statistics_.come_back, cell) * come_back_level_[cell].value()));
+  }
+  Expected expected;
+  for (std::size_t cell = cell_of(first_run_classes, 0); cell < cells; ++cell) {
+    const auto out = static_cast<double>(departed_.count(cell));
+    weights[cell] +=
+        (out - counts[cell]) * come_back_by_.peer(cell / duration_buckets)[0] / met_departed_[cell].value();
+    come_back_level_[cell].add(out, weights[cell]);
+    expected.by_tables += in_cell(statistics_.come_back, cell) * out;
+    expected.by_weights += in_cell(statistics_.come_back, cell) * weights[cell] * come_back_level_[cell].value();
   }
   return expected;
 }
 
-/// Lists what the peer selected and this layer did not, and counts it.
-void Stream::find_candidates(const Peer& peer) {
-  candidates_.clear();
-  std::array<std::uint32_t, cells + 1> counts{};
-  for (const EntryId entry : peer.ids) {
-    const std::uint32_t id = value(entry);
-    const EntryState& state = states_[id];
-    if (!state.selected()) {
-      const std::size_t cell = state.touched() ? cell_of(state) : cells;
-      ++counts[cell];
-      candidates_.push_back({.id = id, .cell = static_cast<std::uint32_t>(cell)});
-    }
+/// Of those that were never selected. They count by their probabilities.
+Stream::Expected Stream::weigh_untouched() {
+  const double all = expected_firsts();
+  double candidates = 0;
+  double weights = 0;
+  for (Candidate& candidate : first_candidates_) {
+    candidate.weight = first_weight(candidate.id);
+    const double probability = first_probability(candidate.id);
+    candidates += probability;
+    weights += std::min(probability * candidate.weight * first_by_.peer(first_class())[1], 1 / first_level_.value());
   }
-  for (std::size_t cell = 0; cell <= cells; ++cell) {
-    const std::uint64_t all = cell < cells ? departed_[cell].still_out : context_ - touched_;
-    enter_shares_[cell].add(static_cast<double>(all - counts[cell]), counts[cell]);
-  }
+  weights += std::max(all - candidates, 0.0) * first_by_.peer(first_class())[0] / met_first_.value();
+  first_level_.add(all, weights);
+  return {.by_tables = all, .by_weights = weights * first_level_.value()};
 }
 
 /// Draws at least `wanted` entrants, if there are as many that can come.
@@ -244,49 +328,86 @@ double Stream::popularity_factor(std::uint32_t id) const noexcept {
   if (setup_.popular_page.empty()) {
     return 1;
   }
-  return setup_.popular_page[id / page_entries] ? setup_.popular_share / popular_pages
-                                                : (1 - setup_.popular_share) / (1 - popular_pages);
+  return setup_.popular_page[id / page_entries] ? setup_.popular_share / popular_part
+                                                : (1 - setup_.popular_share) / (1 - popular_part);
+}
+
+double Stream::first_weight(std::uint32_t id) const noexcept {
+  const double popularity = popularity_factor(id);
+  return first_by_.flat() ? popularity : popularity * first_by_.at(first_class(), place(id), others_of_page(id, 0));
 }
 
 void Stream::draw_from_peer(double factor) {
-  std::array<double, cells + 1> probabilities{};
+  std::array<double, cells> probabilities{};
   for (std::size_t cell = 0; cell < cells; ++cell) {
-    probabilities[cell] = statistics_.come_back[cell / duration_buckets][cell % duration_buckets] * factor *
-                          enter_shares_[cell].factors(statistics_.peer_come_back)[1];
+    probabilities[cell] = in_cell(statistics_.come_back, cell) * factor * come_back_level_[cell].value() *
+                          come_back_by_.peer(cell / duration_buckets)[1];
   }
-  probabilities[cells] = factor * enter_shares_[cells].factors(statistics_.peer_first)[1];
-  for (const Candidate& candidate : candidates_) {
-    double probability = probabilities[candidate.cell];
-    if (candidate.cell == cells) {
-      probability *= first_probability(candidate.id) * popularity_factor(candidate.id);
+  for (const Candidate& candidate : returning_candidates_) {
+    if (draws_.bits32() < threshold(probabilities[candidate.cell] * candidate.weight) && !selected_.has(candidate.id)) {
+      take(candidate.id);
     }
-    if (draws_.bits32() < threshold(probability) && !selected_.has(candidate.id)) {
+  }
+  const double first = factor * first_level_.value() * first_by_.peer(first_class())[1];
+  for (const Candidate& candidate : first_candidates_) {
+    if (draws_.bits32() < threshold(first * first_probability(candidate.id) * candidate.weight) &&
+        !selected_.has(candidate.id)) {
       take(candidate.id);
     }
   }
 }
 
 void Stream::draw_departed(double factor, const Peer& peer) {
-  for (std::size_t cell = 0; cell < cells; ++cell) {
-    const Queue& queue = departed_[cell];
-    const double probability = statistics_.come_back[cell / duration_buckets][cell % duration_buckets] * factor *
-                               enter_shares_[cell].factors(statistics_.peer_come_back)[0];
-    // Those of this very step stand at the end of the first queue.
-    std::size_t count = queue.items.size() - queue.head;
-    while (cell % duration_buckets == 0 && count > 0 && queue.items[queue.head + count - 1].since == step_) {
-      --count;
+  const bool flat = come_back_by_.flat();
+  for (std::size_t cell = cell_of(first_run_classes, 0); cell < cells; ++cell) {
+    const std::span<const Departed::Entry> entries = departed_.entries(cell);
+    const std::size_t activity = cell / duration_buckets;
+    const double probability = in_cell(statistics_.come_back, cell) * factor * come_back_level_[cell].value() *
+                               come_back_by_.peer(activity)[0];
+    const double most = flat ? 1 : come_back_by_.most_between(activity, 0, place_of(context_, context_));
+    const double visited = std::min(probability * most, 1.0);
+    if (flat) {
+      take_some(entries, probability, peer);
+      continue;
     }
-    visit_some(draws_, count, probability, [&](std::uint64_t at) {
-      const Departed& departed = queue.items[queue.head + at];
-      if (still_out(departed) && !selected_.has(departed.id) && peer.has(departed.id) == 0) {
-        take(departed.id);
+    double met = 0;
+    double weights = 0;
+    visit_some(draws_, entries.size(), visited, [&](std::uint64_t at) {
+      const Departed::Entry& entry = entries[at];
+      if (!may_return(entry, peer)) {
+        return;
+      }
+      const double weight =
+          std::min(come_back_by_.at(activity, place(entry.id), others_of_page(entry.id, 0)), Level::limit(probability));
+      met += 1;
+      weights += weight;
+      if (draws_.unit() * visited < probability * weight) {
+        take(entry.id);
       }
     });
+    met_departed_[cell].add(met, weights);
+  }
+}
+
+/// Takes each with the same probability. Without a branch on whether it can be taken: two in three cannot.
+void Stream::take_some(std::span<const Departed::Entry> entries, double probability, const Peer& peer) {
+  std::size_t taken = entrants_.size();
+  const std::size_t before = taken;
+  entrants_.resize(taken + entries.size() + 1);
+  visit_some(draws_, entries.size(), probability, [&](std::uint64_t at) {
+    entrants_[taken] = entries[at].id;
+    taken += static_cast<std::size_t>(may_return(entries[at], peer));
+  });
+  entrants_.resize(taken);
+  for (std::size_t at = before; at < taken; ++at) {
+    selected_.add(entrants_[at]);
   }
 }
 
 void Stream::draw_first(double factor, const Peer& peer) {
-  const double scale = factor * enter_shares_[cells].factors(statistics_.peer_first)[0];
+  met_first_entries_ = 0;
+  met_first_sum_ = 0;
+  const double scale = factor * first_level_.value() * first_by_.peer(first_class())[0];
   const std::size_t observed = observation_bucket(step_);
   for_each_distance(0, setup_.prompt_entries, [&](std::size_t bucket, std::uint64_t first, std::uint64_t last) {
     draw_first_between(first, last, statistics_.first_prompt[bucket][observed] * scale, peer);
@@ -294,16 +415,35 @@ void Stream::draw_first(double factor, const Peer& peer) {
   for_each_distance(setup_.prompt_entries, context_, [&](std::size_t bucket, std::uint64_t first, std::uint64_t last) {
     draw_first_between(first, last, statistics_.first_decoded[bucket] * scale, peer);
   });
+  met_first_.add(met_first_entries_, met_first_sum_);
 }
 
 void Stream::draw_first_between(std::uint64_t first, std::uint64_t last, double probability, const Peer& peer) {
-  const double most = setup_.popular_page.empty() ? 1 : std::max(setup_.popular_share / popular_pages, 1.0);
-  visit_some(draws_, last - first, probability * most, [&](std::uint64_t at) {
+  const double popularity = setup_.popular_page.empty() ? 1 : std::max(setup_.popular_share / popular_part, 1.0);
+  double most = popularity;
+  if (!first_by_.flat()) {
+    const auto farthest = static_cast<std::uint32_t>(std::max<std::uint64_t>(first, first_place_entries));
+    const std::size_t nearest = place_of(last - 1, context_ - (last - 1));
+    // Positions at the very start have places of their own.
+    const bool at_start = first < first_place_entries;
+    most *= first_by_.most_between(first_class(), at_start ? 0 : nearest, at_start ? place_count - 1 : place(farthest));
+  }
+  const bool weighs = !first_by_.flat() || !setup_.popular_page.empty();
+  const double visited = std::min(probability * most, 1.0);
+  visit_some(draws_, last - first, visited, [&](std::uint64_t at) {
     const auto id = static_cast<std::uint32_t>(first + at);
-    if (!states_[id].touched() && !selected_.has(id) && peer.has(id) == 0 &&
-        (setup_.popular_page.empty() || draws_.unit() * most < popularity_factor(id))) {
-      take(id);
+    if (states_[id].touched() || selected_.has(id) || peer.has(id) != 0) {
+      return;
     }
+    if (weighs) {
+      const double weight = std::min(first_weight(id), Level::limit(probability));
+      met_first_entries_ += probability / visited;
+      met_first_sum_ += weight * probability / visited;
+      if (draws_.unit() * visited >= probability * weight) {
+        return;
+      }
+    }
+    take(id);
   });
 }
 
@@ -330,20 +470,44 @@ void Stream::drop(std::size_t wanted) {
   }
 }
 
-void Stream::enter_all() {
-  for (const std::uint32_t id : entrants_) {
+/// Notes who left and who entered.
+void Stream::exchange() {
+  for (const std::uint32_t id : leavers_) {
     EntryState& state = states_[id];
-    if (state.touched()) {
-      --departed_[cell_of(state)].still_out;
-    } else if (id < setup_.prompt_entries) {
-      ++touched_;
-      --untouched_prompt_[distance_bucket(setup_.prompt_entries - id)];
-    } else {
-      ++touched_;
-      --untouched_decoded_[distance_bucket(context_ - id)];
-    }
-    state.enter(step_);
+    state.leave(step_);
+    departed_.add(id, state);
+    pages_touched_ -= static_cast<std::uint32_t>(--selected_of_page_[id / page_entries] == 0);
   }
+  for (const std::uint32_t id : entrants_) {
+    enter(id);
+    pages_touched_ += static_cast<std::uint32_t>(++selected_of_page_[id / page_entries] == 1);
+  }
+}
+
+void Stream::adjust_balance(const Peer& peer, double churn) {
+  Balance::Seen seen;
+  seen.pages = pages_touched_;
+  seen.exchanged = leavers_.size();
+  for (const EntryId id : selection_) {
+    ++seen.place[place(value(id))];
+    seen.with_peer += static_cast<std::uint32_t>(peer.has(value(id)));
+  }
+  balance_.adjust(seen, static_cast<double>(selection_.size()), churn);
+  leave_by_.update(balance_);
+  come_back_by_.update(balance_);
+  first_by_.update(balance_);
+}
+
+void Stream::enter(std::uint32_t id) {
+  EntryState& state = states_[id];
+  if (state.touched()) {
+    departed_.remove(state, step_);
+  } else if (id < setup_.prompt_entries) {
+    --untouched_prompt_[distance_bucket(setup_.prompt_entries - id)];
+  } else {
+    --untouched_decoded_[distance_bucket(context_ - id)];
+  }
+  state.enter(step_, id >= setup_.prompt_entries);
 }
 
 }  // namespace dsasim::synthesis

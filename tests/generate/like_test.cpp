@@ -1,9 +1,10 @@
 // The proof of the model: a trace drawn from another's statistics misses as the other does, under policies and at sizes
-// that the statistics know nothing of.
+// that the statistics know nothing of, and looks like it.
 
 #include "catch.hpp"
 #include "dsasim/generate/generate.hpp"
 #include "dsasim/generate/measure.hpp"
+#include "generate/metrics.hpp"
 #include "generate/miss_percent.hpp"
 #include "import/captures.hpp"
 
@@ -11,7 +12,7 @@ using namespace dsasim;
 using captures::TempDir;
 using testing::miss_percent;
 
-TEST_CASE("A trace like another misses like it", "[generate]") {
+TEST_CASE("A trace like another misses like it, and selects where it selects", "[generate]") {
   const TempDir dir;
   for (const char* path :
        {"traces/k512-req_0.dsat", "traces/paper128.dsat", "traces/paper256.dsat", "traces/scored-k512-req_0.dsat"}) {
@@ -19,6 +20,13 @@ TEST_CASE("A trace like another misses like it", "[generate]") {
     generate(measure(original), 1, dir / "like.dsat");
     const TraceReader like(dir / "like.dsat");
     REQUIRE(like.accesses() == original.accesses());
+    const testing::Metrics found(like);
+    const testing::Metrics wanted(original);
+    for (const char* metric :
+         {"lookback", "page_utilisation", "inter_layer_overlap", "working_set", "persistence", "new_lookups"}) {
+      CAPTURE(path, metric);
+      CHECK(found[metric].mean == Approx(wanted[metric].mean).epsilon(0.1));
+    }
     for (const char* policy : {"hisparse", "fifo,atomic=step", "belady"}) {
       for (const char* capacity : {"1x", "2x", "4x"}) {
         CAPTURE(path, policy, capacity);

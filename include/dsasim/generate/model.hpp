@@ -21,11 +21,12 @@ inline constexpr std::size_t duration_buckets = 12;
 /// of the prompt (the last is 1): 1, 2, 3-4, 5-8, ..., up to 2^31.
 inline constexpr std::size_t distance_buckets = 32;
 
-/// Classes of how often an entry was selected lately. 0 .. 3: it is in the selection for the first time, since step 0,
-/// 1 .. 8, 9 .. 64, or later. 4 .. 10: the moving average of "selected" over 128 steps, when the entry last entered or
-/// left the selection, was below 1/32, 1/8, 1/4, 1/2, 3/4, 7/8, or above that.
-inline constexpr std::size_t first_run_classes = 4;
-inline constexpr std::size_t activity_classes = 11;
+/// Classes of how often an entry was selected lately. 0 .. 3: an entry of the prompt that is in the selection for the
+/// first time, since step 0, 1 .. 8, 9 .. 64, or later. 4: one of a decoded token that is. 5 .. 11: the moving average
+/// of "selected" over 128 steps, when the entry last entered or left the selection, was below 1/32, 1/8, 1/4, 1/2, 3/4,
+/// 7/8, or above that.
+inline constexpr std::size_t first_run_classes = 5;
+inline constexpr std::size_t activity_classes = 12;
 
 /// `steps` counts from 1; 0 is taken for 1.
 constexpr std::size_t duration_bucket(std::uint64_t steps) noexcept {
@@ -45,11 +46,62 @@ constexpr std::size_t observation_bucket(std::uint64_t step) noexcept {
   return step == 0 ? 0 : duration_bucket(step) + 1;
 }
 
+/// Entries of a page: of what is popular together (Popularity) and of what crowds together (Surroundings).
+inline constexpr std::uint32_t page_entries = 16;
+inline constexpr double popular_part = 0.125;  ///< share of the pages
+
+/// Places of entries. 0 .. 4: positions 0, 1, 2-3, 4-7 and 8-15, where sinks are. Then by distance from the query, two
+/// to each doubling.
+inline constexpr std::size_t first_places = 5;
+inline constexpr std::uint64_t first_place_entries = std::uint64_t{1} << (first_places - 1);
+inline constexpr std::size_t place_count = first_places + 2 * distance_buckets;
+constexpr std::size_t place_of(std::uint64_t id, std::uint64_t distance) noexcept {
+  if (id < first_place_entries) {
+    return static_cast<std::size_t>(std::bit_width(id));
+  }
+  const std::size_t bucket = distance_bucket(distance);
+  const std::uint64_t upper_half = bucket < 2 ? 0 : ((distance - 1) >> (bucket - 2)) & 1U;
+  return first_places + 2 * bucket + static_cast<std::size_t>(upper_half);
+}
+
+/// How many other entries of an entry's page were selected at the step before: 0, 1, 2, 3-4, 5-8, more.
+inline constexpr std::size_t crowd_count = 6;
+constexpr std::size_t crowd_of(std::uint32_t others) noexcept {
+  return others < 2 ? others : std::min<std::size_t>(distance_bucket(others) + 1, crowd_count - 1);
+}
+
 /// Probabilities that depend on the entry's activity class and on how long it has been in, or out of, the selection.
 using HistoryTable = std::array<std::array<double, duration_buckets>, activity_classes>;
 
 /// How much likelier something is for entries that the layer before did not (0) or did (1) select at the same step.
 using PeerRatio = std::array<double, 2>;
+
+/// How much likelier something is for an entry because of what surrounds it. Only ratios matter: the generator divides
+/// by the mean over the entries of the same history, so that surroundings say which entries are exchanged and not how
+/// many.
+struct Surroundings {
+  std::array<PeerRatio, activity_classes>
+      peer;  ///< by activity class; of entries never selected: the first, at step 0, else the second
+  std::array<std::array<double, place_count>, activity_classes> place;
+  std::array<double, crowd_count> crowd;
+
+  /// Nothing matters but the peer, and that in the same way for all.
+  static Surroundings of_peer(const PeerRatio& ratio) noexcept {
+    Surroundings surroundings{};
+    surroundings.peer.fill(ratio);
+    std::ranges::for_each(surroundings.place, [](auto& factors) { factors.fill(1); });
+    surroundings.crowd.fill(1);
+    return surroundings;
+  }
+};
+
+/// What selections are made of, on average and by the id.
+struct SelectionShares {
+  std::array<double, place_count> place{};  ///< at each place; sums up to 1
+  double with_peer = 0;                     ///< selected by the layer before at the same step
+  double exchanged = 0;                     ///< not selected at the step before
+  double pages = 0;                         ///< pages touched; 0: nothing was measured, and nothing is kept to it
+};
 
 /// The probabilities of one layer's step.
 struct LayerStatistics {
@@ -58,15 +110,17 @@ struct LayerStatistics {
   /// Of an entry of the prompt that never was: it is selected. By distance and step.
   std::array<std::array<double, observation_buckets>, distance_buckets> first_prompt{};
   std::array<double, distance_buckets> first_decoded{};  ///< the same for entries of decoded tokens
-  PeerRatio peer_leave{1, 1};
-  PeerRatio peer_come_back{1, 1};
-  PeerRatio peer_first{1, 1};
+  Surroundings leave_by = Surroundings::of_peer({1, 1});
+  Surroundings come_back_by = Surroundings::of_peer({1, 1});
+  Surroundings first_by = Surroundings::of_peer({1, 1});
+  SelectionShares shares;
+  bool anew = false;  ///< each selection is drawn anew, all entries alike: nothing else here matters
 };
 
 /// Some positions are wanted more than others: a page of 16 entries is popular with a chance of 1/8, in all layers.
 struct Popularity {
-  double popular_share = 0.125;  ///< of the first selections, on popular pages; 0.125: none is special
-  double common_share = 0;       ///< of the pages whose popularity is the same in all requests
+  double popular_share = popular_part;  ///< of the first selections, on popular pages; their own share: none is special
+  double common_share = 0;              ///< of the pages whose popularity is the same in all requests
 };
 
 /// All that a synthetic trace is drawn from.
@@ -85,6 +139,8 @@ struct SelectionModel {
   std::vector<double> churn;
   double common_churn = 0;  ///< share of the stretches that all requests take together
   Popularity popularity;
+  /// Steps that are drawn before the first one, whose selection is then what they come to.
+  std::uint32_t settling_steps = 0;
   std::uint32_t sinks = 0;  ///< entries at the start that are always selected, whatever the tables say
 };
 

@@ -34,7 +34,7 @@ struct PresetStatistics {
   double layer_sharing = 1.35;
   double layer_sharing_spread = 0;
   double flat_layers = 0;
-  double popular_share = 0.125;
+  double popular_share = popular_part;
   double request_correlation = 0;
 };
 
