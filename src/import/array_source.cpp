@@ -85,22 +85,22 @@ Dimensions dimensions(const NpyReader& ids, const ArrayClaims& claims) {
 
 class ArraySource final : public CaptureSource {
  public:
-  ArraySource(std::unique_ptr<NpyReader> ids, std::unique_ptr<NpyReader> scores, const CaptureShape& shape,
-              std::uint64_t skipped)
-      : ids_(std::move(ids)), scores_(std::move(scores)), shape_(shape), to_skip_(skipped) {}
+  ArraySource(std::unique_ptr<NpyReader> ids, std::unique_ptr<NpyReader> scores, const CaptureShape& shape)
+      : ids_(std::move(ids)),
+        scores_(std::move(scores)),
+        step_ids_(std::size_t{shape.layers} * shape.top_k),
+        to_skip_(shape.first_row * step_ids_) {}
 
-  const CaptureShape& shape() const override { return shape_; }
-
-  void read_step(std::vector<std::int64_t>& ids, std::vector<std::uint16_t>& scores) override {
+  void read_step(CaptureStep& step) override {
     if (to_skip_ > 0) {
       skip();
     }
-    const std::size_t count = std::size_t{shape_.layers} * shape_.top_k;
-    ids.resize(count);
-    ids_->read(std::span(ids));
-    scores.resize(scores_ ? count : 0);
+    step.request = 0;
+    step.ids.resize(step_ids_);
+    ids_->read(std::span(step.ids));
+    step.scores.resize(scores_ ? step_ids_ : 0);
     if (scores_) {
-      scores_->read(std::span(scores));
+      scores_->read(std::span(step.scores));
     }
   }
 
@@ -115,8 +115,32 @@ class ArraySource final : public CaptureSource {
 
   std::unique_ptr<NpyReader> ids_;
   std::unique_ptr<NpyReader> scores_;
-  CaptureShape shape_;
+  std::size_t step_ids_;
   std::uint64_t to_skip_;  ///< elements before the first step
+};
+
+class ArrayFile final : public CaptureFile {
+ public:
+  using Open = RequestArrays (*)(const std::filesystem::path&, const ImportOptions&);
+
+  ArrayFile(const std::filesystem::path& path, const ImportOptions& options, Open open)
+      : path_(path), options_(options), open_(open), requests_{open(path, options).shape} {}
+
+  const std::vector<CaptureShape>& requests() const override { return requests_; }
+
+  std::unique_ptr<CaptureSource> read() const override {
+    RequestArrays arrays = open_(path_, options_);
+    if (arrays.shape != requests_.front()) {
+      throw TraceError(path_.string(), "was changed while it was imported");
+    }
+    return read_arrays(std::move(arrays.ids), std::move(arrays.scores), arrays.shape);
+  }
+
+ private:
+  std::filesystem::path path_;
+  ImportOptions options_;
+  Open open_;
+  std::vector<CaptureShape> requests_;
 };
 
 }  // namespace
@@ -150,28 +174,36 @@ ArrayShape array_shape(const NpyReader& ids, const ArrayClaims& claims) {
           .top_k = static_cast<std::uint32_t>(found.top_k)};
 }
 
-std::unique_ptr<CaptureSource> open_arrays(std::unique_ptr<NpyReader> ids, std::unique_ptr<NpyReader> scores,
-                                           const ArrayShape& shape, std::uint64_t skipped_rows,
-                                           std::optional<std::uint64_t> prompt_tokens) {
-  ids->require_integers();
-  if (scores) {
+CaptureShape capture_shape(NpyReader& ids, NpyReader* scores, const ArrayShape& array, const DecodeRows& rows,
+                           std::optional<std::uint64_t> prompt_tokens) {
+  ids.require_integers();
+  if (scores != nullptr) {
     scores->require_float16();
-    if (scores->header().shape != ids->header().shape) {
+    if (scores->header().shape != ids.header().shape) {
       throw TraceError(scores->name(), "shape {} differs from that of the ids, {}", scores->header().shape_text(),
-                       ids->header().shape_text());
+                       ids.header().shape_text());
     }
   }
-  assert(skipped_rows <= shape.rows);
-  const CaptureShape capture{.steps = shape.rows - skipped_rows,
-                             .layers = shape.layers,
-                             .top_k = shape.top_k,
-                             .prompt_tokens = prompt_tokens,
-                             .has_scores = scores != nullptr};
-  if (capture.steps == 0) {
-    throw TraceError(ids->name(), "shape {} has no decode steps", ids->header().shape_text());
+  assert(rows.first + rows.steps <= array.rows);
+  if (rows.steps == 0) {
+    throw TraceError(ids.name(), "shape {} has no decode steps", ids.header().shape_text());
   }
-  const std::uint64_t skipped = skipped_rows * shape.layers * shape.top_k;
-  return std::make_unique<ArraySource>(std::move(ids), std::move(scores), capture, skipped);
+  return {.steps = rows.steps,
+          .layers = array.layers,
+          .top_k = array.top_k,
+          .prompt_tokens = prompt_tokens,
+          .has_scores = scores != nullptr,
+          .first_row = rows.first};
+}
+
+std::unique_ptr<CaptureSource> read_arrays(std::unique_ptr<NpyReader> ids, std::unique_ptr<NpyReader> scores,
+                                           const CaptureShape& shape) {
+  return std::make_unique<ArraySource>(std::move(ids), std::move(scores), shape);
+}
+
+std::unique_ptr<CaptureFile> array_file(const std::filesystem::path& path, const ImportOptions& options,
+                                        RequestArrays (*open)(const std::filesystem::path&, const ImportOptions&)) {
+  return std::make_unique<ArrayFile>(path, options, open);
 }
 
 }  // namespace dsasim

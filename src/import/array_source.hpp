@@ -1,10 +1,12 @@
 #pragma once
 
+#include "decode_rows.hpp"
 #include "dsasim/import/import.hpp"
 #include "dsasim/import/source.hpp"
 #include "npy.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -37,10 +39,24 @@ struct ArrayShape {
 /// numbers. Throws TraceError naming the number that disagrees with a claim, or what has to be claimed.
 ArrayShape array_shape(const NpyReader& ids, const ArrayClaims& claims);
 
-/// Reads steps out of an array of ids and, perhaps, one of scores that has the same shape; the first `skipped_rows`
-/// of both are no steps. Throws TraceError if the types or sizes of the arrays are not right.
-std::unique_ptr<CaptureSource> open_arrays(std::unique_ptr<NpyReader> ids, std::unique_ptr<NpyReader> scores,
-                                           const ArrayShape& shape, std::uint64_t skipped_rows,
-                                           std::optional<std::uint64_t> prompt_tokens);
+/// What an array says of a request: its rows that are steps, its layers and its ids. Throws TraceError if the types or
+/// sizes of the arrays are not right, or if there are no steps. `scores` may be null.
+CaptureShape capture_shape(NpyReader& ids, NpyReader* scores, const ArrayShape& array, const DecodeRows& rows,
+                           std::optional<std::uint64_t> prompt_tokens);
+
+/// Reads the steps of one request out of an array of ids and, perhaps, one of scores that has the same shape.
+std::unique_ptr<CaptureSource> read_arrays(std::unique_ptr<NpyReader> ids, std::unique_ptr<NpyReader> scores,
+                                           const CaptureShape& shape);
+
+/// The arrays of one request, and what they say.
+struct RequestArrays {
+  std::unique_ptr<NpyReader> ids;
+  std::unique_ptr<NpyReader> scores;  ///< or null
+  CaptureShape shape;
+};
+
+/// A file that holds one request as arrays. `open` is called twice: to know the shape, and to read.
+std::unique_ptr<CaptureFile> array_file(const std::filesystem::path& path, const ImportOptions& options,
+                                        RequestArrays (*open)(const std::filesystem::path&, const ImportOptions&));
 
 }  // namespace dsasim

@@ -27,7 +27,7 @@ class ByteSource {
 
 std::unique_ptr<ByteSource> open_file(const std::filesystem::path& path);
 
-/// Up to 4096 of them: what formats are recognised by. Throws SystemError for what is no readable regular file.
+/// Up to 4096 of them, as they stand in the file. Throws SystemError for what is no readable regular file.
 std::vector<unsigned char> read_first_bytes(const std::filesystem::path& path);
 
 bool starts_with(std::span<const unsigned char> bytes, std::string_view magic) noexcept;

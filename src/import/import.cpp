@@ -3,6 +3,10 @@
 
 #include "byte_source.hpp"
 #include "dsasim/error.hpp"
+#include "json_fields.hpp"
+#include "layer_map.hpp"
+#include "slots.hpp"
+#include "text_stream.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -27,71 +31,139 @@ std::string known_formats() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-const ImportFormat& choose_format(const fs::path& path, const std::string& name) {
-  const std::span<const ImportFormat> formats = import_formats();
-  if (name != "auto") {
-    const auto named = std::find_if(formats.begin(), formats.end(), [&](const auto& row) { return row.name == name; });
-    if (named == formats.end()) {
-      throw ConfigError("--from", "unknown format \"{}\"; known: auto, {}", name, known_formats());
+/// The first key of the first JSON object that one of the formats is known by; "" if there is none.
+std::string_view find_json_key(const fs::path& path) {
+  std::vector<JsonFields::Path> keys;
+  for (const ImportFormat& format : import_formats()) {
+    if (!format.json_key.empty()) {
+      keys.push_back({format.json_key});
     }
-    return *named;
   }
-  const std::vector<unsigned char> bytes = read_first_bytes(path);
+  JsonFields json(path, keys);
+  return json.next() == JsonFields::Event::field ? keys[json.field()].front() : "";
+}
+
+const ImportFormat* find_format(const CaptureStart& start) {
+  const std::span<const ImportFormat> formats = import_formats();
   const auto found =
-      std::find_if(formats.begin(), formats.end(), [&](const auto& row) { return row.recognises(bytes); });
-  if (found == formats.end()) {
+      std::find_if(formats.begin(), formats.end(), [&](const auto& row) { return row.recognises(start); });
+  return found == formats.end() ? nullptr : &*found;
+}
+
+bool may_be_json(std::span<const unsigned char> bytes) {
+  const auto first = std::find_if(bytes.begin(), bytes.end(), [](unsigned char c) { return c > ' '; });
+  return first != bytes.end() && (*first == '{' || *first == '[');
+}
+
+const ImportFormat& recognise(const fs::path& path) {
+  const std::vector<unsigned char> bytes = read_first_text(path);
+  const ImportFormat* const found =
+      find_format({.bytes = bytes, .json_key = may_be_json(bytes) ? find_json_key(path) : ""});
+  if (found == nullptr) {
     throw TraceError(path.string(), "{}, which no known format does; give --from, one of {}",
                      bytes.empty() ? "is empty" : fmt::format("starts with {}", quoted_start(bytes)), known_formats());
   }
   return *found;
 }
 
-/// One input that was opened, checked and closed again: a batch may have more requests than a process open files.
+const ImportFormat& choose_format(const fs::path& path, const std::string& name) {
+  if (name == "auto") {
+    return recognise(path);
+  }
+  const std::span<const ImportFormat> formats = import_formats();
+  const auto named = std::find_if(formats.begin(), formats.end(), [&](const auto& row) { return row.name == name; });
+  if (named == formats.end()) {
+    throw ConfigError("--from", "unknown format \"{}\"; known: auto, {}", name, known_formats());
+  }
+  return *named;
+}
+
+/// One input: its requests are known, its selections not yet read.
 struct Capture {
   fs::path path;
   const ImportFormat* format;
-  CaptureShape shape;
-  std::uint64_t steps;  ///< that are imported
-  std::uint64_t prompt_tokens;
+  std::unique_ptr<CaptureFile> file;
+  std::uint32_t first_request;               ///< the number of its first request in the batch
+  std::vector<std::uint64_t> prompt_tokens;  ///< of each request
+
+  const std::vector<CaptureShape>& requests() const { return file->requests(); }
+  /// "r.json", or "r.json: request 2" if there are several.
+  std::string place(std::uint32_t request) const {
+    return requests().size() == 1 ? path.string() : fmt::format("{}: request {}", path.string(), request);
+  }
 };
 
-std::uint64_t prompt_tokens_of(const fs::path& path, const CaptureShape& shape, const ImportOptions& options) {
+std::uint64_t prompt_tokens_of(const std::string& place, const CaptureShape& shape, const ImportOptions& options) {
   if (shape.prompt_tokens && options.prompt_tokens && *shape.prompt_tokens != *options.prompt_tokens) {
-    throw TraceError(path.string(), "its prompt length is {}, --prompt-len says {}", *shape.prompt_tokens,
+    throw TraceError(place, "its prompt length is {}, --prompt-len says {}", *shape.prompt_tokens,
                      *options.prompt_tokens);
   }
   if (!shape.prompt_tokens && !options.prompt_tokens) {
-    throw TraceError(path.string(), "does not say how long the prompt is; give --prompt-len");
+    throw TraceError(place, "does not say how long the prompt is; give --prompt-len");
   }
   const std::uint64_t prompt = shape.prompt_tokens ? *shape.prompt_tokens : *options.prompt_tokens;
   const std::uint64_t most = (max_entry_ids - 1) * options.unit_tokens;
   if (prompt > most || shape.steps > most - prompt) {
-    throw TraceError(path.string(), "a prompt of {} tokens and {} steps have more entries than ids can name, {}",
-                     prompt, shape.steps, max_entry_ids);
+    throw TraceError(place, "a prompt of {} tokens and {} steps have more entries than ids can name, {}", prompt,
+                     shape.steps, max_entry_ids);
   }
   return prompt;
 }
 
-Capture inspect(const fs::path& path, const ImportOptions& options) {
+Capture inspect(const fs::path& path, const ImportOptions& options, const LayerMap* layers) {
   const ImportFormat& format = choose_format(path, options.format);
-  const CaptureShape shape = format.open(path, options)->shape();
-  return {.path = path,
-          .format = &format,
-          .shape = shape,
-          .steps = std::min(shape.steps, options.steps.value_or(shape.steps)),
-          .prompt_tokens = prompt_tokens_of(path, shape, options)};
+  std::unique_ptr<CaptureFile> file = format.open(path, options);
+  if (options.steps) {
+    file = first_steps(std::move(file), *options.steps);
+  }
+  if (layers != nullptr) {
+    file = collapse_layers(std::move(file), path, *layers);
+  }
+  Capture capture{.path = path, .format = &format, .file = std::move(file), .first_request = 0, .prompt_tokens = {}};
+  for (std::uint32_t i = 0; i < capture.requests().size(); ++i) {
+    capture.prompt_tokens.push_back(prompt_tokens_of(capture.place(i), capture.requests()[i], options));
+  }
+  return capture;
 }
 
-void require_alike(const Capture& first, const Capture& other) {
-  if (first.shape.layers != other.shape.layers) {
-    throw TraceError(other.path.string(), "has {} layers, {} has {}; a batch has one model", other.shape.layers,
-                     first.path.string(), first.shape.layers);
+void require_alike(const Capture& first_capture, const Capture& other_capture, std::uint32_t request) {
+  const CaptureShape& first = first_capture.requests().front();
+  const CaptureShape& other = other_capture.requests()[request];
+  if (first.layers != other.layers) {
+    throw TraceError(other_capture.place(request), "has {} layers, {} has {}; a batch has one model", other.layers,
+                     first_capture.place(0), first.layers);
   }
-  if (first.shape.has_scores != other.shape.has_scores) {
-    throw TraceError(other.path.string(), "has {}scores, {} has {}; all requests of a batch have them, or none",
-                     other.shape.has_scores ? "" : "no ", first.path.string(),
-                     first.shape.has_scores ? "some" : "none");
+  if (first.layer_infos != other.layer_infos) {
+    throw TraceError(other_capture.place(request), "has other layers than {}; a batch has one model",
+                     first_capture.place(0));
   }
+  if (first.has_scores != other.has_scores) {
+    throw TraceError(other_capture.place(request),
+                     "has {}scores, {} has {}; all requests of a batch have them, or none",
+                     other.has_scores ? "" : "no ", first_capture.place(0), first.has_scores ? "some" : "none");
+  }
+}
+
+std::vector<Capture> inspect_all(std::span<const fs::path> inputs, const ImportOptions& options) {
+  std::optional<LayerMap> layers;
+  if (!options.layer_map.empty()) {
+    layers = parse_layer_map(options.layer_map);
+  }
+  std::vector<Capture> captures;
+  std::uint64_t requests = 0;
+  for (const fs::path& input : inputs) {
+    captures.push_back(inspect(input, options, layers ? &*layers : nullptr));
+    Capture& capture = captures.back();
+    capture.first_request = static_cast<std::uint32_t>(requests);
+    requests += capture.requests().size();
+    if (requests > std::numeric_limits<std::uint32_t>::max()) {
+      throw ConfigError("import", "{} requests are more than a batch can have", requests);
+    }
+    for (std::uint32_t i = 0; i < capture.requests().size(); ++i) {
+      require_alike(captures.front(), capture, i);
+    }
+  }
+  return captures;
 }
 
 /// "npz: req_0.npz, req_1.npz": no directories, which differ from machine to machine.
@@ -113,21 +185,24 @@ std::string describe_origin(std::span<const Capture> captures) {
   return out;
 }
 
-TraceHeader make_header(std::span<const Capture> captures, const ImportOptions& options) {
+TraceHeader make_header(std::span<const Capture> captures, const ImportOptions& options, const ImportedIds& ids) {
+  const CaptureShape& first = captures.front().requests().front();
   TraceHeader header{.model = options.model,
                      .provenance = options.provenance.empty() ? describe_origin(captures) : options.provenance,
-                     .ids = options.ids,
+                     .ids = ids.kind,
                      .unit_tokens = options.unit_tokens,
                      .page_tokens = options.page_tokens,
                      .entry_bytes = options.entry_bytes,
-                     .has_scores = captures.front().shape.has_scores,
-                     .layers = {},
+                     .has_scores = first.has_scores,
+                     .layers = first.layer_infos,
                      .requests = {}};
-  for (std::uint32_t layer = 0; layer < captures.front().shape.layers; ++layer) {
+  for (std::uint32_t layer = static_cast<std::uint32_t>(header.layers.size()); layer < first.layers; ++layer) {
     header.layers.push_back({.model_layer = layer, .group_size = 1});
   }
   for (const Capture& capture : captures) {
-    header.requests.push_back({.prompt_tokens = capture.prompt_tokens, .start_step = 0});
+    for (const std::uint64_t prompt : capture.prompt_tokens) {
+      header.requests.push_back({.prompt_tokens = prompt, .start_step = 0});
+    }
   }
   return header;
 }
@@ -187,26 +262,134 @@ void require_output(const fs::path& output, std::span<const fs::path> inputs) {
   }
 }
 
-/// Copies one request's steps; holds one of them at a time.
-class RequestCopier {
- public:
-  RequestCopier(const Capture& capture, std::uint32_t request, TraceWriter& writer)
-      : capture_(capture), request_(request), writer_(writer) {}
+// ---- What the ids are ----
 
-  void copy_step(CaptureSource& source) {
-    source.read_step(ids_, scores_);
-    const std::size_t top_k = capture_.shape.top_k;
-    for (layer_ = 0; layer_ < capture_.shape.layers; ++layer_) {
+/// Calls f(request of the capture, its step, what was read) for each step of the capture, until that returns false.
+template <class F>
+bool for_each_step(const Capture& capture, F&& f) {
+  std::uint64_t total = 0;
+  for (const CaptureShape& shape : capture.requests()) {
+    total += shape.steps;
+  }
+  const std::unique_ptr<CaptureSource> source = capture.file->read();
+  std::vector<std::uint64_t> steps(capture.requests().size());
+  CaptureStep step;
+  for (std::uint64_t i = 0; i < total; ++i) {
+    source->read_step(step);
+    if (!f(step.request, steps[step.request]++, step)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// What proves that the ids are slots; "" if nothing does.
+std::string find_proof(std::span<const Capture> captures) {
+  std::string proof;
+  for (const Capture& capture : captures) {
+    for_each_step(capture, [&](std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
+      const std::uint64_t context = capture.prompt_tokens[request] + step_number + 1;
+      const std::optional<std::size_t> found = find_slot(step.ids, context);
+      if (found) {
+        proof = fmt::format("{}, step {}, layer {}: id {} lies outside the context of {}", capture.place(request),
+                            step_number, *found / capture.requests()[request].top_k, step.ids[*found], context);
+      }
+      return !found;
+    });
+    if (!proof.empty()) {
+      break;
+    }
+  }
+  return proof;
+}
+
+/// The positions of the slots of each request of the batch.
+struct Positions {
+  std::vector<SlotPages> requests;
+  std::string reason;  ///< why there are none, if `requests` is empty
+};
+
+Positions learn_positions(std::span<const Capture> captures, std::uint32_t page) {
+  Positions out;
+  for (const Capture& capture : captures) {
+    out.requests.resize(out.requests.size() + capture.requests().size(), SlotPages(page));
+    const bool certain =
+        for_each_step(capture, [&](std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
+          SlotPages& pages = out.requests[capture.first_request + request];
+          const std::uint64_t context = capture.prompt_tokens[request] + step_number + 1;
+          if (pages.learn(step.ids, capture.requests()[request].top_k, context)) {
+            return true;
+          }
+          out.reason = fmt::format("{}, step {}: {}", capture.place(request), step_number, pages.reason());
+          return false;
+        });
+    if (!certain) {
+      out.requests.clear();
+      break;
+    }
+  }
+  return out;
+}
+
+bool wants_proof(std::span<const Capture> captures, const ImportOptions& options) {
+  const bool automatic = options.ids ? *options.ids == IdClaim::automatic
+                                     : std::any_of(captures.begin(), captures.end(), [](const Capture& capture) {
+                                         return capture.format->ids == IdClaim::automatic;
+                                       });
+  // Where an id stands for several tokens, the stacks log positions, and one outside the context is damage.
+  return automatic && options.unit_tokens == 1;
+}
+
+/// Decides what the ids are, and where they are slots, which positions those hold.
+ImportedIds examine_ids(std::span<const Capture> captures, const ImportOptions& options,
+                        std::vector<SlotPages>& positions) {
+  if (options.ids == IdClaim::physical) {
+    return {.kind = IdKind::physical, .note = ""};
+  }
+  const std::string proof = wants_proof(captures, options) ? find_proof(captures) : "";
+  if (proof.empty()) {
+    return {.kind = IdKind::logical, .note = ""};
+  }
+  constexpr std::uint32_t page_of_all_stacks = 64;
+  std::string reason;
+  for (const std::uint32_t page : {options.page_tokens == 0 ? page_of_all_stacks : options.page_tokens, 1U}) {
+    Positions found = learn_positions(captures, page);
+    if (!found.requests.empty()) {
+      positions = std::move(found.requests);
+      return {.kind = IdKind::logical,
+              .note = fmt::format("ids are slots ({}); the positions they hold were recovered, with pages of {}", proof,
+                                  page)};
+    }
+    reason = reason.empty() ? found.reason : reason;
+  }
+  return {.kind = IdKind::physical,
+          .note = fmt::format("ids are slots ({}), and stay so: positions are uncertain ({})", proof, reason)};
+}
+
+// ---- Writing ----
+
+/// Copies one capture's steps; holds one of them at a time.
+class CaptureCopier {
+ public:
+  /// `positions`: those of the capture's requests, or empty.
+  CaptureCopier(const Capture& capture, std::span<const SlotPages> positions, TraceWriter& writer)
+      : capture_(capture), positions_(positions), writer_(writer) {}
+
+  void copy_step(std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
+    request_ = request;
+    step_ = step_number;
+    const CaptureShape& shape = capture_.requests()[request];
+    const std::size_t top_k = shape.top_k;
+    for (layer_ = 0; layer_ < shape.layers; ++layer_) {
       const std::size_t begin = layer_ * top_k;
-      const std::size_t size = take_ids(std::span(ids_).subspan(begin, top_k));
+      const std::size_t size = take_ids(std::span(step.ids).subspan(begin, top_k));
       std::span<const std::uint16_t> scores;
-      if (capture_.shape.has_scores) {
-        scores = std::span(scores_).subspan(begin, size);
+      if (shape.has_scores) {
+        scores = std::span(step.scores).subspan(begin, size);
         require_numbers(scores);
       }
       append(scores);
     }
-    ++step_;
   }
 
  private:
@@ -219,7 +402,7 @@ class RequestCopier {
     const std::size_t size = seen < max_entry_ids ? row.size() : selected(row);
     row_.resize(size);
     for (std::size_t i = 0; i < size; ++i) {
-      row_[i] = EntryId{static_cast<std::uint32_t>(row[i])};
+      row_[i] = EntryId{static_cast<std::uint32_t>(positions_.empty() ? row[i] : position(row[i]))};
     }
     return size;
   }
@@ -241,6 +424,14 @@ class RequestCopier {
     return size;
   }
 
+  std::int64_t position(std::int64_t slot) const {
+    const std::optional<std::int64_t> found = positions_[request_].position(slot);
+    if (!found) {
+      throw TraceError(capture_.path.string(), "was changed while it was imported");
+    }
+    return *found;
+  }
+
   void require_numbers(std::span<const std::uint16_t> scores) const {
     for (std::size_t column = 0; column < scores.size(); ++column) {
       if ((scores[column] & 0x7fffU) > 0x7c00U) {
@@ -250,49 +441,49 @@ class RequestCopier {
   }
 
   std::string place(std::size_t column) const {
-    return fmt::format("{}: step {}, layer {}, column {}", capture_.path.string(), step_, layer_, column);
+    return fmt::format("{}: step {}, layer {}, column {}", capture_.place(request_), step_, layer_, column);
   }
 
   /// The writer checks the ids against the context and each other; it does not know the input's name.
   void append(std::span<const std::uint16_t> scores) {
     try {
-      writer_.append(request_, row_, scores);
+      writer_.append(capture_.first_request + request_, row_, scores);
     } catch (const TraceError& error) {
       throw TraceError(capture_.path.string(), "{}", error.what());
     }
   }
 
   const Capture& capture_;
-  std::uint32_t request_;
+  std::span<const SlotPages> positions_;
   TraceWriter& writer_;
+  std::uint32_t request_ = 0;
   std::uint64_t step_ = 0;
   std::size_t layer_ = 0;
-  std::vector<std::int64_t> ids_;
-  std::vector<std::uint16_t> scores_;
   std::vector<EntryId> row_;
 };
 
-void write_trace(std::span<const Capture> captures, const fs::path& path, const ImportOptions& options,
+void write_trace(std::span<const Capture> captures, const fs::path& path, const TraceHeader& header,
+                 const WriterOptions& options, std::span<const SlotPages> positions,
                  const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   std::uint64_t total = 0;
   for (const Capture& capture : captures) {
-    total += capture.steps;
-  }
-  TraceWriter writer(path, make_header(captures, options), options.writer);
-  std::uint64_t done = 0;
-  for (std::uint32_t request = 0; request < captures.size(); ++request) {
-    const Capture& capture = captures[request];
-    const std::unique_ptr<CaptureSource> source = capture.format->open(capture.path, options);
-    if (source->shape() != capture.shape) {
-      throw TraceError(capture.path.string(), "was changed while it was imported");
+    for (const CaptureShape& shape : capture.requests()) {
+      total += shape.steps;
     }
-    RequestCopier copier(capture, request, writer);
-    for (std::uint64_t step = 0; step < capture.steps; ++step) {
-      copier.copy_step(*source);
+  }
+  TraceWriter writer(path, header, options);
+  std::uint64_t done = 0;
+  for (const Capture& capture : captures) {
+    CaptureCopier copier(
+        capture, positions.empty() ? positions : positions.subspan(capture.first_request, capture.requests().size()),
+        writer);
+    for_each_step(capture, [&](std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
+      copier.copy_step(request, step_number, step);
       if (progress) {
         progress(++done, total);
       }
-    }
+      return true;
+    });
   }
   writer.finish();
 }
@@ -311,25 +502,20 @@ void require_options(const ImportOptions& options) {
 
 }  // namespace
 
-void import_captures(std::span<const fs::path> inputs, const fs::path& output, const ImportOptions& options,
-                     const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
+ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& output, const ImportOptions& options,
+                            const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
   if (inputs.empty()) {
     throw ConfigError("import", "no input files");
   }
-  if (inputs.size() > std::numeric_limits<std::uint32_t>::max()) {
-    throw ConfigError("import", "{} input files are more than a batch can have", inputs.size());
-  }
   require_options(options);
-  std::vector<Capture> captures;
-  captures.reserve(inputs.size());
-  for (const fs::path& input : inputs) {
-    captures.push_back(inspect(input, options));
-    require_alike(captures.front(), captures.back());
-  }
+  const std::vector<Capture> captures = inspect_all(inputs, options);
   require_output(output, inputs);
+  std::vector<SlotPages> positions;
+  ImportedIds ids = examine_ids(captures, options, positions);
   PartialFile partial(output);
-  write_trace(captures, partial.path(), options, progress);
+  write_trace(captures, partial.path(), make_header(captures, options, ids), options.writer, positions, progress);
   partial.keep();
+  return ids;
 }
 
 }  // namespace dsasim

@@ -153,6 +153,9 @@ NpyReader::NpyReader(std::unique_ptr<ByteSource> bytes) : bytes_(std::move(bytes
   }
 }
 
+NpyReader::NpyReader(std::unique_ptr<ByteSource> bytes, NpyHeader header)
+    : bytes_(std::move(bytes)), header_(std::move(header)), elements_(element_count(header_, name())) {}
+
 void NpyReader::require_integers() {
   if (!header_.type.is_integer()) {
     throw TraceError(name(), "dtype is {}, expected int8 to int64 or uint8 to uint64", header_.type.name());

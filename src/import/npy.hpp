@@ -40,6 +40,8 @@ class NpyReader {
  public:
   /// Reads the header and nothing else. Throws TraceError if there is none that can be read.
   explicit NpyReader(std::unique_ptr<ByteSource> bytes);
+  /// An array of this header without its header: all bytes are elements.
+  NpyReader(std::unique_ptr<ByteSource> bytes, NpyHeader header);
 
   const std::string& name() const { return bytes_->name(); }
   const NpyHeader& header() const noexcept { return header_; }

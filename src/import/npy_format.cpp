@@ -5,15 +5,21 @@
 namespace dsasim {
 namespace {
 
-bool is_npy(std::span<const unsigned char> first_bytes) {
-  return starts_with(first_bytes, "\x93NUMPY");
+bool has_npy_magic(std::span<const unsigned char> bytes) {
+  return starts_with(bytes, "\x93NUMPY");
 }
 
-std::unique_ptr<CaptureSource> open_npy(const std::filesystem::path& path, const ImportOptions& options) {
-  require_start(path, is_npy, R"(an .npy array ("\x93NUMPY"))");
+RequestArrays open_array(const std::filesystem::path& path, const ImportOptions& options) {
   auto ids = std::make_unique<NpyReader>(open_file(path));
-  const ArrayShape shape = array_shape(*ids, claims_of(options));
-  return open_arrays(std::move(ids), nullptr, shape, 0, std::nullopt);
+  const ArrayShape array = array_shape(*ids, claims_of(options));
+  const CaptureShape shape =
+      capture_shape(*ids, nullptr, array, {.first = 0, .steps = array.rows}, /*prompt_tokens=*/std::nullopt);
+  return {.ids = std::move(ids), .scores = nullptr, .shape = shape};
+}
+
+std::unique_ptr<CaptureFile> open_npy(const std::filesystem::path& path, const ImportOptions& options) {
+  require_start(path, has_npy_magic, R"(an .npy array ("\x93NUMPY"))");
+  return array_file(path, options, open_array);
 }
 
 }  // namespace
@@ -21,7 +27,7 @@ std::unique_ptr<CaptureSource> open_npy(const std::filesystem::path& path, const
 ImportFormat npy_format() {
   return {.name = "npy",
           .description = "one numpy array of integers, (steps, layers, top-k); flat with --layers and --top-k",
-          .recognises = is_npy,
+          .recognises = [](const CaptureStart& start) { return has_npy_magic(start.bytes); },
           .open = open_npy};
 }
 

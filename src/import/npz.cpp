@@ -3,7 +3,7 @@
 //
 //   topk_indices        (steps, layers, top-k); scalars prompt_len, output_len (= steps), slot_ctx0
 //   indexer_topk_flat   the same without its shape, which num_layers and index_topk tell
-//   topk_index          (rows, layers, top-k); scalars prompt_tokens, completion_tokens; see decode_rows()
+//   topk_index          (rows, layers, top-k); scalars prompt_tokens, completion_tokens; see decode_rows.hpp
 //   any other name      the only array of three dimensions, or else the only array that is no scalar named above
 //
 // Each may have topk_scores, float16 of the same shape. What else an archive holds is not looked at.
@@ -32,7 +32,7 @@ bool contains(const std::array<std::string_view, Size>& keys, std::string_view k
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
-bool is_zip(std::span<const unsigned char> first_bytes) {
+bool has_zip_magic(std::span<const unsigned char> first_bytes) {
   // The second is an archive without members: an npz of nothing, about which open() says so.
   return starts_with(first_bytes, "PK\x03\x04") || starts_with(first_bytes, "PK\x05\x06");
 }
@@ -179,51 +179,39 @@ std::optional<std::uint64_t> prompt_of(const Arrays& arrays, const ImportOptions
   return context;
 }
 
-/// How many rows of topk_index come before the first decode step.
-///
-/// The serving stack records one row a query, row i for the query at position i. A request of P prompt and C
-/// completion tokens has P + C - 1 queries, since nothing is asked with the last token: rows 0 .. P - 1 belong to the
-/// prompt (row P - 1 chose the first completion token, in the prefill) and can be zeros or stale; rows P .. P + C - 2
-/// are the C - 1 decode steps. Our step t has its query at position P + t, so row P is step 0.
-/// A tool that drops the prompt's rows leaves C - 1, all of them decode steps. C rows are decode steps too: either the
-/// last token was fed back after all, or row 0 is that of position P - 1, whose ids are then also below P + 1.
-/// With P = 1, C rows could be either; they are taken for the stack's own form.
-std::uint64_t prompt_rows(const NpyReader& ids, std::uint64_t rows, std::uint64_t prompt, std::uint64_t completion) {
-  if (prompt <= rows && completion == rows - prompt + 1) {
-    return prompt;
+DecodeRows rows_of_topk_index(const Arrays& arrays, const NpyReader& ids, std::uint64_t rows,
+                              std::optional<std::uint64_t> prompt) {
+  const std::optional<std::uint64_t> completion = arrays.number("completion_tokens");
+  if (!completion) {
+    throw TraceError(arrays.name(), "has topk_index but no completion_tokens, which tells its decode rows");
   }
-  if (rows == completion || rows + 1 == completion) {
-    return 0;
+  if (!prompt) {
+    throw TraceError(arrays.name(), "has topk_index but no prompt_tokens; give --prompt-len");
   }
-  throw TraceError(ids.name(),
-                   "shape {} has {} rows; {} prompt and {} completion tokens make {} with the prompt's, {} or {} "
-                   "without",
-                   ids.header().shape_text(), rows, prompt, completion,
-                   prompt + completion - std::min<std::uint64_t>(1, completion), completion,
-                   completion - std::min<std::uint64_t>(1, completion));
+  const std::optional<DecodeRows> found = decode_rows(rows, *prompt, *completion);
+  if (!found) {
+    const std::uint64_t queries = *completion - std::min<std::uint64_t>(1, *completion);
+    throw TraceError(ids.name(),
+                     "shape {} has {} rows; {} prompt and {} completion tokens make {} with the prompt's, {} or {} "
+                     "without",
+                     ids.header().shape_text(), rows, *prompt, *completion, *prompt + queries, *completion, queries);
+  }
+  return *found;
 }
 
-std::uint64_t skipped_rows(const Arrays& arrays, const std::string& key, const NpyReader& ids, std::uint64_t rows,
-                           std::optional<std::uint64_t> prompt, const ImportOptions& options) {
+DecodeRows rows_of(const Arrays& arrays, const std::string& key, const NpyReader& ids, std::uint64_t rows,
+                   std::optional<std::uint64_t> prompt) {
   if (key == "topk_index") {
-    const std::optional<std::uint64_t> completion = arrays.number("completion_tokens");
-    if (!completion) {
-      throw TraceError(arrays.name(), "has topk_index but no completion_tokens, which tells its decode rows");
-    }
-    if (!prompt && !options.prompt_tokens) {
-      throw TraceError(arrays.name(), "has topk_index but no prompt_tokens; give --prompt-len");
-    }
-    return prompt_rows(ids, rows, prompt ? *prompt : *options.prompt_tokens, *completion);
+    return rows_of_topk_index(arrays, ids, rows, prompt);
   }
   const std::optional<std::uint64_t> output = arrays.number("output_len");
   if (output && *output != rows) {
     throw TraceError(arrays.name(), "output_len is {} but {} has {} steps", *output, printable(key), rows);
   }
-  return 0;
+  return {.first = 0, .steps = rows};
 }
 
-std::unique_ptr<CaptureSource> open_npz(const std::filesystem::path& path, const ImportOptions& options) {
-  require_start(path, is_zip, R"(a zip file ("PK\x03\x04"))");
+RequestArrays open_archive(const std::filesystem::path& path, const ImportOptions& options) {
   const Arrays arrays(path);
   const std::string key = find_ids(arrays);
   std::unique_ptr<NpyReader> ids = arrays.open(key);
@@ -236,11 +224,17 @@ std::unique_ptr<CaptureSource> open_npz(const std::filesystem::path& path, const
   if (const auto top_k = arrays.number("index_topk")) {
     claims.top_k.insert(claims.top_k.begin(), {.by = "index_topk", .value = *top_k});
   }
-  const ArrayShape shape = array_shape(*ids, claims);
+  const ArrayShape array = array_shape(*ids, claims);
   const std::optional<std::uint64_t> prompt = prompt_of(arrays, options);
-  const std::uint64_t skipped = skipped_rows(arrays, key, *ids, shape.rows, prompt, options);
+  const DecodeRows rows = rows_of(arrays, key, *ids, array.rows, prompt ? prompt : options.prompt_tokens);
   std::unique_ptr<NpyReader> scores = arrays.has("topk_scores") ? arrays.open("topk_scores") : nullptr;
-  return open_arrays(std::move(ids), std::move(scores), shape, skipped, prompt);
+  const CaptureShape shape = capture_shape(*ids, scores.get(), array, rows, prompt);
+  return {.ids = std::move(ids), .scores = std::move(scores), .shape = shape};
+}
+
+std::unique_ptr<CaptureFile> open_npz(const std::filesystem::path& path, const ImportOptions& options) {
+  require_start(path, has_zip_magic, R"(a zip file ("PK\x03\x04"))");
+  return array_file(path, options, open_archive);
 }
 
 }  // namespace
@@ -248,7 +242,7 @@ std::unique_ptr<CaptureSource> open_npz(const std::filesystem::path& path, const
 ImportFormat npz_format() {
   return {.name = "npz",
           .description = "numpy archive of one request: topk_indices, indexer_topk_flat, topk_index, or one array",
-          .recognises = is_zip,
+          .recognises = [](const CaptureStart& start) { return has_zip_magic(start.bytes); },
           .open = open_npz};
 }
 

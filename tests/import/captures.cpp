@@ -3,8 +3,11 @@
 #include "catch.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 #include <zip.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include <atomic>
 #include <fstream>
@@ -89,6 +92,58 @@ std::vector<std::int64_t> iota(std::size_t count) {
   std::vector<std::int64_t> out(count);
   std::iota(out.begin(), out.end(), 0);
   return out;
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      bits = 256 * bits + (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0U);
+    }
+    for (std::size_t i = 0; i < 4; ++i) {
+      out += at + i <= bytes.size() ? alphabet[(bits >> (18 - 6 * i)) & 63U] : '=';
+    }
+  }
+  return out;
+}
+
+std::string gzip(std::string_view text) {
+  z_stream state{};
+  REQUIRE(deflateInit2(&state, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+  std::string input(text);
+  std::string out(deflateBound(&state, input.size()) + 64, '\0');
+  state.next_in = reinterpret_cast<Bytef*>(input.data());
+  state.avail_in = static_cast<uInt>(input.size());
+  state.next_out = reinterpret_cast<Bytef*>(out.data());
+  state.avail_out = static_cast<uInt>(out.size());
+  REQUIRE(deflate(&state, Z_FINISH) == Z_STREAM_END);
+  out.resize(state.total_out);
+  deflateEnd(&state);
+  return out;
+}
+
+std::string zstd(std::string_view text) {
+  std::string out(ZSTD_compressBound(text.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 3));
+  return out;
+}
+
+std::string sglang_response(const std::vector<std::int64_t>& ids, std::string_view meta) {
+  return fmt::format(R"({{"text": "a \"b\" {{[", "output_ids": [1, 2], "meta_info": {{"id": "7f", "finish_reason": )"
+                     R"({{"type": "length"}}, "indexer_topk": "{}"{}, "e2e_latency": 0.25}}}})",
+                     base64(integers(ids, 4)), meta);
+}
+
+std::string vllm_choice(std::string_view npy_bytes, std::string_view more) {
+  return fmt::format(R"({{"index": 0, "text": "x", "logprobs": null, "indexer_topk": "{}"{}}})", base64(npy_bytes),
+                     more);
+}
+
+std::string vllm_response(const std::vector<std::string>& choices, std::string_view usage) {
+  return fmt::format(R"({{"id": "cmpl-1", "object": "text_completion", "choices": [{}], "usage": {{{}}}}})",
+                     fmt::join(choices, ", "), usage);
 }
 
 void write_zip(const fs::path& path, const Members& members, Zip method, const char* password) {

@@ -49,6 +49,18 @@ std::string scalar(std::int64_t value);
 
 std::vector<std::int64_t> iota(std::size_t count);
 
+/// Standard base64, with padding.
+std::string base64(std::string_view bytes);
+/// A gzip member, a zstd frame.
+std::string gzip(std::string_view text);
+std::string zstd(std::string_view text);
+
+/// SGLang's response to a request: `meta` holds further members of meta_info, each with a comma before it.
+std::string sglang_response(const std::vector<std::int64_t>& ids, std::string_view meta);
+/// vLLM's, of a request with these choices.
+std::string vllm_choice(std::string_view npy_bytes, std::string_view more = "");
+std::string vllm_response(const std::vector<std::string>& choices, std::string_view usage);
+
 enum class Zip { stored, deflated };
 using Members = std::vector<std::pair<std::string, std::string>>;
 /// Members are named as given: arrays need their ".npy".

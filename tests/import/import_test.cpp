@@ -123,7 +123,7 @@ TEST_CASE("what the options say stands in the header", "[import]") {
   const TempDir dir;
   write_file(dir / "a.npy", npy("(1, 1, 2)", {1, 0}));
   ImportOptions options = with_prompt(11);
-  options.ids = IdKind::physical;
+  options.ids = IdClaim::physical;
   options.unit_tokens = 4;
   options.page_tokens = 64;
   options.entry_bytes = 656;
@@ -174,13 +174,16 @@ TEST_CASE("an import that fails names the file and leaves the output as it was",
   using Names = std::vector<std::string>;
   const auto [names, options, message] = GENERATE_COPY(table<Names, ImportOptions, std::string>({
       {{}, {}, "import: no input files"},
-      {{"good.npz"}, foreign, "--from: unknown format \"vcr\"; known: auto, npz, npy"},
+      {{"good.npz"}, foreign, "--from: unknown format \"vcr\"; known: auto, npz, npy, sglang, vllm, jsonl, csv"},
       {{"good.npz"}, no_layers, "--layers: is 0, expected at least 1"},
       {{"none.npz"}, {}, "none.npz: cannot open: No such file or directory"},
       {{"text.csv"},
        {},
-       "text.csv: starts with \"a,b\\x0a\", which no known format does; give --from, one of npz, npy"},
-      {{"empty"}, {}, "empty: is empty, which no known format does; give --from, one of npz, npy"},
+       "text.csv: starts with \"a,b\\x0a\", which no known format does; give --from, one of npz, npy, sglang, vllm, "
+       "jsonl, csv"},
+      {{"empty"},
+       {},
+       "empty: is empty, which no known format does; give --from, one of npz, npy, sglang, vllm, jsonl, csv"},
       {{"gap.npy"}, as_npz, "gap.npy: starts with \"\\x93NUMPY\\x01\\x00\", expected a zip file (\"PK\\x03\\x04\")"},
       {{"good.npz", "wide.npz"}, {}, "wide.npz: has 2 layers, good.npz has 1; a batch has one model"},
       {{"good.npz", "scored.npz"},

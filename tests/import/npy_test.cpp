@@ -12,17 +12,18 @@ using Values = std::vector<std::int64_t>;
 TEST_CASE("an array is read in C order, step by step", "[import][npy]") {
   const TempDir dir;
   write_file(dir / "a.npy", npy("(2, 3, 4)", iota(24)));
-  const auto source = captures::open("npy", dir / "a.npy");
-  CHECK(source->shape() ==
+  const auto file = captures::open("npy", dir / "a.npy");
+  CHECK(file->requests().front() ==
         CaptureShape{.steps = 2, .layers = 3, .top_k = 4, .prompt_tokens = std::nullopt, .has_scores = false});
-  Values ids;
-  std::vector<std::uint16_t> scores{1, 2, 3};
-  source->read_step(ids, scores);
-  CHECK(ids == iota(12));
-  CHECK(scores.empty());
-  source->read_step(ids, scores);
-  CHECK(ids.front() == 12);
-  CHECK(ids.back() == 23);
+  const auto source = file->read();
+  CaptureStep step{.request = 5, .ids = {}, .scores = {1, 2, 3}};
+  source->read_step(step);
+  CHECK(step.request == 0);
+  CHECK(step.ids == iota(12));
+  CHECK(step.scores.empty());
+  source->read_step(step);
+  CHECK(step.ids.front() == 12);
+  CHECK(step.ids.back() == 23);
 }
 
 TEST_CASE("every integer type is read, of either byte order", "[import][npy]") {

@@ -130,10 +130,10 @@ TEST_CASE("one array under any name will do", "[import][npz]") {
       dir / "r.npz",
       {{"a.npy", npy("(2, 2)", iota(4))}, {"selected.npy", npy("(1, 1, 3)", iota(3))}, {"prompt_len.npy", scalar(9)}});
   CHECK(read_all("npz", dir / "r.npz").ids == iota(3));
-  CHECK(captures::open("npz", dir / "r.npz")->shape().prompt_tokens == 9U);
+  CHECK(captures::open("npz", dir / "r.npz")->requests().front().prompt_tokens == 9U);
   options.layers = 2;
   write_zip(dir / "r.npz", {{"a.npy", npy("(2, 4)", iota(8))}, {"prompt_len.npy", scalar(9)}});
-  CHECK(captures::open("npz", dir / "r.npz", options)->shape().top_k == 2);
+  CHECK(captures::open("npz", dir / "r.npz", options)->requests().front().top_k == 2);
 }
 
 TEST_CASE("slot_ctx0 counts tokens or entries", "[import][npz]") {
@@ -151,7 +151,7 @@ TEST_CASE("slot_ctx0 counts tokens or entries", "[import][npz]") {
     }
     std::string out;
     const std::string error = error_of(dir, [&] {
-      const auto found = captures::open("npz", dir / "r.npz", options)->shape().prompt_tokens;
+      const auto found = captures::open("npz", dir / "r.npz", options)->requests().front().prompt_tokens;
       out = found ? std::to_string(*found) : "unknown";
     });
     return error.empty() ? out : error;

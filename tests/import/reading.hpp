@@ -13,8 +13,8 @@
 
 namespace captures {
 
-inline std::unique_ptr<dsasim::CaptureSource> open(std::string_view format, const std::filesystem::path& path,
-                                                   const dsasim::ImportOptions& options = {}) {
+inline std::unique_ptr<dsasim::CaptureFile> open(std::string_view format, const std::filesystem::path& path,
+                                                 const dsasim::ImportOptions& options = {}) {
   for (const dsasim::ImportFormat& row : dsasim::import_formats()) {
     if (row.name == format) {
       return row.open(path, options);
@@ -23,24 +23,44 @@ inline std::unique_ptr<dsasim::CaptureSource> open(std::string_view format, cons
   throw std::logic_error("no such format");
 }
 
+/// What a file says and holds of a request, all steps together.
 struct Contents {
   dsasim::CaptureShape shape;
   std::vector<std::int64_t> ids;
   std::vector<std::uint16_t> scores;
 };
 
-inline Contents read_all(std::string_view format, const std::filesystem::path& path,
-                         const dsasim::ImportOptions& options = {}) {
-  const auto source = open(format, path, options);
-  Contents out{.shape = source->shape(), .ids = {}, .scores = {}};
-  std::vector<std::int64_t> ids;
-  std::vector<std::uint16_t> scores;
-  for (std::uint64_t step = 0; step < out.shape.steps; ++step) {
-    source->read_step(ids, scores);
-    out.ids.insert(out.ids.end(), ids.begin(), ids.end());
-    out.scores.insert(out.scores.end(), scores.begin(), scores.end());
+inline std::vector<Contents> read_requests(const dsasim::CaptureFile& file) {
+  std::vector<Contents> out;
+  std::uint64_t steps = 0;
+  for (const dsasim::CaptureShape& shape : file.requests()) {
+    out.push_back({.shape = shape, .ids = {}, .scores = {}});
+    steps += shape.steps;
+  }
+  const auto source = file.read();
+  dsasim::CaptureStep step;
+  for (std::uint64_t i = 0; i < steps; ++i) {
+    source->read_step(step);
+    Contents& request = out.at(step.request);
+    request.ids.insert(request.ids.end(), step.ids.begin(), step.ids.end());
+    request.scores.insert(request.scores.end(), step.scores.begin(), step.scores.end());
   }
   return out;
+}
+
+/// A file of one request.
+inline Contents read_all(std::string_view format, const std::filesystem::path& path,
+                         const dsasim::ImportOptions& options = {}) {
+  return read_requests(*open(format, path, options)).at(0);
+}
+
+/// Whether a file is read, or refused with an Error that names it.
+inline bool is_read_or_refused(std::string_view format, const std::filesystem::path& path) {
+  try {
+    return !read_requests(*open(format, path)).empty();
+  } catch (const dsasim::Error& error) {
+    return std::string_view(error.what()).starts_with(path.string() + ": ");
+  }
 }
 
 /// The message of the Error that `action` throws, without the directory; "" if it throws none.

@@ -5,6 +5,8 @@
 #include "dsasim/import/import.hpp"
 #include "dsasim/trace/reader.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -13,8 +15,9 @@
 namespace dsasim::tool {
 namespace {
 
-constexpr std::array id_kind_names = {std::pair<std::string_view, IdKind>{"logical", IdKind::logical},
-                                      std::pair<std::string_view, IdKind>{"physical", IdKind::physical}};
+constexpr std::array id_claim_names = {std::pair<std::string_view, IdClaim>{"auto", IdClaim::automatic},
+                                       std::pair<std::string_view, IdClaim>{"logical", IdClaim::logical},
+                                       std::pair<std::string_view, IdClaim>{"physical", IdClaim::physical}};
 
 struct Options {
   std::vector<std::string> inputs;
@@ -28,8 +31,12 @@ int run(const Options& options) {
   }
   Progress progress("import");
   const std::vector<std::filesystem::path> inputs(options.inputs.begin(), options.inputs.end());
-  import_captures(inputs, options.output, options.import,
-                  [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
+  const ImportedIds ids =
+      import_captures(inputs, options.output, options.import,
+                      [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
+  if (!ids.note.empty()) {
+    spdlog::info("{}", ids.note);
+  }
   const TraceReader trace(options.output);
   fmt::print("{}: requests {}, layers {}, steps {}, top-k {}, {} ids in {} bytes\n", options.output,
              trace.request_count(), trace.layer_count(), trace.longest_request_steps(), trace.longest_selection(),
@@ -47,8 +54,11 @@ void add_shape_options(CLI::App& app, ImportOptions& import) {
                             "Tokens of the prompt, where the capture does not say", 0, most_tokens);
   add_number<std::uint64_t>(app, "--steps", import.steps, "Import no more than the first N steps of each capture [all]",
                             1, most_tokens);
-  add_choice(app, "--ids", import.ids, "What ids are: positions, or slots of the stack's pool [logical]",
-             id_kind_names);
+  add_choice(
+      app, "--ids", import.ids,
+      "What ids are: positions (logical) or slots of the stack's pool (physical); auto finds out, and turns slots "
+      "into positions where these are certain [logical; auto for sglang]",
+      id_claim_names);
   add_number<std::uint32_t>(app, "--unit-tokens", import.unit_tokens, "Tokens that one id stands for [1]", 1, 1024);
 }
 
@@ -57,9 +67,7 @@ void add_shape_options(CLI::App& app, ImportOptions& import) {
 std::function<int()> add_import(CLI::App& app) {
   auto options = std::make_shared<Options>();
   ImportOptions& import = options->import;
-  app.add_option("input", options->inputs, "Captures; each becomes one request of the batch")
-      ->required()
-      ->type_name("IN");
+  app.add_option("input", options->inputs, "Captures; their requests become one batch")->required()->type_name("IN");
   app.add_option("-o,--output", options->output, "Trace to write")->type_name("OUT.dsat");
   std::string formats = "auto";
   for (const ImportFormat& format : import_formats()) {
@@ -71,6 +79,9 @@ std::function<int()> add_import(CLI::App& app) {
                             1U << 20U);
   add_number<std::uint64_t>(app, "--entry-bytes", import.entry_bytes, "Bytes of an entry in one layer, if known", 1,
                             1U << 30U);
+  app.add_option("--layer-map", import.layer_map,
+                 "Which layer's index each layer uses: 0,1,2,2,2 or a JSON file (a model's config.json)")
+      ->type_name("LIST|FILE");
   app.add_option("--model", import.model, "Name of the model, kept in the trace")->type_name("TEXT");
   app.add_option("--provenance", import.provenance, "Where the capture comes from [the inputs' names]")
       ->type_name("TEXT");

@@ -15,15 +15,25 @@
 
 namespace dsasim {
 
+/// What the user says ids are.
+enum class IdClaim : std::uint8_t {
+  automatic,  ///< slots if one of them reaches beyond its context; positions otherwise
+  logical,
+  physical,
+};
+
 /// What the user says about captures whose format does not; each also checks what the format does say.
 struct ImportOptions {
   std::string format = "auto";                 ///< a name of import_formats(), or "auto"
   std::optional<std::uint32_t> layers;         ///< --layers
   std::optional<std::uint32_t> top_k;          ///< --top-k
   std::optional<std::uint64_t> prompt_tokens;  ///< --prompt-len
-  IdKind ids = IdKind::logical;                ///< --ids
-  std::optional<std::uint64_t> steps;          ///< --steps: of each capture no more than the first so many
+  std::optional<std::uint64_t> steps;          ///< --steps: of each request no more than the first so many
+  std::optional<IdClaim> ids;                  ///< --ids; if none, what the format advises
   std::uint32_t unit_tokens = 1;               ///< --unit-tokens
+  /// --layer-map: which layer owns the index that each layer uses, "0,1,2,2,2,2,6", or a JSON file that says so (a
+  /// model's config.json); empty if each layer of the capture has its own.
+  std::string layer_map;
   std::uint32_t page_tokens = 0;
   std::uint64_t entry_bytes = 0;
   std::string model;
@@ -31,24 +41,46 @@ struct ImportOptions {
   WriterOptions writer;
 };
 
+/// What formats are recognised by.
+struct CaptureStart {
+  std::span<const unsigned char> bytes;  ///< the first, up to 4096, after decompression
+  std::string_view json_key;  ///< of the formats' json_key, the first in the first JSON object; "" if there is none
+};
+
 /// A capture format: one row of the list in src/import/formats.cpp, one file beside it.
 struct ImportFormat {
   std::string_view name;
   std::string_view description;
-  /// Looks at the first bytes of the file (up to 4096 of them); used by "auto", where the first row that says yes wins.
-  bool (*recognises)(std::span<const unsigned char> first_bytes);
+  /// Used by "auto", where the first row that says yes wins.
+  bool (*recognises)(const CaptureStart& start);
   /// Reads and checks all but the selections. Throws TraceError or ConfigError naming the file and what disagrees,
   /// SystemError if it cannot be read.
-  std::unique_ptr<CaptureSource> (*open)(const std::filesystem::path& path, const ImportOptions& options);
+  std::unique_ptr<CaptureFile> (*open)(const std::filesystem::path& path, const ImportOptions& options);
+  /// What ids are unless the user says so.
+  IdClaim ids = IdClaim::logical;
+  /// The key that tells its JSON objects from those of others; "" if it is no JSON.
+  std::string_view json_key = "";
 };
 
 std::span<const ImportFormat> import_formats();
 
-/// Makes one batch of all `inputs`, one request each, and writes it to `output`. Everything about every input that can
-/// be checked without reading its selections is checked before the output is created. On an error no output is left,
-/// and what stood there before still stands. `progress` is called with the steps done and the steps in all.
-void import_captures(std::span<const std::filesystem::path> inputs, const std::filesystem::path& output,
-                     const ImportOptions& options,
-                     const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {});
+/// What came of the ids.
+struct ImportedIds {
+  IdKind kind = IdKind::logical;
+  /// One sentence if the ids of the capture are slots: what proved it, and whether the positions were recovered.
+  std::string note;
+};
+
+/// Makes one batch of all requests of all `inputs`, in this order, and writes it to `output`. Everything about every
+/// input that can be checked without reading its selections is checked before the output is created. On an error no
+/// output is left, and what stood there before still stands. `progress` is called with the steps done and the steps in
+/// all.
+///
+/// Ids that are found to be slots (IdClaim::automatic) are turned into positions where it is certain which position
+/// each slot holds: a selection of everything lists the slots in order, and pages of page_tokens (64 if unknown) are
+/// contiguous. If one slot of one request is uncertain, all ids stay slots.
+ImportedIds import_captures(std::span<const std::filesystem::path> inputs, const std::filesystem::path& output,
+                            const ImportOptions& options,
+                            const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {});
 
 }  // namespace dsasim

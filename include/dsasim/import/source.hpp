@@ -3,6 +3,7 @@
 #include "dsasim/trace/header.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,20 +18,40 @@ struct CaptureShape {
   std::uint32_t top_k = 0;                     ///< width of a row; shorter selections are padded
   std::optional<std::uint64_t> prompt_tokens;  ///< if the capture knows it
   bool has_scores = false;
+  std::uint64_t first_row = 0;             ///< rows of the capture before the first step: those of the prompt
+  std::vector<LayerInfo> layer_infos = {}; /**< one for each layer, if they are not the model's layers 0, 1, ... with an
+                                                index of their own; empty otherwise */
 
   bool operator==(const CaptureShape&) const = default;
 };
 
-/// One captured request, read step by step: the only interface between a capture format and the trace. A reader holds
-/// one step at a time, whatever the size of the capture.
+/// One step of one request.
+struct CaptureStep {
+  std::uint32_t request = 0;          ///< its number in the file
+  std::vector<std::int64_t> ids;      ///< layers x top_k in C order, negative where padded
+  std::vector<std::uint16_t> scores;  ///< the same shape, or empty if there are none
+};
+
+/// The selections of a file, read from front to back. A reader holds one step at a time (of each request, where those
+/// are interleaved), whatever the size of the capture.
 class CaptureSource {
  public:
   virtual ~CaptureSource() = default;
-  virtual const CaptureShape& shape() const = 0;
-  /// The next step's rows: layers x top_k ids in C order, negative where padded. `scores` is resized to the same
-  /// shape, or cleared if there are none. Called shape().steps times at most. Throws TraceError for damage; what the
-  /// ids mean is not looked at here.
-  virtual void read_step(std::vector<std::int64_t>& ids, std::vector<std::uint16_t>& scores) = 0;
+  /// The next step: the first call for a request gives its step 0, and so on. Requests follow one another or are
+  /// interleaved. Called as often as the requests have steps. Throws TraceError for damage; what the ids mean is not
+  /// looked at here.
+  virtual void read_step(CaptureStep& step) = 0;
+};
+
+/// A file of captured requests: the only interface between a capture format and the trace. It holds no open file, since
+/// a batch may have more files than a process can open.
+class CaptureFile {
+ public:
+  virtual ~CaptureFile() = default;
+  /// At least one.
+  virtual const std::vector<CaptureShape>& requests() const = 0;
+  /// Starts at the first step. Throws as CaptureSource::read_step does, and if the file is no longer what it was.
+  virtual std::unique_ptr<CaptureSource> read() const = 0;
 };
 
 }  // namespace dsasim

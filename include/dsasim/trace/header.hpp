@@ -23,6 +23,8 @@ struct RequestInfo {
 struct LayerInfo {
   std::uint32_t model_layer = 0;  ///< its number in the model
   std::uint32_t group_size = 1;   ///< layers that use this selection, the owner included
+
+  bool operator==(const LayerInfo&) const = default;
 };
 
 /// All that a trace says about itself before its first selection.

@@ -1,0 +1,117 @@
+// Format "jsonl": one JSON object for each (request, layer, step), as hooks in a model write them:
+//
+//   request_id           text or a whole number
+//   layer_id             the layer's number in the model
+//   step_idx             decode step; a request's first need not be 0
+//   seq_len_current      positions that the query sees, its own included
+//   selected_token_pos   the selection; negative numbers pad its end
+//
+// What else an object holds is not looked at. Nothing depends on the lines: objects may be pretty-printed, or in a
+// list.
+#include "byte_source.hpp"
+#include "dsasim/error.hpp"
+#include "formats.hpp"
+#include "json_fields.hpp"
+#include "row_file.hpp"
+
+#include <array>
+
+namespace dsasim {
+namespace {
+
+constexpr std::size_t longest_request_id = 256;
+constexpr std::string_view positions_key = "selected_token_pos";
+
+enum Field : std::uint8_t { request, layer, step, context, positions, field_count };
+
+class JsonRows final : public RowReader {
+ public:
+  explicit JsonRows(const std::filesystem::path& path)
+      : json_(path, {{"request_id"}, {"layer_id"}, {"step_idx"}, {"seq_len_current"}, {positions_key}}) {}
+
+  bool next(SelectionRow& row) override {
+    std::array<bool, field_count> seen{};
+    for (auto event = json_.next(); event != JsonFields::Event::end; event = json_.next()) {
+      if (event == JsonFields::Event::end_of_document) {
+        require_all(seen);
+        return true;
+      }
+      read_field(row, seen);
+    }
+    return false;
+  }
+
+  std::string place() const override { return json_.place(); }
+
+ private:
+  void read_field(SelectionRow& row, std::array<bool, field_count>& seen) {
+    bool& known = seen.at(json_.field());
+    if (known) {
+      throw TraceError(json_.place(), "{} is there twice", json_.field_name());
+    }
+    known = true;
+    switch (json_.field()) {
+      case request:
+        row.request = json_.kind() == JsonKind::number ? std::to_string(json_.unsigned_number()) : request_text();
+        return;
+      case layer:
+        row.layer = static_cast<std::uint32_t>(number());
+        return;
+      case step:
+        row.step = number();
+        return;
+      case context:
+        row.context = number();
+        return;
+      default:
+        json_.integers(row.ids);
+    }
+  }
+
+  std::string request_text() {
+    std::string text = json_.text(longest_request_id + 1);
+    if (text.size() > longest_request_id) {
+      throw TraceError(json_.place(), "request_id is longer than {} bytes", longest_request_id);
+    }
+    return text;
+  }
+
+  std::uint64_t number() {
+    const std::uint64_t found = json_.unsigned_number();
+    if (found >= max_entry_ids) {
+      throw TraceError(json_.place(), "{} is {}, expected a number below {}", json_.field_name(), found, max_entry_ids);
+    }
+    return found;
+  }
+
+  void require_all(const std::array<bool, field_count>& seen) const {
+    constexpr std::array<std::string_view, field_count> names{"request_id", "layer_id", "step_idx", "seq_len_current",
+                                                              positions_key};
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (!seen.at(i)) {
+        throw TraceError(json_.place(), "the object that ends here has no {}", names.at(i));
+      }
+    }
+  }
+
+  JsonFields json_;
+};
+
+std::unique_ptr<CaptureFile> open_jsonl(const std::filesystem::path& path, const ImportOptions& /*options*/) {
+  return row_file(path, {.open = [](const std::filesystem::path& file) -> std::unique_ptr<RowReader> {
+                           return std::make_unique<JsonRows>(file);
+                         },
+                         .has_scores = false});
+}
+
+}  // namespace
+
+ImportFormat jsonl_format() {
+  return {.name = "jsonl",
+          .description = "one JSON object for each request, layer and step: request_id, selected_token_pos, ...",
+          .recognises = [](const CaptureStart& start) { return start.json_key == positions_key; },
+          .open = open_jsonl,
+          .json_key = positions_key};
+}
+
+}  // namespace dsasim

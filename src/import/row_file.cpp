@@ -1,0 +1,281 @@
+#include "row_file.hpp"
+
+#include "byte_source.hpp"
+#include "dsasim/error.hpp"
+#include "dsasim/types.hpp"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+namespace dsasim {
+namespace {
+
+constexpr std::uint32_t most_layers = 1U << 16U;
+/// A step is held in memory, as in array_source.cpp.
+constexpr std::uint64_t most_ids_of_a_step = std::uint64_t{1} << 24U;
+/// Ids of rows that came before their step's turn: 1 GiB of them. What a row needs besides counts as ids too.
+constexpr std::uint64_t most_early_ids = std::uint64_t{1} << 28U;
+constexpr std::uint64_t ids_of_a_row = 16;
+
+struct Request {
+  std::string name;
+  std::uint64_t first_step = 0;
+  std::uint64_t last_step = 0;
+  std::optional<std::uint64_t> prompt_tokens;
+  std::map<std::uint32_t, std::uint64_t> rows_of_layer;
+};
+
+/// All that is known of a file before its selections are read.
+struct Contents {
+  std::vector<Request> requests;
+  std::unordered_map<std::string, std::uint32_t> number_of;
+  std::map<std::uint32_t, std::uint32_t> layers;  ///< of the model, ascending; and their index in the trace
+  std::uint32_t top_k = 0;
+};
+
+class Survey {
+ public:
+  explicit Survey(const std::filesystem::path& path, const RowFormat& format)
+      : name_(path.string()), reader_(format.open(path)) {}
+
+  Contents contents() {
+    SelectionRow row;
+    while (reader_->next(row)) {
+      add(row);
+    }
+    if (contents_.requests.empty()) {
+      throw TraceError(name_, "holds no selection");
+    }
+    std::uint32_t index = 0;
+    for (auto& [layer, number] : contents_.layers) {
+      number = index++;
+    }
+    for (const Request& request : contents_.requests) {
+      require_whole(request);
+    }
+    if (std::uint64_t{contents_.top_k} * contents_.layers.size() > most_ids_of_a_step) {
+      throw TraceError(name_, "has {} layers and selections of {} ids; at most {} ids a step are supported",
+                       contents_.layers.size(), contents_.top_k, most_ids_of_a_step);
+    }
+    return std::move(contents_);
+  }
+
+ private:
+  void add(const SelectionRow& row) {
+    if (row.layer >= most_layers) {
+      throw TraceError(reader_->place(), "layer {} is not below {}", row.layer, most_layers);
+    }
+    if (row.step >= max_entry_ids) {
+      throw TraceError(reader_->place(), "step {} is not below {}", row.step, max_entry_ids);
+    }
+    const auto [known, is_new] =
+        contents_.number_of.try_emplace(row.request, static_cast<std::uint32_t>(contents_.requests.size()));
+    if (is_new) {
+      contents_.requests.push_back({.name = row.request,
+                                    .first_step = row.step,
+                                    .last_step = row.step,
+                                    .prompt_tokens = {},
+                                    .rows_of_layer = {}});
+      base_.push_back(base_of(row));
+    }
+    Request& request = contents_.requests[known->second];
+    if (base_[known->second] != base_of(row)) {
+      throw TraceError(reader_->place(), "the context of request {} at step {} is {}, from its first row follows {}",
+                       printable(row.request), row.step, row.context.value_or(0),
+                       base_[known->second].value_or(0) + static_cast<std::int64_t>(row.step));
+    }
+    request.first_step = std::min(request.first_step, row.step);
+    request.last_step = std::max(request.last_step, row.step);
+    ++request.rows_of_layer[row.layer];
+    contents_.layers.emplace(row.layer, 0);
+    contents_.top_k = std::max(contents_.top_k, static_cast<std::uint32_t>(row.ids.size()));
+    if (base_of(row)) {
+      request.prompt_tokens = prompt_of(request, *base_of(row));
+    }
+  }
+
+  /// The context minus the step: the same in all rows of a request.
+  std::optional<std::int64_t> base_of(const SelectionRow& row) const {
+    if (!row.context) {
+      return std::nullopt;
+    }
+    return static_cast<std::int64_t>(*row.context) - static_cast<std::int64_t>(row.step);
+  }
+
+  /// The query of the first step sees the prompt and itself.
+  std::uint64_t prompt_of(const Request& request, std::int64_t base) const {
+    const std::int64_t prompt = base + static_cast<std::int64_t>(request.first_step) - 1;
+    if (prompt < 0) {
+      throw TraceError(reader_->place(), "the context is {} at step {}, expected at least 1", prompt + 1,
+                       request.first_step);
+    }
+    return static_cast<std::uint64_t>(prompt);
+  }
+
+  void require_whole(const Request& request) const {
+    const std::uint64_t steps = request.last_step - request.first_step + 1;
+    for (const auto& [layer, index] : contents_.layers) {
+      const auto found = request.rows_of_layer.find(layer);
+      const std::uint64_t rows = found == request.rows_of_layer.end() ? 0 : found->second;
+      if (rows != steps) {
+        throw TraceError(name_, "request {} has {} rows of layer {}, expected one for each step from {} to {}",
+                         printable(request.name), rows, layer, request.first_step, request.last_step);
+      }
+    }
+  }
+
+  std::string name_;
+  std::unique_ptr<RowReader> reader_;
+  Contents contents_;
+  std::vector<std::optional<std::int64_t>> base_;  ///< of each request
+};
+
+/// The rows of one step of one request, until all its layers are there.
+struct PartialStep {
+  std::vector<std::vector<std::int32_t>> ids;  ///< of each layer
+  std::vector<std::vector<std::uint16_t>> scores;
+  std::vector<bool> present;
+  std::uint32_t layers_present = 0;
+};
+
+class RowSource final : public CaptureSource {
+ public:
+  RowSource(const std::filesystem::path& path, const RowFormat& format, const Contents& contents)
+      : name_(path.string()), contents_(contents), reader_(format.open(path)), has_scores_(format.has_scores) {
+    for (const Request& request : contents.requests) {
+      waiting_.push_back({.next_step = request.first_step, .steps = {}});
+    }
+  }
+
+  void read_step(CaptureStep& step) override {
+    while (!complete(current_)) {
+      read_row();
+    }
+    emit(step);
+  }
+
+ private:
+  struct Waiting {
+    std::uint64_t next_step = 0;
+    std::map<std::uint64_t, PartialStep> steps;
+  };
+
+  bool complete(std::uint32_t request) const {
+    const Waiting& waiting = waiting_[request];
+    return !waiting.steps.empty() && waiting.steps.begin()->first == waiting.next_step &&
+           waiting.steps.begin()->second.layers_present == contents_.layers.size();
+  }
+
+  void read_row() {
+    if (!reader_->next(row_)) {
+      throw TraceError(name_, "was changed while it was imported: it ends early");
+    }
+    const auto known = contents_.number_of.find(row_.request);
+    const auto layer = contents_.layers.find(row_.layer);
+    if (known == contents_.number_of.end() || layer == contents_.layers.end() || row_.ids.size() > contents_.top_k) {
+      throw TraceError(reader_->place(), "was changed while it was imported");
+    }
+    current_ = known->second;
+    add(waiting_[current_], layer->second);
+  }
+
+  void add(Waiting& waiting, std::uint32_t layer) {
+    PartialStep& partial = waiting.steps[row_.step];
+    const std::size_t layers = contents_.layers.size();
+    if (partial.present.empty()) {
+      partial.present.resize(layers);
+      partial.ids.resize(layers);
+      partial.scores.resize(has_scores_ ? layers : 0);
+    }
+    if (row_.step < waiting.next_step || partial.present[layer]) {
+      throw TraceError(reader_->place(), "request {} has layer {} at step {} twice", printable(row_.request),
+                       row_.layer, row_.step);
+    }
+    partial.present[layer] = true;
+    ++partial.layers_present;
+    partial.ids[layer].assign(row_.ids.begin(), row_.ids.end());
+    if (has_scores_) {
+      partial.scores[layer] = row_.scores;
+    }
+    held_ids_ += row_.ids.size() + ids_of_a_row;
+    if (held_ids_ > most_early_ids) {
+      throw TraceError(reader_->place(),
+                       "request {} still lacks rows of step {} after {} ids of other steps; sort the file by step",
+                       printable(row_.request), waiting.next_step, held_ids_);
+    }
+  }
+
+  void emit(CaptureStep& step) {
+    Waiting& waiting = waiting_[current_];
+    const auto first = waiting.steps.begin();
+    const PartialStep& partial = first->second;
+    const std::size_t top_k = contents_.top_k;
+    step.request = current_;
+    step.ids.assign(partial.ids.size() * top_k, -1);
+    step.scores.assign(has_scores_ ? step.ids.size() : 0, 0);
+    for (std::size_t layer = 0; layer < partial.ids.size(); ++layer) {
+      const auto at = static_cast<std::ptrdiff_t>(layer * top_k);
+      std::copy(partial.ids[layer].begin(), partial.ids[layer].end(), step.ids.begin() + at);
+      if (has_scores_) {
+        std::copy(partial.scores[layer].begin(), partial.scores[layer].end(), step.scores.begin() + at);
+      }
+      held_ids_ -= partial.ids[layer].size() + ids_of_a_row;
+    }
+    waiting.steps.erase(first);
+    ++waiting.next_step;
+  }
+
+  std::string name_;
+  const Contents& contents_;
+  std::unique_ptr<RowReader> reader_;
+  bool has_scores_;
+  SelectionRow row_;
+  std::vector<Waiting> waiting_;  ///< of each request
+  std::uint32_t current_ = 0;     ///< the request whose next step may be complete
+  std::uint64_t held_ids_ = 0;    ///< in all of waiting_
+};
+
+class RowFile final : public CaptureFile {
+ public:
+  RowFile(const std::filesystem::path& path, const RowFormat& format)
+      : path_(path), format_(format), contents_(Survey(path, format).contents()) {
+    std::vector<LayerInfo> infos;
+    for (const auto& [layer, index] : contents_.layers) {
+      infos.push_back({.model_layer = layer, .group_size = 1});
+    }
+    if (infos.back().model_layer + 1 == infos.size()) {
+      infos.clear();  // 0, 1, ...: what is meant without
+    }
+    for (const Request& request : contents_.requests) {
+      requests_.push_back({.steps = request.last_step - request.first_step + 1,
+                           .layers = static_cast<std::uint32_t>(contents_.layers.size()),
+                           .top_k = std::max(contents_.top_k, 1U),
+                           .prompt_tokens = request.prompt_tokens,
+                           .has_scores = format.has_scores,
+                           .first_row = 0,
+                           .layer_infos = infos});
+    }
+    contents_.top_k = requests_.front().top_k;
+  }
+
+  const std::vector<CaptureShape>& requests() const override { return requests_; }
+
+  std::unique_ptr<CaptureSource> read() const override {
+    return std::make_unique<RowSource>(path_, format_, contents_);
+  }
+
+ private:
+  std::filesystem::path path_;
+  RowFormat format_;
+  Contents contents_;
+  std::vector<CaptureShape> requests_;
+};
+
+}  // namespace
+
+std::unique_ptr<CaptureFile> row_file(const std::filesystem::path& path, const RowFormat& format) {
+  return std::make_unique<RowFile>(path, format);
+}
+
+}  // namespace dsasim

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "dsasim/import/source.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dsasim {
+
+/// One selection, as formats that name its request, step and layer give it.
+struct SelectionRow {
+  std::string request;
+  std::uint64_t step = 0;
+  std::uint32_t layer = 0;
+  std::optional<std::uint64_t> context;  ///< positions that the query sees, its own included
+  std::vector<std::int64_t> ids;
+  std::vector<std::uint16_t> scores;  ///< one for each id, or none
+};
+
+/// Reads selections out of a file, in whatever order it has.
+class RowReader {
+ public:
+  virtual ~RowReader() = default;
+  /// False at the end. Throws TraceError for what is no selection.
+  virtual bool next(SelectionRow& row) = 0;
+  /// Where the last row stands, for messages: "r.jsonl: line 17".
+  virtual std::string place() const = 0;
+};
+
+/// What a reader reads of a file.
+struct RowFormat {
+  std::unique_ptr<RowReader> (*open)(const std::filesystem::path& path);
+  bool has_scores = false;
+};
+
+/// The requests of a file of rows, in the order of their first rows. Each needs one row for each of the file's layers
+/// at each step from its first to its last. The file is read twice; where its rows are not ordered by step, those that
+/// come early are held in memory, up to a limit, beyond which TraceError says what is missing.
+std::unique_ptr<CaptureFile> row_file(const std::filesystem::path& path, const RowFormat& format);
+
+}  // namespace dsasim

@@ -1,0 +1,215 @@
+// Format "vllm": responses of vLLM's completions with `indexer_topk` in each choice: one JSON object, a list of them,
+// or one after another (JSON lines). Each choice is a request:
+//
+//   choices[].indexer_topk                 base64 of a .npy file: int32 (rows, layers with an indexer, top-k)
+//   choices[].token_ids                    completion tokens, if they were asked for
+//   choices[].prompt_token_ids, prompt_token_ids, usage.prompt_tokens    the first that there is
+//   usage.completion_tokens                of all choices together
+//
+// Which rows are decode steps: decode_rows.hpp. docs/formats.md has the traps.
+#include "array_source.hpp"
+#include "base64_field.hpp"
+#include "decode_rows.hpp"
+#include "dsasim/error.hpp"
+#include "formats.hpp"
+#include "response.hpp"
+
+#include <fmt/format.h>
+
+namespace dsasim {
+namespace {
+
+/// As much of an array as its .npy header may need: 64 KiB and what stands before it.
+constexpr std::size_t header_bytes = (std::size_t{1} << 16U) + 12;
+
+using Number = std::optional<std::uint64_t>;
+
+struct Choice {
+  std::optional<ResponseArray> array;
+  ArrayShape rows;
+  Number prompt, completion;
+};
+
+struct Response {
+  std::vector<Choice> choices;
+  Number prompt_ids, prompt, completion;
+};
+
+enum Field : std::uint8_t { topk, token_ids, choice_prompt_ids, prompt_ids, prompt_tokens, completion_tokens };
+
+const JsonFields::Path topk_path{"choices", "[]", "indexer_topk"};
+
+std::vector<JsonFields::Path> fields() {
+  return {topk_path,
+          {"choices", "[]", "token_ids"},
+          {"choices", "[]", "prompt_token_ids"},
+          {"prompt_token_ids"},
+          {"usage", "prompt_tokens"},
+          {"usage", "completion_tokens"}};
+}
+
+/// Reads the responses of a file one after the other.
+class Scan {
+ public:
+  Scan(const std::filesystem::path& path, const ImportOptions& options)
+      : path_(path), options_(options), json_(path, fields()) {}
+
+  std::vector<ResponseArray> arrays() {
+    for (auto event = json_.next(); event != JsonFields::Event::end; event = json_.next()) {
+      if (event == JsonFields::Event::field) {
+        read_field();
+      } else {
+        finish_response();
+      }
+    }
+    if (arrays_.empty()) {
+      throw TraceError(path_.string(), "holds no response");
+    }
+    return std::move(arrays_);
+  }
+
+ private:
+  void read_field() {
+    if (json_.kind() == JsonKind::null) {
+      return;
+    }
+    switch (json_.field()) {
+      case topk:
+        read_array();
+        return;
+      case token_ids:
+        count(choice().completion);
+        return;
+      case choice_prompt_ids:
+        count(choice().prompt);
+        return;
+      case prompt_ids:
+        count(response_.prompt_ids);
+        return;
+      case prompt_tokens:
+        number(response_.prompt);
+        return;
+      default:
+        number(response_.completion);
+    }
+  }
+
+  /// The choice that the field stands in.
+  Choice& choice() {
+    constexpr std::uint64_t most_choices = std::uint64_t{1} << 16U;
+    if (json_.element() >= most_choices) {
+      throw TraceError(json_.place(), "response {} has more than {} choices", json_.documents() - 1, most_choices);
+    }
+    response_.choices.resize(std::max<std::size_t>(response_.choices.size(), json_.element() + 1));
+    return response_.choices[json_.element()];
+  }
+
+  void count(Number& out) {
+    require_first(json_, out.has_value());
+    out = json_.count_numbers();
+  }
+  void number(Number& out) {
+    require_first(json_, out.has_value());
+    out = json_.unsigned_number();
+  }
+
+  void read_array() {
+    require_first(json_, choice().array.has_value());
+    json_.require(JsonKind::string);
+    std::string where =
+        fmt::format("{}: response {}, choice {}, indexer_topk", path_.string(), json_.documents() - 1, json_.element());
+    Base64Field field = measure_base64(json_, where, header_bytes);
+    NpyReader ids(open_start(std::move(field.start), where, field.bytes));
+    ids.require_integers();
+    choice().rows = array_shape(ids, claims_of(options_));
+    choice().array =
+        ResponseArray{.where = std::move(where), .bytes = field.bytes, .header = std::nullopt, .shape = {}};
+  }
+
+  void finish_response() {
+    require_arrays();
+    std::uint64_t generated = 0;
+    for (Choice& choice : response_.choices) {
+      finish_choice(choice);
+      generated += choice.array->shape.steps + 1;
+      arrays_.push_back(std::move(*choice.array));
+    }
+    // Each choice may have a row at the stop's edge, which its rows alone do not tell.
+    const bool alone = response_.choices.size() == 1;
+    if (!alone && response_.completion &&
+        (generated < *response_.completion || generated - *response_.completion > response_.choices.size())) {
+      throw TraceError(
+          json_.place(),
+          "the {} choices of response {} have rows for {} completion tokens, usage.completion_tokens is {}; "
+          "are they answers to one prompt?",
+          response_.choices.size(), json_.documents() - 1, generated, *response_.completion);
+    }
+    response_ = {};
+  }
+
+  void require_arrays() const {
+    for (std::size_t i = 0; i < std::max<std::size_t>(response_.choices.size(), 1); ++i) {
+      if (i >= response_.choices.size() || !response_.choices[i].array) {
+        throw TraceError(json_.place(), "response {} has no indexer_topk in choice {}", json_.documents() - 1, i);
+      }
+    }
+  }
+
+  void finish_choice(Choice& choice) const {
+    ResponseArray& array = *choice.array;
+    const Number recorded = choice.prompt          ? choice.prompt
+                            : response_.prompt_ids ? response_.prompt_ids
+                                                   : response_.prompt;
+    const Number prompt = recorded ? recorded : options_.prompt_tokens;
+    if (!prompt) {
+      throw TraceError(array.where, "has no usage.prompt_tokens beside it; give --prompt-len");
+    }
+    const Number completion = choice.completion               ? choice.completion
+                              : response_.choices.size() == 1 ? response_.completion
+                                                              : Number{};
+    array.shape = shape_of(choice, *prompt, completion);
+    array.shape.prompt_tokens = recorded;
+  }
+
+  CaptureShape shape_of(const Choice& choice, std::uint64_t prompt, Number completion) const {
+    const std::uint64_t rows = choice.rows.rows;
+    const std::uint64_t first = std::min(prompt, rows);
+    const std::optional<DecodeRows> found =
+        completion ? decode_rows(rows, prompt, *completion) : DecodeRows{.first = first, .steps = rows - first};
+    if (!found) {
+      throw TraceError(choice.array->where, "has {} rows, {} prompt and {} completion tokens make {}", rows, prompt,
+                       *completion, prompt + *completion - std::min<std::uint64_t>(1, *completion));
+    }
+    if (found->steps == 0) {
+      throw TraceError(choice.array->where, "has {} rows for {} prompt tokens, and no decode steps", rows, prompt);
+    }
+    return {.steps = found->steps,
+            .layers = choice.rows.layers,
+            .top_k = choice.rows.top_k,
+            .prompt_tokens = {},
+            .has_scores = false,
+            .first_row = found->first};
+  }
+
+  const std::filesystem::path& path_;
+  const ImportOptions& options_;
+  JsonFields json_;
+  Response response_;
+  std::vector<ResponseArray> arrays_;
+};
+
+std::unique_ptr<CaptureFile> open_vllm(const std::filesystem::path& path, const ImportOptions& options) {
+  return response_file(path, topk_path, Scan(path, options).arrays());
+}
+
+}  // namespace
+
+ImportFormat vllm_format() {
+  return {.name = "vllm",
+          .description = "responses of vLLM: JSON, a list, or JSON lines; .npy in base64 in choices[].indexer_topk",
+          .recognises = [](const CaptureStart& start) { return start.json_key == "choices"; },
+          .open = open_vllm,
+          .json_key = "choices"};
+}
+
+}  // namespace dsasim

@@ -1,0 +1,128 @@
+#include "import/layer_map.hpp"
+
+#include "captures.hpp"
+#include "catch.hpp"
+#include "dsasim/trace/reader.hpp"
+#include "reading.hpp"
+
+#include <fmt/format.h>
+
+using namespace dsasim;
+using namespace captures;
+
+using Values = std::vector<std::int64_t>;
+
+namespace {
+
+using Infos = std::vector<LayerInfo>;
+
+/// One layer a line of five: layers 0 and 1 own, 2 has none, 3 and 4 use that of 1.
+const std::string five_layers = "0,1,-1,1,1";
+
+std::string error_of_map(const TempDir& dir, const std::string& text) {
+  return error_of(dir, [&] { parse_layer_map(text); });
+}
+
+}  // namespace
+
+TEST_CASE("a layer map is a list, or a model's configuration", "[import][layers]") {
+  const TempDir dir;
+  const Infos expected{{.model_layer = 0, .group_size = 1}, {.model_layer = 1, .group_size = 3}};
+  CHECK(parse_layer_map(five_layers).groups() == expected);
+  for (const std::string_view text :
+       {"[0, 1, -1, 1, 1]", R"(["full", "full", "shared", "shared"])",
+        R"({"indexer_types": ["full","full","shared","shared"]})",
+        R"({"text_config": {"indexer_types": ["full", "full", "shared", "shared"]}, "index_topk": 2048})"}) {
+    write_file(dir / "config.json", text);
+    CHECK(parse_layer_map((dir / "config.json").string()).groups() == expected);
+  }
+}
+
+TEST_CASE("a layer map that is none says why", "[import][layers]") {
+  const TempDir dir;
+  const auto [text, message] = GENERATE(table<std::string, std::string>({
+      {"0,,1", "expected numbers of layers (0,1,2,2) or a JSON file, found \"0,,1\""},
+      {"0,5", "layer 1 has the index of layer 5; expected itself, one before it, or -1 for none"},
+      {"0,-2", "layer 1 has the index of layer -2; expected itself, one before it, or -1 for none"},
+      {"0,0,1", "layer 2 has the index of layer 1, which has none of its own"},
+      {"-1,-1", "no layer owns an index"},
+  }));
+  CHECK(error_of_map(dir, text) == "--layer-map: " + message);
+  CHECK(error_of_map(dir, (dir / "none.json").string()) == "none.json: cannot open: No such file or directory");
+  const auto [json, json_message] = GENERATE(table<std::string, std::string>({
+      {"{}", "--layer-map: config.json has no list, nor one named indexer_types"},
+      {R"({"indexer_types": 7})", "--layer-map: config.json has no list, nor one named indexer_types"},
+      {"[]", "--layer-map: has 0 layers, expected 1 to 65535"},
+      {R"(["shared"])",
+       "--layer-map: config.json: layer 0 is \"shared\", expected \"full\" before the first \"shared\""},
+      {R"(["full", "half"])",
+       "--layer-map: config.json: layer 1 is \"half\", expected \"full\", \"shared\" or a number"},
+      {"[0, 18446744073709551615]",
+       "--layer-map: config.json: layer 1 has the index of layer 65536; expected itself, one before it, or -1 for "
+       "none"},
+      {"[0, 1.0]", "--layer-map: config.json: layer 1 is 1.0, expected \"full\", \"shared\" or a number"},
+  }));
+  write_file(dir / "config.json", json);
+  CHECK(error_of_map(dir, (dir / "config.json").string()) == json_message);
+  write_file(dir / "config.json", "[0,");
+  CHECK(error_of_map(dir, (dir / "config.json").string()).starts_with("--layer-map: config.json is no JSON: "));
+}
+
+TEST_CASE("layers that share an index are dropped, after a look at them", "[import][layers]") {
+  const TempDir dir;
+  // Two steps of five layers of two ids; layers 3 and 4 repeat layer 1, layer 2 has anything.
+  Values ids{0, 1, 2, 3, 9, 9, 2, 3, 2, 3, 4, 0, 1, -1, -1, -1, 1, -1, 1, -1};
+  write_file(dir / "a.npy", npy("(2, 5, 2)", ids));
+  ImportOptions options;
+  options.prompt_tokens = 8;
+  options.layer_map = five_layers;
+  const std::vector<std::filesystem::path> inputs{dir / "a.npy"};
+  import_captures(inputs, dir / "out.dsat", options);
+  const TraceReader trace(dir / "out.dsat");
+  CHECK(trace.header().layers == Infos{{.model_layer = 0, .group_size = 1}, {.model_layer = 1, .group_size = 3}});
+  CHECK(trace.accesses() == 7);
+
+  ids[17] = 0;
+  write_file(dir / "a.npy", npy("(2, 5, 2)", ids));
+  CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
+        "a.npy: request 0, row 1 (step 1), layer 3, column 1: 0, but -1 in layer 1, whose index it shares");
+}
+
+TEST_CASE("rows are those of the response, steps those of the trace", "[import][layers]") {
+  const TempDir dir;
+  // Prompt of 2: rows 2 and 3 are steps. The prompt's rows are not compared.
+  write_file(dir / "r.json",
+             sglang_response({0, 7, 0, 0, 1, 1, 2, 3}, R"(, "prompt_tokens": 2, "completion_tokens": 3)"));
+  ImportOptions options;
+  options.layers = 2;
+  options.layer_map = "0,0";
+  const std::vector<std::filesystem::path> inputs{dir / "r.json"};
+  CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
+        "r.json: request 0, row 3 (step 1), layer 1, column 0: 3, but 2 in layer 0, whose index it shares");
+}
+
+TEST_CASE("a file may have the owners alone", "[import][layers]") {
+  const TempDir dir;
+  write_file(dir / "a.npy", npy("(1, 2, 2)", {0, 1, 2, 3}));
+  ImportOptions options;
+  options.prompt_tokens = 8;
+  options.layer_map = five_layers;
+  std::vector<std::filesystem::path> inputs{dir / "a.npy"};
+  import_captures(inputs, dir / "out.dsat", options);
+  CHECK(TraceReader(dir / "out.dsat").header().layers.at(1).group_size == 3);
+
+  const std::string row = R"({"request_id": 1, "step_idx": 0, "seq_len_current": 9, "selected_token_pos": [1], )";
+  write_file(dir / "r.jsonl", row + R"("layer_id": 0})" + row + R"("layer_id": 1})");
+  inputs = {dir / "r.jsonl"};
+  options.prompt_tokens.reset();
+  import_captures(inputs, dir / "out.dsat", options);
+  CHECK(TraceReader(dir / "out.dsat").header().layers.at(1).group_size == 3);
+
+  write_file(dir / "r.jsonl", row + R"("layer_id": 0})" + row + R"("layer_id": 3})");
+  CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
+        "r.jsonl: has rows of layer 3, which owns no index by --layer-map");
+  write_file(dir / "b.npy", npy("(1, 3, 2)", iota(6)));
+  inputs = {dir / "b.npy"};
+  CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
+        "b.npy: has 3 layers, --layer-map has 5, of which 2 own an index");
+}

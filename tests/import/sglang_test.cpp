@@ -1,0 +1,203 @@
+#include "captures.hpp"
+#include "catch.hpp"
+#include "reading.hpp"
+
+#include <fmt/format.h>
+
+using namespace dsasim;
+using namespace captures;
+
+using Values = std::vector<std::int64_t>;
+
+namespace {
+
+/// Two layers of three ids; prompt of 3, 3 completion tokens, hence 5 rows, of which the last two are decode steps.
+/// The prompt's are zeros and stale numbers, as serving leaves them.
+const Values five_rows{0,  0, 0, 0, 0, 0, 99, 98, 97, 96, 95, 94, 0, 0, 0,
+                       -1, 7, 7, 3, 1, 0, 2,  -1, -1, 4,  0,  2,  3, 1, 4};
+const Values two_steps{3, 1, 0, 2, -1, -1, 4, 0, 2, 3, 1, 4};
+constexpr std::string_view counts = R"(, "prompt_tokens": 3, "completion_tokens": 3)";
+constexpr std::string_view counts_and_layers =
+    R"(, "prompt_tokens": 3, "completion_tokens": 3, "indexer_topk_num_layers": 2)";
+
+ImportOptions shaped(std::optional<std::uint32_t> layers, std::optional<std::uint32_t> top_k,
+                     std::optional<std::uint64_t> prompt = std::nullopt) {
+  ImportOptions options;
+  options.layers = layers;
+  options.top_k = top_k;
+  options.prompt_tokens = prompt;
+  return options;
+}
+
+const CaptureShape shape{.steps = 2, .layers = 2, .top_k = 3, .prompt_tokens = 3, .has_scores = false, .first_row = 3};
+
+std::string open_error(std::string_view text, const ImportOptions& options = {}) {
+  const TempDir dir;
+  write_file(dir / "r.json", text);
+  return error_of(dir, [&] { read_requests(*captures::open("sglang", dir / "r.json", options)); });
+}
+
+}  // namespace
+
+TEST_CASE("a response's decode rows are read, the prompt's dropped", "[import][sglang]") {
+  const TempDir dir;
+  const auto [meta, options] = GENERATE(table<std::string_view, ImportOptions>({
+      {counts_and_layers, {}},  // the ids of a row from their number and the tokens
+      {counts, shaped(2, std::nullopt)},
+      {counts, shaped(std::nullopt, 3)},
+      {counts, shaped(2, 3)},
+      {R"(, "prompt_tokens": 3)", shaped(2, 3)},
+      {R"(, "prompt_tokens": 3, "indexer_topk_num_layers": 2)", shaped(std::nullopt, 3)},
+      {R"(, "completion_tokens": 3)", shaped(2, std::nullopt, 3)},
+  }));
+  CAPTURE(meta);
+  write_file(dir / "r.json", sglang_response(five_rows, meta));
+  Contents contents = read_all("sglang", dir / "r.json", options);
+  CHECK(contents.ids == two_steps);
+  contents.shape.prompt_tokens = 3;  // or --prompt-len says so
+  CHECK(contents.shape == shape);
+}
+
+TEST_CASE("responses come as one object, a list, or lines; plain, in gzip or in zstd", "[import][sglang]") {
+  const TempDir dir;
+  const std::string first = sglang_response(five_rows, counts_and_layers);
+  const std::string second = sglang_response({0, 0, 1, 0, 1, 2}, R"(, "completion_tokens": 3, "prompt_tokens": 1)"
+                                                                 R"(, "indexer_topk_num_layers": 1)");
+  const auto text = GENERATE_COPY(values<std::string>({
+      first + "\n" + second + "\n",
+      "[" + first + ", " + second + "]",
+      "[" + first + "]\n[" + second + "]",
+  }));
+  const auto wrapped = GENERATE_COPY(values<std::string>({
+      text,
+      gzip(text),
+      gzip(text.substr(0, 100)) + gzip(text.substr(100)),  // as `cat` of two makes it
+      zstd(text),
+      zstd(text.substr(0, 100)) + zstd(text.substr(100)),
+  }));
+  write_file(dir / "r", wrapped);
+  const std::vector<Contents> contents = read_requests(*captures::open("sglang", dir / "r"));
+  REQUIRE(contents.size() == 2);
+  CHECK(contents[0].ids == two_steps);
+  CHECK(contents[0].shape == shape);
+  CHECK(contents[1].ids == Values{1, 0, 1, 2});
+  CHECK(contents[1].shape.prompt_tokens == 1U);
+}
+
+TEST_CASE("the row at the stop's edge is dropped", "[import][sglang]") {
+  const TempDir dir;
+  Values six_rows = five_rows;
+  six_rows.insert(six_rows.end(), {0, 0, 0, 0, 0, 0});  // or anything else
+  write_file(dir / "r.json", sglang_response(six_rows, counts_and_layers));
+  CHECK(read_all("sglang", dir / "r.json").ids == two_steps);
+  CHECK(read_all("sglang", dir / "r.json").shape == shape);
+}
+
+TEST_CASE("a response whose prompt's rows were cut off is read", "[import][sglang]") {
+  const TempDir dir;
+  write_file(dir / "r.json", sglang_response(two_steps, counts_and_layers));
+  const Contents contents = read_all("sglang", dir / "r.json", shaped(std::nullopt, 3));
+  CHECK(contents.ids == two_steps);
+  CHECK(contents.shape.first_row == 0);
+}
+
+TEST_CASE("long responses go through a buffer", "[import][sglang]") {
+  const TempDir dir;
+  const Values ids = iota(std::size_t{40} * 3 * 5000);
+  write_file(dir / "r.json", sglang_response(ids, R"(, "prompt_tokens": 5, "completion_tokens": 36)"));
+  const Contents contents = read_all("sglang", dir / "r.json", shaped(3, std::nullopt));
+  CHECK(contents.shape.steps == 35);
+  CHECK((contents.ids == Values(ids.begin() + 5 * 15000, ids.end())));
+}
+
+TEST_CASE("a response that cannot be read says why", "[import][sglang]") {
+  const std::string good = sglang_response(five_rows, counts_and_layers);
+  const auto [text, options, message] = GENERATE_COPY(table<std::string, ImportOptions, std::string>({
+      {"", {}, "holds no response"},
+      {"[]", {}, "holds no response"},
+      {good.substr(0, 220),
+       {},
+       "line 1, byte 220: the text ends within meta_info.indexer_topk, which begins at byte 124"},
+      {good.substr(0, good.size() - 1),
+       {},
+       fmt::format("line 1, byte {}: the text ends within a value", good.size() - 1)},
+      {R"({"error": {"message": "no"}})",
+       {},
+       "line 1, byte 28: response 0 has no meta_info.indexer_topk; the server needs --enable-return-indexer-topk, the "
+       "request \"return_indexer_topk\": true"},
+      {good + "\n{}",
+       {},
+       fmt::format("line 2, byte {}: response 1 has no meta_info.indexer_topk; the server needs "
+                   "--enable-return-indexer-topk, the request \"return_indexer_topk\": true",
+                   good.size() + 3)},
+      {R"({"meta_info": {"indexer_topk": null}})",
+       {},
+       "line 1, byte 31: meta_info.indexer_topk is null, expected a string"},
+      {R"({"meta_info": {"indexer_topk": "AAAAAAAA", "indexer_topk": "AAAA"}})",
+       {},
+       "line 1, byte 59: meta_info.indexer_topk is there twice"},
+      {R"({"meta_info": {"indexer_topk": "AAAAA"}})",
+       {},
+       "response 0, meta_info.indexer_topk: has 5 characters of base64, which is no multiple of 4: it was cut off, or "
+       "is "
+       "no base64"},
+      {R"({"meta_info": {"indexer_topk": "AAAAAAA="}})",
+       {},
+       "response 0, meta_info.indexer_topk: has 5 bytes, which are no int32: it was cut off"},
+      {R"({"meta_info": {"prompt_tokens": -3}})",
+       {},
+       "line 1, byte 32: meta_info.prompt_tokens is -3, expected a whole number from 0"},
+      {sglang_response(five_rows, counts),
+       {},
+       "response 0, meta_info.indexer_topk: does not say its shape: 5 rows of 6 ids; give --layers or --top-k"},
+      {sglang_response(five_rows, ""),
+       {},
+       "response 0, meta_info.indexer_topk: does not say its shape; give --layers or --top-k"},
+      {sglang_response(five_rows, ""), shaped(2, std::nullopt),
+       "response 0, meta_info.indexer_topk: does not say its number of ids for each layer, nor prompt tokens to find "
+       "it "
+       "from; give --top-k"},
+      {sglang_response(five_rows, counts), shaped(4, std::nullopt),
+       "response 0, meta_info.indexer_topk: has 30 ids; 3 prompt and 3 completion tokens make 5 rows, which cannot be "
+       "divided into 4 layers; give --top-k"},
+      {sglang_response(five_rows, counts), shaped(4, 2),
+       "response 0, meta_info.indexer_topk: has 30 ids, which are no rows of 4 layers x 2 ids"},
+      {sglang_response(five_rows, counts_and_layers), shaped(3, std::nullopt),
+       "response 0, meta_info.indexer_topk: shape (5, 2, 3) has 2 layers, --layers says 3"},
+      {sglang_response(five_rows, ""), shaped(2, 3),
+       "response 0, meta_info.indexer_topk: has no meta_info.prompt_tokens beside it; give --prompt-len"},
+      {sglang_response(five_rows, R"(, "prompt_tokens": 3, "completion_tokens": 9)"), shaped(2, 3),
+       "response 0, meta_info.indexer_topk: has 5 rows, 3 prompt and 9 completion tokens make 11"},
+      {sglang_response(five_rows, R"(, "prompt_tokens": 5, "completion_tokens": 1)"), shaped(2, 3),
+       "response 0, meta_info.indexer_topk: shape (5, 2, 3) has no decode steps"},
+      {gzip(good).substr(0, 60), {}, "the gzip stream is cut off after 60 bytes"},
+      {zstd(good).substr(0, 60), {}, "the zstd stream is cut off after 60 bytes"},
+  }));
+  CHECK(open_error(text, options) == "r.json: " + message);
+}
+
+TEST_CASE("damage within the base64 names its byte", "[import][sglang]") {
+  std::string text = sglang_response(five_rows, counts_and_layers);
+  const std::size_t begin = text.find(base64(integers(five_rows, 4)));
+  text[begin + 130] = '*';
+  CHECK(open_error(text) == fmt::format("r.json: response 0, meta_info.indexer_topk: '*' at byte {} of the text is no "
+                                        "base64",
+                                        begin + 130));
+}
+
+TEST_CASE("a damaged response is read or refused, never more", "[import][sglang]") {
+  const TempDir dir;
+  const std::string plain = sglang_response(five_rows, counts_and_layers);
+  for (const std::string& good : {plain, gzip(plain), zstd(plain)}) {
+    for (std::size_t at = 0; at < good.size(); ++at) {
+      for (const unsigned flip : {1U, 4U, 0x80U}) {
+        std::string bytes = good;
+        bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ flip);
+        write_file(dir / "r.json", bytes);
+        CHECK(is_read_or_refused("sglang", dir / "r.json"));
+      }
+      write_file(dir / "r.json", good.substr(0, at));
+      CHECK_THROWS_AS(read_requests(*captures::open("sglang", dir / "r.json")), Error);
+    }
+  }
+}
