@@ -87,6 +87,13 @@ struct Capture {
   std::vector<std::uint64_t> prompt_tokens;  ///< of each request
 
   const std::vector<CaptureShape>& requests() const { return file->requests(); }
+  std::uint64_t total_steps() const {
+    std::uint64_t total = 0;
+    for (const CaptureShape& shape : requests()) {
+      total += shape.steps;
+    }
+    return total;
+  }
   /// "r.json", or "r.json: request 2" if there are several.
   std::string place(std::uint32_t request) const {
     return requests().size() == 1 ? path.string() : fmt::format("{}: request {}", path.string(), request);
@@ -267,11 +274,8 @@ void require_output(const fs::path& output, std::span<const fs::path> inputs) {
 /// Calls f(request of the capture, its step, what was read) for each step of the capture, until that returns false.
 template <class F>
 bool for_each_step(const Capture& capture, F&& f) {
-  std::uint64_t total = 0;
-  for (const CaptureShape& shape : capture.requests()) {
-    total += shape.steps;
-  }
   const std::unique_ptr<CaptureSource> source = capture.file->read();
+  const std::uint64_t total = capture.total_steps();
   std::vector<std::uint64_t> steps(capture.requests().size());
   CaptureStep step;
   for (std::uint64_t i = 0; i < total; ++i) {
@@ -283,24 +287,16 @@ bool for_each_step(const Capture& capture, F&& f) {
   return true;
 }
 
-/// What proves that the ids are slots; "" if nothing does.
-std::string find_proof(std::span<const Capture> captures) {
-  std::string proof;
-  for (const Capture& capture : captures) {
-    for_each_step(capture, [&](std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
-      const std::uint64_t context = capture.prompt_tokens[request] + step_number + 1;
-      const std::optional<std::size_t> found = find_slot(step.ids, context);
-      if (found) {
-        proof = fmt::format("{}, step {}, layer {}: id {} lies outside the context of {}", capture.place(request),
-                            step_number, *found / capture.requests()[request].top_k, step.ids[*found], context);
-      }
-      return !found;
-    });
-    if (!proof.empty()) {
-      break;
-    }
+/// What proves that the ids are slots; "" if nothing in this step does.
+std::string find_proof(const Capture& capture, std::uint32_t request, std::uint64_t step_number,
+                       const CaptureStep& step) {
+  const std::uint64_t context = capture.prompt_tokens[request] + step_number + 1;
+  const std::optional<std::size_t> found = find_slot(step.ids, context);
+  if (!found) {
+    return "";
   }
-  return proof;
+  return fmt::format("{}, step {}, layer {}: id {} lies outside the context of {}", capture.place(request), step_number,
+                     *found / capture.requests()[request].top_k, step.ids[*found], context);
 }
 
 /// The positions of the slots of each request of the batch.
@@ -340,30 +336,29 @@ bool wants_proof(std::span<const Capture> captures, const ImportOptions& options
   return automatic && options.unit_tokens == 1;
 }
 
-/// Decides what the ids are, and where they are slots, which positions those hold.
-ImportedIds examine_ids(std::span<const Capture> captures, const ImportOptions& options,
-                        std::vector<SlotPages>& positions) {
-  if (options.ids == IdClaim::physical) {
-    return {.kind = IdKind::physical, .note = ""};
-  }
-  const std::string proof = wants_proof(captures, options) ? find_proof(captures) : "";
-  if (proof.empty()) {
-    return {.kind = IdKind::logical, .note = ""};
-  }
+/// What the ids of a batch turned out to be.
+struct Ids {
+  ImportedIds found;
+  std::vector<SlotPages> positions;  ///< of the slots of each request, if they are known
+};
+
+/// Of ids that `proof` says are slots: learns the positions that they hold.
+Ids recover_positions(std::span<const Capture> captures, const ImportOptions& options, const std::string& proof) {
   constexpr std::uint32_t page_of_all_stacks = 64;
   std::string reason;
   for (const std::uint32_t page : {options.page_tokens == 0 ? page_of_all_stacks : options.page_tokens, 1U}) {
-    Positions found = learn_positions(captures, page);
-    if (!found.requests.empty()) {
-      positions = std::move(found.requests);
-      return {.kind = IdKind::logical,
-              .note = fmt::format("ids are slots ({}); the positions they hold were recovered, with pages of {}", proof,
-                                  page)};
+    Positions learned = learn_positions(captures, page);
+    if (!learned.requests.empty()) {
+      std::string note =
+          fmt::format("ids are slots ({}); the positions they hold were recovered, with pages of {}", proof, page);
+      return {.found = {.kind = IdKind::logical, .note = std::move(note)}, .positions = std::move(learned.requests)};
     }
-    reason = reason.empty() ? found.reason : reason;
+    reason = reason.empty() ? learned.reason : reason;
   }
-  return {.kind = IdKind::physical,
-          .note = fmt::format("ids are slots ({}), and stay so: positions are uncertain ({})", proof, reason)};
+  return {
+      .found = {.kind = IdKind::physical,
+                .note = fmt::format("ids are slots ({}), and stay so: positions are uncertain ({})", proof, reason)},
+      .positions = {}};
 }
 
 // ---- Writing ----
@@ -462,30 +457,44 @@ class CaptureCopier {
   std::vector<EntryId> row_;
 };
 
-void write_trace(std::span<const Capture> captures, const fs::path& path, const TraceHeader& header,
-                 const WriterOptions& options, std::span<const SlotPages> positions,
-                 const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+/// Writes the trace while nothing proves that ids are no positions, if that is looked for. Returns the proof; "" if the
+/// trace is whole.
+std::string write_trace(std::span<const Capture> captures, const fs::path& path, const ImportOptions& options,
+                        const Ids& ids, bool look_for_proof,
+                        const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   std::uint64_t total = 0;
   for (const Capture& capture : captures) {
-    for (const CaptureShape& shape : capture.requests()) {
-      total += shape.steps;
-    }
+    total += capture.total_steps();
   }
-  TraceWriter writer(path, header, options);
+  TraceWriter writer(path, make_header(captures, options, ids.found), options.writer);
+  std::string proof;
   std::uint64_t done = 0;
   for (const Capture& capture : captures) {
-    CaptureCopier copier(
-        capture, positions.empty() ? positions : positions.subspan(capture.first_request, capture.requests().size()),
-        writer);
-    for_each_step(capture, [&](std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
-      copier.copy_step(request, step_number, step);
-      if (progress) {
-        progress(++done, total);
-      }
-      return true;
-    });
+    std::span<const SlotPages> positions = ids.positions;
+    if (!positions.empty()) {
+      positions = positions.subspan(capture.first_request, capture.requests().size());
+    }
+    CaptureCopier copier(capture, positions, writer);
+    const bool whole =
+        for_each_step(capture, [&](std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
+          if (look_for_proof) {
+            proof = find_proof(capture, request, step_number, step);
+          }
+          if (!proof.empty()) {
+            return false;
+          }
+          copier.copy_step(request, step_number, step);
+          if (progress) {
+            progress(++done, total);
+          }
+          return true;
+        });
+    if (!whole) {
+      return proof;
+    }
   }
   writer.finish();
+  return proof;
 }
 
 void require_options(const ImportOptions& options) {
@@ -510,12 +519,18 @@ ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& ou
   require_options(options);
   const std::vector<Capture> captures = inspect_all(inputs, options);
   require_output(output, inputs);
-  std::vector<SlotPages> positions;
-  ImportedIds ids = examine_ids(captures, options, positions);
   PartialFile partial(output);
-  write_trace(captures, partial.path(), make_header(captures, options, ids), options.writer, positions, progress);
+  Ids ids;
+  ids.found.kind = options.ids == IdClaim::physical ? IdKind::physical : IdKind::logical;
+  // Ids are positions until one proves otherwise, which most often the first does: then all is read once more.
+  const std::string proof =
+      write_trace(captures, partial.path(), options, ids, wants_proof(captures, options), progress);
+  if (!proof.empty()) {
+    ids = recover_positions(captures, options, proof);
+    write_trace(captures, partial.path(), options, ids, /*look_for_proof=*/false, progress);
+  }
   partial.keep();
-  return ids;
+  return ids.found;
 }
 
 }  // namespace dsasim

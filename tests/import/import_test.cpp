@@ -226,6 +226,83 @@ TEST_CASE("an import that fails names the file and leaves the output as it was",
   }
 }
 
+TEST_CASE("auto recognises every format by its content", "[import]") {
+  const TempDir dir;
+  const std::string row = R"({"layer_id": 0, "step_idx": 0, "request_id": 1, "seq_len_current": 6, )"
+                          R"("selected_token_pos": [1, 0]})";
+  const std::string sglang = sglang_response({1, 0}, R"(, "prompt_tokens": 5, "completion_tokens": 2)");
+  const std::string vllm = vllm_response({vllm_choice(npy("(6, 1, 2)", {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0}))},
+                                         R"("prompt_tokens": 5, "completion_tokens": 2)");
+  const auto [format, text] = GENERATE_COPY(table<std::string, std::string>({
+      {"npy", npy("(1, 1, 2)", {1, 0})},
+      {"sglang", sglang},
+      {"sglang", "\n [" + sglang + "]"},
+      {"sglang", gzip(sglang)},
+      {"sglang", zstd(sglang)},
+      {"sglang", R"({"text": ")" + std::string(100000, '.') + R"(", )" + sglang.substr(1)},
+      {"vllm", vllm},
+      {"vllm", gzip("[" + vllm + "]")},
+      {"jsonl", row},
+      {"jsonl", zstd(row)},
+      {"csv", "request,step,layer,id\na,0,0,1\na,0,0,0\n"},
+      {"csv", gzip("request,step,layer,id\na,0,0,1\na,0,0,0\n")},
+  }));
+  CAPTURE(format);
+  write_file(dir / "capture", text);
+  ImportOptions options = with_prompt(5);
+  options.layers = format == "sglang" ? std::optional<std::uint32_t>(1) : std::nullopt;
+  options.top_k = format == "sglang" ? std::optional<std::uint32_t>(2) : std::nullopt;
+  const std::vector<fs::path> inputs{dir / "capture"};
+  import_captures(inputs, dir / "out.dsat", options);
+  const TraceReader trace(dir / "out.dsat");
+  CHECK(trace.header().provenance == format + ": capture");
+  CHECK(ids_of(trace, 0) == Values{1, 0, -1});
+}
+
+TEST_CASE("what no format recognises is refused", "[import]") {
+  const TempDir dir;
+  const auto text = GENERATE(values<std::string>(
+      {"7", "{}", "[]", R"({"text": {"meta_info": 1}})", R"([{"a": 1}, {"meta_info": 1}])", "step,layer,id\n"}));
+  write_file(dir / "a", text);
+  CHECK(import_error(dir, {"a"}, {}).find("which no known format does; give --from, one of npz, npy, sglang") !=
+        std::string::npos);
+}
+
+TEST_CASE("requests of one file are numbered from the batch's", "[import]") {
+  const TempDir dir;
+  write_file(dir / "a.npy", npy("(1, 1, 2)", {1, 0}));
+  const auto two = [&](std::string_view second_id) {
+    return fmt::format("request,step,layer,id\na,0,0,1\nb,0,0,2\nb,1,0,{}\na,1,0,0\na,2,0,3\n", second_id);
+  };
+  write_file(dir / "b.csv", two("4"));
+  const std::vector<fs::path> inputs{dir / "a.npy", dir / "b.csv"};
+  import_captures(inputs, dir / "out.dsat", with_prompt(5));
+  const TraceReader trace(dir / "out.dsat");
+  REQUIRE(trace.request_count() == 3);
+  CHECK(ids_of(trace, 1) == Values{1, -1, 0, -1, 3, -1});
+  CHECK(ids_of(trace, 2) == Values{2, -1, 4, -1});
+  write_file(dir / "b.csv", two("7"));
+  CHECK(import_error(dir, {"a.npy", "b.csv"}, with_prompt(5)).starts_with("b.csv: request 2, step 1, layer 0: id 7 "));
+  ImportOptions no_prompt;
+  CHECK(import_error(dir, {"b.csv"}, no_prompt) ==
+        "b.csv: request 0: does not say how long the prompt is; give --prompt-len");
+}
+
+TEST_CASE("entries of four tokens have contexts of whole entries", "[import]") {
+  // A prompt of 6 tokens is one entry; the second is whole at position 7, which is step 1's own.
+  const TempDir dir;
+  write_file(dir / "a.npy", npy("(2, 1, 2)", {0, -1, 1, 0}));
+  ImportOptions options = with_prompt(6);
+  options.unit_tokens = 4;
+  const std::vector<fs::path> inputs{dir / "a.npy"};
+  import_captures(inputs, dir / "out.dsat", options);
+  CHECK(ids_of(TraceReader(dir / "out.dsat"), 0) == Values{0, -1, 1, 0, -1});
+  write_file(dir / "a.npy", npy("(2, 1, 2)", {1, -1, 1, 0}));
+  CHECK(import_error(dir, {"a.npy"}, options)
+            .starts_with("a.npy: request 0, step 0, layer 0: id 1 lies outside the "
+                         "context of 1 entries"));
+}
+
 TEST_CASE("the output replaces a trace, and nothing else", "[import]") {
   const TempDir dir;
   write_file(dir / "a.npy", npy("(1, 1, 2)", {1, 0}));
