@@ -1,4 +1,4 @@
-#include "import/first_steps.hpp"
+#include "first_steps.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -3,6 +3,7 @@
 
 #include "byte_source.hpp"
 #include "dsasim/error.hpp"
+#include "first_steps.hpp"
 #include "json_fields.hpp"
 #include "layer_map.hpp"
 #include "slots.hpp"

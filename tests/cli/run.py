@@ -7,11 +7,13 @@ holds t.dsat (one request), batch.dsat (four), and copies of it that were cut of
 with status 2 must say why in one line on stderr and write nothing to stdout.
 """
 
+import base64
 import csv
 import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -377,6 +379,18 @@ CASES = [
          err=["--rate: expected the tokens a second for each user, found none"]),
     Case("a model that is no file", "roofline --model ./none.json --gpu h200 --context 1000 --batch 4 --rate 1", 2,
          err=["./none.json: cannot be opened"]),
+    # ---- Captures ----
+    Case("slots become positions", "import slots.json --layers 1 -o o.dsat", files=["o.dsat"],
+         out=["o.dsat: requests 1, layers 1, steps 2, top-k 4, 6 ids"],
+         err=["info: ids are slots (slots.json, step 0, layer 0: id 640 ", "were recovered, with pages of 64"]),
+    Case("slots stay slots", "import slots.json --layers 1 --ids physical -o o.dsat", files=["o.dsat"],
+         out=["o.dsat: requests 1, layers 1, steps 2, top-k 4, 6 ids"]),
+    Case("slots are no positions", "import slots.json --layers 1 --ids logical -o o.dsat", 2,
+         err=["slots.json: request 0, step 0, layer 0: id 640 lies outside the context of 3 entries"]),
+    Case("layers without a map", "import slots.json --layers 1 --layer-map none.json -o o.dsat", 2,
+         err=["none.json: cannot open"]),
+    Case("no response", "import old.json --from sglang -o o.dsat", 2,
+         err=["old.json: line 1, byte 0: expected an object or a list of objects, found 'o'"]),
 
     # ---- Help ----
     Case("a gather from a configuration", "gather --config c.json --json -", out=["dsasim-gather/1", '"rows": 64'],
@@ -401,6 +415,11 @@ def make_folder(folder: Path, repository: Path) -> None:
         flipped = bytearray(batch)
         flipped[place] ^= 1
         (folder / name).write_bytes(flipped)
+    # A prompt of 2 and 3 completion tokens: the rows of the prompt are zeros, the first step lists all slots.
+    ids = [0] * 8 + [640, 641, 642, -1] + [642, 640, 641, -1]
+    (folder / "slots.json").write_text(json.dumps({"meta_info": {
+        "indexer_topk": base64.b64encode(struct.pack("<16i", *ids)).decode(),
+        "prompt_tokens": 2, "completion_tokens": 3}}))
     (folder / "empty").touch()
     (folder / "folder").mkdir()
     (folder / "null").symlink_to("/dev/null")  # a link, so that a mistake does not cost the device

@@ -27,7 +27,7 @@ namespace {
 constexpr std::array commands = {
     Command{.name = "import",
             .description = "Make a .dsat trace of captured selections",
-            .example = "dsasim import --from npz req_0.npz req_1.npz -o batch.dsat",
+            .example = "dsasim import response.json --layers 61 -o response.dsat",
             .add = add_import},
     Command{.name = "info",
             .description = "Show what a trace says of itself: shape, provenance, size",

@@ -1,0 +1,99 @@
+"""Small files to start the fuzzers from: a folder for each.
+
+    seeds.py FOLDER
+"""
+
+import base64
+import gzip
+import io
+import json
+import struct
+import sys
+import zipfile
+from pathlib import Path
+
+LAYERS, TOP_K, PROMPT, STEPS = 2, 3, 3, 4
+
+
+def rows(count: int, base: int = 0) -> list[int]:
+    """Each selection is 0, 1, 2 in some order, or the slots that hold them."""
+    return [base + (row + i) % TOP_K for row in range(count * LAYERS) for i in range(TOP_K)]
+
+
+def int32(values: list[int]) -> bytes:
+    return struct.pack(f"<{len(values)}i", *values)
+
+
+def npy(shape: tuple, values: list[int], descr: str = "<i4") -> bytes:
+    letter = {"<i4": "i", "<i8": "q", "<f2": "H"}[descr]
+    header = str({"descr": descr, "fortran_order": False, "shape": shape}).encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    return (b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+            + struct.pack(f"<{len(values)}{letter}", *values))
+
+
+def npz(method: int, **arrays: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, data in arrays.items():
+            archive.writestr(name + ".npy", data)
+    return out.getvalue()
+
+
+def sglang(values: list[int], **more: int) -> dict:
+    return {"text": "a \"b\"\u20ac", "output_ids": [1, 2], "meta_info": {
+        "id": "7", "indexer_topk": base64.b64encode(int32(values)).decode(), **more}}
+
+
+def vllm(*choices: bytes) -> dict:
+    return {"object": "text_completion",
+            "choices": [{"index": i, "indexer_topk": base64.b64encode(c).decode(), "token_ids": [5] * (STEPS + 1)}
+                        for i, c in enumerate(choices)],
+            "usage": {"prompt_tokens": PROMPT, "completion_tokens": len(choices) * (STEPS + 1)}}
+
+
+def lines(documents: list) -> bytes:
+    return "\n".join(json.dumps(d) for d in documents).encode()
+
+
+def seeds() -> dict[str, list[bytes]]:
+    whole = PROMPT + STEPS
+    tokens = {"prompt_tokens": PROMPT, "completion_tokens": STEPS + 1}
+    response = sglang(rows(whole), **tokens, indexer_topk_num_layers=LAYERS)
+    slots = sglang(rows(whole, 640), **tokens)
+    choice = npy((whole, LAYERS, TOP_K), rows(whole))
+    selections = [{"request_id": request, "layer_id": layer, "step_idx": step, "seq_len_current": PROMPT + step + 1,
+                   "selected_token_pos": [2, 0, step]}
+                  for step in range(STEPS) for layer in range(LAYERS) for request in ("a", 7)]
+    csv = b"request,step,layer,id\n" + b"".join(
+        f"a,{step},{layer},{i}\n".encode() for step in range(2) for layer in range(LAYERS) for i in range(3))
+    ids = npy((STEPS, LAYERS, TOP_K), rows(STEPS))
+    number = {name: npy((), [value], "<i8") for name, value in
+              {"prompt_len": PROMPT, "output_len": STEPS, "num_layers": LAYERS, "index_topk": TOP_K, **tokens}.items()}
+    flat = {k: number[k] for k in ("num_layers", "index_topk")}
+    return {
+        "sglang": [lines([response]), lines([response, slots]), json.dumps([slots], indent=1).encode(),
+                   gzip.compress(lines([response]))],
+        "vllm": [lines([vllm(choice)]), json.dumps([vllm(choice, choice)]).encode()],
+        "jsonl": [lines(selections), json.dumps(selections[::-1]).encode()],
+        "csv": [csv, csv.replace(b"\n", b",0.5\n").replace(b"id,0.5", b"id,score"), csv + b"a,2,0,\na,2,1,"],
+        "npy": [ids, npy((STEPS * LAYERS * TOP_K,), rows(STEPS), "<i8")],
+        "npz": [npz(zipfile.ZIP_STORED, topk_indices=ids, prompt_len=number["prompt_len"]),
+                npz(zipfile.ZIP_STORED, topk_indices=ids, topk_scores=npy((STEPS, LAYERS, TOP_K), rows(STEPS), "<f2")),
+                npz(zipfile.ZIP_DEFLATED, indexer_topk_flat=npy((STEPS * LAYERS * TOP_K,), rows(STEPS)), **flat),
+                npz(zipfile.ZIP_STORED, topk_index=choice, prompt_tokens=number["prompt_tokens"],
+                    completion_tokens=number["completion_tokens"])],
+    }
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    for name, files in seeds().items():
+        (folder / f"{name}_fuzz").mkdir(parents=True, exist_ok=True)
+        for i, data in enumerate(files):
+            for options in (0, 3, 7, 18):  # the first byte: what the user says
+                (folder / f"{name}_fuzz" / f"seed-{i}-{options}").write_bytes(bytes([options]) + data)
+
+
+if __name__ == "__main__":
+    main()
