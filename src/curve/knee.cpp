@@ -60,6 +60,17 @@ constexpr std::array fields = {
                     [](const ReplayResult& result) {
                       return ratio(static_cast<double>(result.totals.gather_ns), counted_steps(result));
                     }},
+    TargetField{.name = "tpot_ns",
+                .sentence = "mean time of a token; needs --model and --gpu",
+                .of_misses = false,
+                .of_step_times = true,
+                .value = [](const ReplayResult& result) { return result.step_times->tpot.mean_ns; }},
+    TargetField{.name = "tpot_p99_ns",
+                .sentence = "99th percentile of the time of a token; needs --model and --gpu",
+                .of_misses = false,
+                .of_step_times = true,
+                .value =
+                    [](const ReplayResult& result) { return static_cast<double>(result.step_times->tpot.p99_ns); }},
 };
 
 /// The largest cache that can be of any use: all ids of the streams that share it.
@@ -230,6 +241,10 @@ Target parse_target(std::string_view text) {
 KneeResult knees(const TraceReader& trace, const KneeConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {
   if (config.policies.empty()) {
     throw ConfigError("--policy", "expected at least one");
+  }
+  if (config.target.field->of_step_times && !config.replay.step.times_steps()) {
+    throw ConfigError("--target", "{} needs a decode step to time: expected --model and --gpu",
+                      config.target.field->name);
   }
   KneeResult result{.config = {}, .target = config.target, .capacities = config.capacities, .knees = {}};
   ReplayConfig nothing = config.replay;

@@ -142,7 +142,8 @@ TEST_CASE("Every row of a sweep is what a replay of its point counts, on any num
   check_rows(sweep, table);
   CHECK(lines_of(table).front() ==
         "point,trace,policy,scope,capacity,entry-bytes,capacity_entries,accesses,hits,misses,compulsory_misses,"
-        "capacity_misses,evictions,miss_ratio,fetched_bytes,missed_pages,gather_ns,status,error");
+        "capacity_misses,evictions,miss_ratio,fetched_bytes,missed_pages,gather_ns,llc_sectors,llc_hit_sectors,"
+        "tpot_mean_ns,tpot_p50_ns,tpot_p95_ns,tpot_p99_ns,tpot_max_ns,slowdown_all_hit,slowdown_contiguous,status,error");
   for (const std::uint32_t jobs : {2U, 7U, 64U}) {
     CHECK(fixture.run(sweep, {.jobs = jobs}) == table);
   }

@@ -33,6 +33,7 @@ std::function<int()> add_knee(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);
 std::function<int()> add_analyze(CLI::App& app);
 std::function<int()> add_replay(CLI::App& app);
+std::function<int()> add_study(CLI::App& app);
 std::function<int()> add_sweep(CLI::App& app);
 std::function<int()> add_merge(CLI::App& app);
 std::function<int()> add_policies(CLI::App& app);

@@ -17,6 +17,7 @@ struct TargetField {
   /// A function of how many accesses missed, so that fewer misses never make it larger. Of such a result no more is
   /// filled in than the configuration and the totals' accesses and hits.
   bool of_misses;
+  bool of_step_times = false;  ///< needs a model and a GPU
   double (*value)(const ReplayResult& result);
 };
 
