@@ -337,6 +337,7 @@ TEST_CASE("the model is made by name and prices lines", "[hbm]") {
   // Activate at clock 1, read 14 later, data 14 later for 2.
   CHECK(memory.model->gather_ns({.row_bytes = 64, .missed_rows = 1, .lines = lines}) == 300 + 1 + 14 + 14 + 2);
   CHECK(memory.model->gather_ns({.row_bytes = 64, .hit_rows = 1}) == 0);
+  CHECK_THROWS_AS(memory.model->gather_ns({.row_bytes = 64, .missed_rows = 1}), ConfigError);
 }
 
 }  // namespace

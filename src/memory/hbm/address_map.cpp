@@ -107,9 +107,10 @@ AddressMap::AddressMap(std::string_view where, std::string_view mapping, const D
   base[pseudo_channel] = base[rank] + width[rank];
   std::array<std::uint32_t, field_names> taken{};
   std::uint32_t shift = 0;
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-    const std::uint32_t bits = *part->bits;
-    const FieldName field = part->field;
+  std::reverse(parts.begin(), parts.end());
+  for (const Part& part : parts) {
+    const std::uint32_t bits = *part.bits;
+    const FieldName field = part.field;
     if (bits > 0 && field != column) {
       Pieces& pieces = field == row ? row_ : field == channel ? channel_ : bank_;
       pieces.push_back({shift, base.at(field) + taken.at(field), (std::uint64_t{1} << bits) - 1});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dsasim/error.hpp"
 #include "dsasim/memory/memory_model.hpp"
 #include "memory/hbm/dram_system.hpp"
 
@@ -12,6 +13,10 @@ class HbmMemory final : public MemoryModel {
   MemoryNeeds needs() const noexcept override { return {.row_bytes = true, .lines = true}; }
   double gather_ns(const Gather& gather) override {
     if (gather.lines.empty()) {
+      if (gather.missed_rows > 0) {
+        throw ConfigError("--memory",
+                          "hbm needs the addresses of the missed lines, and this command does not know them");
+      }
       return 0;
     }
     const DramCounts counts = system_.run(gather.lines);
