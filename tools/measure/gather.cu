@@ -42,7 +42,9 @@ void check(cudaError_t error, const char* what) {
 template <class T>
 class DeviceArray {
  public:
-  explicit DeviceArray(std::size_t size) : size_(size) { CHECK(cudaMalloc(&data_, std::max<std::size_t>(size, 1) * sizeof(T))); }
+  explicit DeviceArray(std::size_t size) : size_(size) {
+    CHECK(cudaMalloc(&data_, std::max<std::size_t>(size, 1) * sizeof(T)));
+  }
   ~DeviceArray() { cudaFree(data_); }
   DeviceArray(const DeviceArray&) = delete;
   DeviceArray& operator=(const DeviceArray&) = delete;
@@ -74,9 +76,12 @@ __device__ uint4 load(const uint4* address) {
   return value;
 }
 
-__device__ std::uint32_t mixed(const uint4& value) { return value.x ^ value.y ^ value.z ^ value.w; }
+__device__ std::uint32_t mixed(const uint4& value) {
+  return value.x ^ value.y ^ value.z ^ value.w;
+}
 
-/// A row with 16-byte loads, four of them in flight in each lane; each missed one is copied to `slot` if that is not null.
+/// A row with 16-byte loads, four of them in flight in each lane; each missed one is copied to `slot` if that is not
+/// null.
 __device__ std::uint32_t read_row(const uint4* row, uint4* slot, int vectors, int lane) {
   constexpr int lanes = 32;
   constexpr int in_flight = 4;
@@ -188,7 +193,8 @@ struct Gpu {
     most_blocks = static_cast<std::uint64_t>(properties.multiProcessorCount) * blocks_per_multiprocessor;
   }
   unsigned blocks(std::uint64_t rows) const {
-    return static_cast<unsigned>(std::clamp<std::uint64_t>((rows + rows_per_block - 1) / rows_per_block, 1, most_blocks));
+    return static_cast<unsigned>(
+        std::clamp<std::uint64_t>((rows + rows_per_block - 1) / rows_per_block, 1, most_blocks));
   }
 };
 
@@ -359,7 +365,8 @@ std::vector<Step> read_steps(const std::string& path) {
     if (fields.size() <= std::max(accesses, misses)) {
       fail("--misses: " + path + ": a line is too short");
     }
-    const Step step{std::strtoull(fields[accesses].c_str(), nullptr, 10), std::strtoull(fields[misses].c_str(), nullptr, 10)};
+    const Step step{std::strtoull(fields[accesses].c_str(), nullptr, 10),
+                    std::strtoull(fields[misses].c_str(), nullptr, 10)};
     if (step.missed > step.rows) {
       fail("--misses: " + path + ": more misses than accesses");
     }
@@ -425,7 +432,8 @@ struct Buffers {
 };
 
 std::vector<double> time_steps(const Gpu& gpu, cudaStream_t stream, const Options& options, const Buffers& buffers,
-                               const std::vector<Step>& steps, std::uint64_t row_bytes, std::uint64_t slots, bool fill) {
+                               const std::vector<Step>& steps, std::uint64_t row_bytes, std::uint64_t slots,
+                               bool fill) {
   std::mt19937_64 random(options.seed);
   std::vector<double> times;
   std::vector<std::uint64_t> rows;
@@ -445,8 +453,8 @@ std::vector<double> time_steps(const Gpu& gpu, cudaStream_t stream, const Option
     stream_through<<<gpu.blocks(~std::uint64_t{0} >> 8U), threads_per_block, 0, stream>>>(
         reinterpret_cast<const uint4*>(buffers.other.data()), buffers.other.size() / 16, buffers.sink.data());
     gather<<<gpu.blocks(step.rows), threads_per_block, 0, stream>>>(
-        {offsets.data(), step.rows, static_cast<int>(row_bytes / 16), buffers.pool.data(), fill ? targets.data() : nullptr,
-         buffers.slots.data(), buffers.clock.data(), buffers.sink.data()});
+        {offsets.data(), step.rows, static_cast<int>(row_bytes / 16), buffers.pool.data(),
+         fill ? targets.data() : nullptr, buffers.slots.data(), buffers.clock.data(), buffers.sink.data()});
     CHECK(cudaGetLastError());
     std::uint64_t clock[2];
     CHECK(cudaMemcpyAsync(clock, buffers.clock.data(), 16, cudaMemcpyDeviceToHost, stream));
@@ -476,8 +484,10 @@ void measure_reservation(const Gpu& gpu, const Options& options) {
     int used = 0;
     if (std::sscanf(item.c_str(), "%llu:%llu:%n", &slots, &row_bytes, &used) != 2 || used == 0 || row_bytes == 0 ||
         row_bytes % 16 != 0 || slots > most_reserved / row_bytes) {
-      fail("--misses: expected SLOTS:ROW_BYTES:FILE,... with rows of a multiple of 16 bytes and slots of at most "
-           "128 MiB, found " + item);
+      fail(
+          "--misses: expected SLOTS:ROW_BYTES:FILE,... with rows of a multiple of 16 bytes and slots of at most "
+          "128 MiB, found " +
+          item);
     }
     const std::vector<Step> steps = read_steps(item.substr(static_cast<std::size_t>(used)));
     std::uint64_t rows = 0;
@@ -559,8 +569,9 @@ Options parse(int argc, char** argv) {
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];
     if (i + 1 >= argc) {
-      fail(name + ": expected a value; options: --shape gather|reservation|basics --pool-gb N --hot-mb N --stream-mib N "
-                  "--misses SLOTS:ROW_BYTES:FILE,... --seed N");
+      fail(name +
+           ": expected a value; options: --shape gather|reservation|basics --pool-gb N --hot-mb N --stream-mib N "
+           "--misses SLOTS:ROW_BYTES:FILE,... --seed N");
     }
     const char* value = argv[i + 1];
     if (name == "--shape") {
