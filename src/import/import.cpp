@@ -386,6 +386,9 @@ class CaptureCopier {
       }
       append(scores);
     }
+    if (step_ + 1 == shape.steps) {
+      writer_.end_request(capture_.first_request + request);
+    }
   }
 
  private:

@@ -89,9 +89,11 @@ class TraceWriter::Impl {
   }
 
   void append(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) {
-    if (finished_ || request >= open_.size()) {
+    if (finished_ || request >= open_.size() || open_[request].lanes.empty()) {
       throw std::logic_error(fmt::format("TraceWriter: append to request {} of {}{}", request, open_.size(),
-                                         finished_ ? " after finish()" : ""));
+                                         finished_                ? " after finish()"
+                                         : request < open_.size() ? " after end_request()"
+                                                                  : ""));
     }
     OpenChunk& chunk = open_[request];
     check(request, ids, scores);
@@ -115,6 +117,13 @@ class TraceWriter::Impl {
     }
   }
 
+  void end_request(std::uint32_t request) {
+    OpenChunk& chunk = open_.at(request);
+    require_whole_step(chunk);
+    close_chunk(chunk);
+    chunk.lanes = {};
+  }
+
   void finish() {
     if (std::exchange(finished_, true)) {
       throw std::logic_error("TraceWriter: finish() called twice");
@@ -122,10 +131,7 @@ class TraceWriter::Impl {
     std::vector<std::uint64_t> steps;
     std::vector<Digest> digests;
     for (OpenChunk& chunk : open_) {
-      if (chunk.next_layer != 0) {
-        throw TraceError(place(chunk.head.request), "the trace ends in the middle of a step of {} layers",
-                         header_.layers.size());
-      }
+      require_whole_step(chunk);
       close_chunk(chunk);
       steps.push_back(chunk.steps_before);
       digests.push_back(chunk.digest.value());
@@ -141,6 +147,13 @@ class TraceWriter::Impl {
     const OpenChunk& chunk = open_[request];
     return fmt::format("request {}, step {}, layer {}", request, chunk.steps_before + chunk.head.steps,
                        chunk.next_layer);
+  }
+
+  void require_whole_step(const OpenChunk& chunk) const {
+    if (chunk.next_layer != 0) {
+      throw TraceError(place(chunk.head.request), "the trace ends in the middle of a step of {} layers",
+                       header_.layers.size());
+    }
   }
 
   void check(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) const {
@@ -228,6 +241,10 @@ TraceWriter& TraceWriter::operator=(TraceWriter&&) noexcept = default;
 
 void TraceWriter::append(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) {
   impl_->append(request, ids, scores);
+}
+
+void TraceWriter::end_request(std::uint32_t request) {
+  impl_->end_request(request);
 }
 
 void TraceWriter::finish() {

@@ -402,16 +402,16 @@ CASES = [
          err=["./none.json: cannot be opened"]),
     # ---- Captures ----
     Case("slots become positions", "import slots.json --layers 1 -o o.dsat", files=["o.dsat"],
-         out=["o.dsat: requests 1, layers 1, steps 2, top-k 4, 6 ids"],
+         out=["o.dsat: requests 1, layers 1, steps 2, top-k 3, 6 ids"],
          err=["info: ids are slots (slots.json, step 0, layer 0: id 640 ", "were recovered, with pages of 64"]),
     Case("slots stay slots", "import slots.json --layers 1 --ids physical -o o.dsat", files=["o.dsat"],
-         out=["o.dsat: requests 1, layers 1, steps 2, top-k 4, 6 ids"]),
+         out=["o.dsat: requests 1, layers 1, steps 2, top-k 3, 6 ids"]),
     Case("slots are no positions", "import slots.json --layers 1 --ids logical -o o.dsat", 2,
          err=["slots.json: request 0, step 0, layer 0: id 640 lies outside the context of 3 entries"]),
     Case("layers without a map", "import slots.json --layers 1 --layer-map none.json -o o.dsat", 2,
          err=["none.json: cannot open"]),
-    Case("no response", "import old.json --from sglang -o o.dsat", 2,
-         err=["old.json: line 1, byte 0: expected an object or a list of objects, found 'o'"]),
+    Case("no response", "import t.dsat --from sglang -o o.dsat", 2,
+         err=["t.dsat: line 1, byte 0: expected an object or a list of objects, found '\\x89'"]),
 
     # ---- Help ----
     Case("a gather from a configuration", "gather --config c.json --json -", out=["dsasim-gather/1", '"rows": 64'],

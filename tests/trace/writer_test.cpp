@@ -103,6 +103,25 @@ TEST_CASE("a trace cannot end in the middle of a step", "[trace]") {
         "request 1, step 1, layer 2: the trace ends in the middle of a step of 3 layers");
 }
 
+TEST_CASE("a request that was ended is in the file, and takes no more", "[trace]") {
+  const TempDir dir;
+  dsasim::TraceWriter writer(dir / "t.dsat", header(2));
+  writer.append(0, ids({1, 3}));
+  CHECK(trace_error([&] { writer.end_request(0); }) ==
+        "request 0, step 0, layer 1: the trace ends in the middle of a step of 2 layers");
+  writer.append(0, ids({2}));
+  writer.append(1, ids({0}));
+  writer.end_request(0);
+  CHECK(dsasim::TraceReader(dir / "t.dsat", {.allow_truncated = true}).extent(0).steps == 1);
+  CHECK_THROWS_AS(writer.append(0, ids({1})), std::logic_error);
+  writer.append(1, ids({0}));
+  writer.finish();
+  const dsasim::TraceReader reader(dir / "t.dsat");
+  CHECK_NOTHROW(reader.verify());
+  CHECK(reader.extent(1).steps == 1);
+  CHECK(reader.digest() == plain_digest(read_all(reader)));
+}
+
 TEST_CASE("what was written before the writer went away is a truncated trace of whole chunks", "[trace]") {
   const TempDir dir;
   {

@@ -35,7 +35,7 @@ int run(const Options& options) {
       import_captures(inputs, options.output, options.import,
                       [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
   if (!ids.note.empty()) {
-    spdlog::info("{}", ids.note);
+    spdlog::log(ids.kind == IdKind::physical ? spdlog::level::warn : spdlog::level::info, "{}", ids.note);
   }
   const TraceReader trace(options.output);
   fmt::print("{}: requests {}, layers {}, steps {}, top-k {}, {} ids in {} bytes\n", options.output,

@@ -33,6 +33,11 @@ class TraceWriter {
   /// beyond max_entry_ids, for a duplicate, or for scores that do not match.
   void append(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores = {});
 
+  /// The request has no more selections: its last chunk is written, and what it took of memory is free. finish() does
+  /// without; a writer of many requests, one after the other, does not grow with it.
+  /// Throws TraceError if the request stands in the middle of a step.
+  void end_request(std::uint32_t request);
+
   /// Writes the last chunks and the end record; without it the file counts as truncated.
   /// Throws TraceError if a request stands in the middle of a step.
   void finish();
