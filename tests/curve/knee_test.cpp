@@ -173,7 +173,7 @@ TEST_CASE("targets that are none", "[knee]") {
   CHECK(parse_target("miss-ratio=0.1").field->name == "miss_ratio");
   CHECK(error_of("mis_ratio=0.1") ==
         "--target: expected FIELD=NUMBER, FIELD one of miss_ratio, misses, step_misses, missed_pages, gather_ns, "
-        "step_gather_ns, found \"mis_ratio=0.1\"");
+        "step_gather_ns, tpot_ns, tpot_p99_ns, found \"mis_ratio=0.1\"");
   for (const char* text :
        {"miss_ratio", "miss_ratio=", "miss_ratio=-1", "miss_ratio=nan", "miss_ratio=0.1x", "miss_ratio==1"}) {
     CAPTURE(text);

@@ -13,7 +13,7 @@ class HbmMemory final : public MemoryModel {
   MemoryNeeds needs() const noexcept override { return {.row_bytes = true, .lines = true}; }
   double gather_ns(const Gather& gather) override {
     if (gather.lines.empty()) {
-      if (gather.missed_rows > 0) {
+      if (gather.missed_rows > gather.llc_rows) {
         throw ConfigError("--memory",
                           "hbm needs the addresses of the missed lines, and this command does not know them");
       }
