@@ -65,12 +65,12 @@ constexpr std::array fields = {
                 .of_misses = false,
                 .of_step_times = true,
                 .value = [](const ReplayResult& result) { return result.step_times->tpot.mean_ns; }},
-    TargetField{.name = "tpot_p99_ns",
-                .sentence = "99th percentile of the time of a token; needs --model and --gpu",
-                .of_misses = false,
-                .of_step_times = true,
-                .value =
-                    [](const ReplayResult& result) { return static_cast<double>(result.step_times->tpot.p99_ns); }},
+    TargetField{
+        .name = "tpot_p99_ns",
+        .sentence = "99th percentile of the time of a token; needs --model and --gpu",
+        .of_misses = false,
+        .of_step_times = true,
+        .value = [](const ReplayResult& result) { return static_cast<double>(result.step_times->tpot.p99_ns); }},
 };
 
 /// The largest cache that can be of any use: all ids of the streams that share it.

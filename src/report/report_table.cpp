@@ -62,8 +62,8 @@ void append_step_times(std::string& out, const StepTimes& times, const Effective
   const auto part = [&](std::uint64_t ns) { return time_text(static_cast<double>(ns) / steps); };
   const auto tpot = [&](std::uint64_t ns) { return time_text(static_cast<double>(ns)); };
   auto line = std::back_inserter(out);
-  fmt::format_to(line, "\nA token of {} on {} x {} takes {}: P50 {}, P95 {}, P99 {}, at most {}.\n",
-                 config.model_name, config.asked.step.tensor_parallel, config.gpu_name, time_text(times.tpot.mean_ns),
+  fmt::format_to(line, "\nA token of {} on {} x {} takes {}: P50 {}, P95 {}, P99 {}, at most {}.\n", config.model_name,
+                 config.asked.step.tensor_parallel, config.gpu_name, time_text(times.tpot.mean_ns),
                  tpot(times.tpot.p50_ns), tpot(times.tpot.p95_ns), tpot(times.tpot.p99_ns), tpot(times.tpot.max_ns));
   fmt::format_to(line, "Indexer {}, top-k {}, gather {}, attention {} (overlap: {}), weights and the rest {}.\n",
                  part(times.totals.indexer_ns), part(times.totals.topk_ns), part(times.totals.gather_ns),

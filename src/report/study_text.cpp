@@ -22,9 +22,9 @@ std::string tpot_text(double ns) {
 }
 
 std::string point_text(const StudyPoint& point) {
-  return fmt::format("`{}`, {}", point.policy,
-                     point.scope == Scope::shared ? "one cache for all layers and requests"
-                                                  : "a cache for each layer and request");
+  return fmt::format(
+      "`{}`, {}", point.policy,
+      point.scope == Scope::shared ? "one cache for all layers and requests" : "a cache for each layer and request");
 }
 
 double gain(const StudyResult& result, double tpot_ns) {
@@ -47,7 +47,8 @@ void append_answer(std::string& out, const StudyResult& result) {
                    tpot_text(none_ns), mebibytes(best.reserved_bytes), mebibytes(result.llc_bytes), point_text(best),
                    100 * gain(result, best.tpot.mean_ns));
   } else {
-    fmt::format_to(line, "Reserve {} of {}, {}: a token takes {} instead of {} ({:.1f}% less), {:.1f}% of the rows miss.\n",
+    fmt::format_to(line,
+                   "Reserve {} of {}, {}: a token takes {} instead of {} ({:.1f}% less), {:.1f}% of the rows miss.\n",
                    mebibytes(knee.reserved_bytes), mebibytes(result.llc_bytes), point_text(knee),
                    tpot_text(knee.tpot.mean_ns), tpot_text(none_ns), 100 * gain(result, knee.tpot.mean_ns),
                    100 * static_cast<double>(knee.misses) / static_cast<double>(knee.accesses));
@@ -56,10 +57,10 @@ void append_answer(std::string& out, const StudyResult& result) {
   }
   if (result.belady) {
     const StudyPoint& belady = result.points[*result.belady];
-    fmt::format_to(line, "Belady, who knows the future, would miss {:.1f}% with {} and take {}; if every row hit: {}.\n",
+    fmt::format_to(line,
+                   "Belady, who knows the future, would miss {:.1f}% with {} and take {}; if every row hit: {}.\n",
                    100 * static_cast<double>(belady.misses) / static_cast<double>(belady.accesses),
-                   mebibytes(belady.reserved_bytes), tpot_text(belady.tpot.mean_ns),
-                   tpot_text(result.all_hit_tpot_ns));
+                   mebibytes(belady.reserved_bytes), tpot_text(belady.tpot.mean_ns), tpot_text(result.all_hit_tpot_ns));
   }
 }
 
@@ -77,7 +78,8 @@ void append_row(std::string& out, const StudyResult& result, const StudyPoint& p
 std::string study_text(const TraceReader& trace, const StudyResult& result) {
   std::string out;
   auto line = std::back_inserter(out);
-  fmt::format_to(line, "{}\n{} on {}, gathers by {}; an entry is {} bytes in a layer, {} in those that a layer of the trace "
+  fmt::format_to(line,
+                 "{}\n{} on {}, gathers by {}; an entry is {} bytes in a layer, {} in those that a layer of the trace "
                  "stands for\n\n",
                  trace_text(trace), result.model_name, result.gpu_name, result.memory_name, result.entry_bytes,
                  result.entry_cost_bytes);

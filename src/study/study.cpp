@@ -94,7 +94,8 @@ class Study {
   }
 
   void replay_points(std::string_view policy, Scope scope) {
-    const std::uint64_t caches = scope == Scope::shared ? 1 : std::uint64_t{trace_.layer_count()} * trace_.request_count();
+    const std::uint64_t caches =
+        scope == Scope::shared ? 1 : std::uint64_t{trace_.layer_count()} * trace_.request_count();
     std::vector<ReplayConfig> configs;
     std::vector<std::uint64_t> reserved;
     for (std::uint32_t part = 1; part <= config_.parts; ++part) {
@@ -112,8 +113,8 @@ class Study {
       ReplayHooks hooks;
       hooks.on_step = [&](std::uint64_t done, std::uint64_t total) {
         if (on_share_) {
-          const double share = (static_cast<double>(first) + static_cast<double>(count) * static_cast<double>(done) /
-                                                                 static_cast<double>(total)) /
+          const double share = (static_cast<double>(first) +
+                                static_cast<double>(count) * static_cast<double>(done) / static_cast<double>(total)) /
                                static_cast<double>(configs.size());
           on_share_((static_cast<double>(done_) + share) / (policies.size() * scopes.size()));
         }

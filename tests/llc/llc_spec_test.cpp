@@ -46,8 +46,10 @@ TEST_CASE("What is no LLC is refused, saying what was expected", "[llc]") {
                                std::string(text) + "\"");
   }
   CHECK(refusal("5GiB") == "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"5GiB\"");
-  CHECK(refusal("18446744073709551615GB") == "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"18446744073709551615GB\"");
-  CHECK(refusal("4294967297") == "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"4294967297\"");
+  CHECK(refusal("18446744073709551615GB") ==
+        "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"18446744073709551615GB\"");
+  CHECK(refusal("4294967297") ==
+        "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"4294967297\"");
   CHECK(refusal("1MiB,") == "--llc: expected BYTES[,key=value...], found \"\" among the parameters");
   CHECK(refusal("1MiB,8") == "--llc: expected BYTES[,key=value...], found \"8\" among the parameters");
   CHECK(refusal("1MiB,=8") == "--llc: expected BYTES[,key=value...], found \"=8\" among the parameters");

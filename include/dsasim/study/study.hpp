@@ -29,18 +29,18 @@ struct StudyPoint {
   Tpot tpot;
 };
 
-/// What to reserve of a GPU's last-level cache for KV rows, and what it gains. Weights and the indexer's keys are taken to
-/// flush the rest (docs/llc.md), so nothing is hit that is not reserved.
+/// What to reserve of a GPU's last-level cache for KV rows, and what it gains. Weights and the indexer's keys are taken
+/// to flush the rest (docs/llc.md), so nothing is hit that is not reserved.
 struct StudyResult {
   std::string model_name;
   std::string gpu_name;
   std::string memory_name;
   std::uint64_t llc_bytes = 0;
-  std::uint64_t entry_bytes = 0;  ///< of one layer
+  std::uint64_t entry_bytes = 0;       ///< of one layer
   std::uint64_t entry_cost_bytes = 0;  ///< in all the layers that a layer of the trace stands for, on average
-  StudyPoint nothing;             ///< reserved
-  double all_hit_tpot_ns = 0;     ///< if every row hit
-  std::vector<StudyPoint> points;  ///< by policy, scope and bytes; without what a policy refuses
+  StudyPoint nothing;                  ///< reserved
+  double all_hit_tpot_ns = 0;          ///< if every row hit
+  std::vector<StudyPoint> points;      ///< by policy, scope and bytes; without what a policy refuses
   /// Of the points: the shortest mean TPOT of a policy that can be built; the least reservation of the same policy and
   /// scope that has 90% of its gain; Belady's with the bytes and scope of the latter.
   std::optional<std::size_t> best, knee, belady;
