@@ -28,7 +28,7 @@ constexpr Clock later(Clock a, Clock b) {
 }
 
 constexpr std::uint64_t all_if(bool condition) {
-  return 0 - std::uint64_t{condition};
+  return 0 - std::uint64_t{condition ? 1U : 0U};
 }
 
 constexpr Clock choose(bool condition, Clock yes, Clock no) {

@@ -133,9 +133,9 @@ class DramChannel {
 
   void ripen(Clock now);
   void ripens_for_activate(std::uint32_t bank, Clock at);
-  void read(std::uint32_t bank, Clock now);
-  void activate(std::uint32_t bank, Clock now);
-  void precharge(std::uint32_t bank, Clock now);
+  void read(std::uint32_t index, Clock now);
+  void activate(std::uint32_t index, Clock now);
+  void precharge(std::uint32_t index, Clock now);
   void hold_reads(std::uint32_t bank, Clock now);
   void complete(Bank& bank, Clock now);
 
@@ -148,10 +148,10 @@ class DramChannel {
   void move_one(Clock now);
   void move(std::uint32_t index, Clock now);
   void enqueue(std::uint32_t index);
-  void close(std::uint32_t bank);
-  void note_hits(std::uint32_t bank);
-  void note_others(std::uint32_t bank);
-  void note_closing(std::uint32_t bank);
+  void close(std::uint32_t index);
+  void note_hits(std::uint32_t index);
+  void note_others(std::uint32_t index);
+  void note_closing(std::uint32_t index);
   void find_oldest(Clock now);
   bool merge(std::uint64_t line, std::uint32_t bank, Clock now);
   bool merge_into(const List& list, std::uint64_t line, Clock now);
@@ -168,6 +168,8 @@ class DramChannel {
   std::uint32_t take_entry();
   void push(List& list, std::uint32_t index);
   std::uint32_t pop(List& list);
+
+  PerBank<Bank> banks_;
 
   // What the configuration says, where it is needed often.
   const DramConfig* config_;
@@ -225,7 +227,6 @@ class DramChannel {
   PerBank<Clock> group_activate_;
   BankTimers read_timers_;
   BankTimers activate_timers_;
-  PerBank<Bank> banks_;
   PerBank<std::uint32_t> used_;  ///< bursts in a queue
 
   // Entries, and where they wait for a place in a queue.

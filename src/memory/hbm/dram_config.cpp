@@ -215,7 +215,7 @@ DramConfig DramConfig::read(ConfigObject& config) {
   dram.clock_ps = picoseconds(config, "tCK_ns", 0.001);
   dram.shape = read_shape(config);
   dram.mapping = config.text("mapping");
-  AddressMap(where(config, "mapping"), dram.mapping, dram.shape);
+  const AddressMap checked(where(config, "mapping"), dram.mapping, dram.shape);
   dram.timing = read_timing(config, dram.clock_ps);
   read_controller(config, dram);
   read_refresh(config, dram);

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace dsasim {
 
-DramSystem::DramSystem(const DramConfig& config) : config_(config), map_("mapping", config_.mapping, config_.shape) {
+DramSystem::DramSystem(DramConfig config)
+    : config_(std::move(config)), map_("mapping", config_.mapping, config_.shape) {
   channels_.reserve(config_.shape.all_channels());
   for (std::uint32_t i = 0; i < config_.shape.all_channels(); ++i) {
     channels_.emplace_back(config_, i);

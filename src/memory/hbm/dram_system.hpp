@@ -14,7 +14,7 @@ namespace dsasim {
 class DramSystem {
  public:
   /// Throws ConfigError for a mapping that does not fit the shape.
-  explicit DramSystem(const DramConfig& config);
+  explicit DramSystem(DramConfig config);
   DramSystem(const DramSystem&) = delete;
   DramSystem& operator=(const DramSystem&) = delete;
 

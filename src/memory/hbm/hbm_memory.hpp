@@ -4,12 +4,14 @@
 #include "dsasim/memory/memory_model.hpp"
 #include "memory/hbm/dram_system.hpp"
 
+#include <utility>
+
 namespace dsasim {
 
 /// A gather takes until the last of its lines has come from a bank-level memory: docs/memory-hbm.md.
 class HbmMemory final : public MemoryModel {
  public:
-  explicit HbmMemory(const DramConfig& config) : system_(config) {}
+  explicit HbmMemory(DramConfig config) : system_(std::move(config)) {}
   MemoryNeeds needs() const noexcept override { return {.row_bytes = true, .lines = true}; }
   double gather_ns(const Gather& gather) override {
     if (gather.lines.empty()) {
