@@ -33,8 +33,8 @@ struct Part {
 
 class Allocator {
  public:
-  Allocator(const TraceReader& trace, const AllocateConfig& config, const ReplayHooks& hooks, std::uint32_t jobs)
-      : trace_(trace), config_(config), hooks_(hooks), jobs_(jobs) {
+  Allocator(const TraceReader& trace, AllocateConfig config, const ReplayHooks& hooks, std::uint32_t jobs)
+      : trace_(trace), config_(std::move(config)), hooks_(hooks), jobs_(jobs) {
     config_.replay.capacity_list.clear();
     config_.replay.capacity = Capacity::parse("0");
     check();
@@ -54,6 +54,7 @@ class Allocator {
   void find_granularity();
   void find_bounds();
   void find_budget();
+  std::uint64_t largest_capacity() const;
   std::vector<Capacity> capacities() const;
   void measure_in_one_pass();
   void measure_by_replays();
@@ -170,14 +171,17 @@ void Allocator::find_budget() {
   result_.budget_cost = static_cast<std::uint64_t>(budget);
 }
 
+std::uint64_t Allocator::largest_capacity() const {
+  return std::max_element(parts_.begin(), parts_.end(), [](const Part& a, const Part& b) { return a.most < b.most; })
+      ->most;
+}
+
 /// All that some part may get.
 std::vector<Capacity> Allocator::capacities() const {
   const auto least = std::min_element(parts_.begin(), parts_.end(), [](const Part& a, const Part& b) {
                        return a.least < b.least;
                      })->least;
-  const auto most = std::max_element(parts_.begin(), parts_.end(), [](const Part& a, const Part& b) {
-                      return a.most < b.most;
-                    })->most;
+  const std::uint64_t most = largest_capacity();
   const std::uint64_t count = (most - least) / result_.granularity + 1;
   const std::uint64_t limit = most_capacities(false);
   if (count > limit) {
@@ -247,20 +251,13 @@ Allocation Allocator::uniform() const {
   // The largest number of entries that fits the budget once each part's bounds have been heeded.
   const auto split_at = [&](std::uint64_t entries) {
     Split split;
-    for (std::size_t i = 0; i < parts_.size(); ++i) {
-      const std::uint64_t capacity = std::clamp(entries, parts_[i].least, parts_[i].most);
-      split.push_back((capacity - parts_[i].least) / result_.granularity);
+    for (const Part& part : parts_) {
+      split.push_back((std::clamp(entries, part.least, part.most) - part.least) / result_.granularity);
     }
     return split;
   };
   std::uint64_t fits = 0;
-  std::uint64_t least_too_much = std::max_element(
-                                     parts_.begin(), parts_.end(),
-                                     [](const Part& a, const Part& b) {
-                                       return a.most < b.most;
-                                     })->most /
-                                     result_.granularity +
-                                 1;
+  std::uint64_t least_too_much = largest_capacity() / result_.granularity + 1;
   while (least_too_much - fits > 1) {
     const std::uint64_t middle = fits + (least_too_much - fits) / 2;
     const bool is_fine = sum_of(choices_, split_at(middle * result_.granularity)).cost <= result_.budget_cost;

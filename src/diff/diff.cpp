@@ -62,122 +62,134 @@ std::string_view row_key(const Json& first, const Json& second) {
   return found == row_keys.end() ? std::string_view() : *found;
 }
 
+/// What two documents have in one place; null where one has nothing there.
+struct Place {
+  const Json* first = nullptr;
+  const Json* second = nullptr;
+  std::string path;
+  std::vector<std::string> keys;  ///< of the path
+};
+
 class Comparer {
  public:
   Comparer(const DiffOptions& options, DiffResult& result) : options_(options), result_(result) {}
 
-  void compare_members(const Json& first, const Json& second) {
-    for (const auto& [key, value] : first.items()) {
-      const auto other = second.find(key);
-      within_key(key, [&] {
-        if (other == second.end()) {
-          add(DifferenceKind::only_in_first, text_of(value), "");
-        } else {
-          compare(value, *other);
-        }
-      });
-    }
-    for (const auto& [key, value] : second.items()) {
-      if (!first.contains(key)) {
-        const std::string text = text_of(value);
-        within_key(key, [&] { add(DifferenceKind::only_in_second, "", text); });
-      }
+  void run(const Json& first, const Json& second) {
+    open_.push_back({.first = &first, .second = &second, .path = "", .keys = {}});
+    while (!open_.empty()) {
+      const Place place = std::move(open_.back());
+      open_.pop_back();
+      std::vector<Place> inside = compare(place);
+      std::move(inside.rbegin(), inside.rend(), std::back_inserter(open_));  // the first is next
     }
   }
 
  private:
-  template <class F>
-  void within(const std::string& step, F&& inside) {
-    const std::size_t length = path_.size();
-    path_ += step;
-    inside();
-    path_.resize(length);
-  }
-
-  template <class F>
-  void within_key(const std::string& key, F&& inside) {
-    const bool is_tool = keys_.empty() && key == "tool";
-    if (is_tool || std::find(options_.ignored.begin(), options_.ignored.end(), key) != options_.ignored.end()) {
-      return;
+  /// The places inside this one, which are to be compared.
+  std::vector<Place> compare(const Place& place) {
+    if (place.first == nullptr || place.second == nullptr) {
+      add(place, place.first == nullptr ? DifferenceKind::only_in_second : DifferenceKind::only_in_first);
+      return {};
     }
-    keys_.push_back(key);
-    const std::string ascii = Json(key).dump(-1, ' ', /*ensure_ascii=*/true);
-    within("/" + ascii.substr(1, ascii.size() - 2), inside);
-    keys_.pop_back();
+    const Json& first = *place.first;
+    const Json& second = *place.second;
+    const bool same_type = first.type() == second.type();
+    if (same_type && first.is_object()) {
+      return members(place);
+    }
+    if (same_type && first.is_array()) {
+      return rows(place);
+    }
+    ++result_.compared_values;
+    if (first.is_number() && second.is_number()) {
+      compare_numbers(place);
+    } else if (!same_type) {
+      add(place, DifferenceKind::type);
+    } else if (first != second) {
+      add(place, DifferenceKind::value);
+    }
+    return {};
   }
 
-  void compare(const Json& first, const Json& second) {
-    if (first.is_number() && second.is_number()) {
-      compare_numbers(first, second);
-    } else if (first.type() != second.type()) {
-      ++result_.compared_values;
-      add(DifferenceKind::type, text_of(first), text_of(second));
-    } else if (first.is_object()) {
-      compare_members(first, second);
-    } else if (first.is_array()) {
-      compare_arrays(first, second);
-    } else {
-      ++result_.compared_values;
-      if (first != second) {
-        add(DifferenceKind::value, text_of(first), text_of(second));
+  std::vector<Place> members(const Place& place) const {
+    std::vector<Place> members;
+    const auto add_member = [&](const std::string& key, const Json* first, const Json* second) {
+      const bool is_tool = place.keys.empty() && key == "tool";
+      if (is_tool || std::find(options_.ignored.begin(), options_.ignored.end(), key) != options_.ignored.end()) {
+        return;
+      }
+      const std::string ascii = Json(key).dump(-1, ' ', /*ensure_ascii=*/true);
+      members.push_back({.first = first,
+                         .second = second,
+                         .path = fmt::format("{}/{}", place.path, ascii.substr(1, ascii.size() - 2)),
+                         .keys = place.keys});
+      members.back().keys.push_back(key);
+    };
+    for (const auto& member : place.first->items()) {
+      const auto other = place.second->find(member.key());
+      add_member(member.key(), &member.value(), other == place.second->end() ? nullptr : &*other);
+    }
+    for (const auto& member : place.second->items()) {
+      if (!place.first->contains(member.key())) {
+        add_member(member.key(), nullptr, &member.value());
       }
     }
+    return members;
   }
 
-  void compare_arrays(const Json& first, const Json& second) {
+  std::vector<Place> rows(const Place& place) {
+    const Json& first = *place.first;
+    const Json& second = *place.second;
     const std::string_view key = row_key(first, second);
     if (!key.empty()) {
-      compare_rows(first, second, key);
-      return;
+      return rows_by(key, place);
     }
     if (first.size() != second.size()) {
-      add(DifferenceKind::length, text_of(first), text_of(second));
+      add(place, DifferenceKind::length);
     }
+    std::vector<Place> rows;
     for (std::size_t i = 0; i < std::min(first.size(), second.size()); ++i) {
-      within(fmt::format("[{}]", i), [&] { compare(first[i], second[i]); });
+      rows.push_back(
+          {.first = &first[i], .second = &second[i], .path = fmt::format("{}[{}]", place.path, i), .keys = place.keys});
     }
+    return rows;
   }
 
-  void compare_rows(const Json& first, const Json& second, std::string_view key) {
-    using Pair = std::pair<const Json*, const Json*>;
-    std::map<std::uint64_t, Pair> rows;
-    for (const Json& row : first) {
-      rows[row.find(key)->get<std::uint64_t>()].first = &row;
+  static std::vector<Place> rows_by(std::string_view key, const Place& place) {
+    std::map<std::uint64_t, Place> by_number;
+    for (const Json& row : *place.first) {
+      by_number[row.find(key)->get<std::uint64_t>()].first = &row;
     }
-    for (const Json& row : second) {
-      rows[row.find(key)->get<std::uint64_t>()].second = &row;
+    for (const Json& row : *place.second) {
+      by_number[row.find(key)->get<std::uint64_t>()].second = &row;
     }
-    for (const auto& [number, pair] : rows) {
-      const auto& [a, b] = pair;
-      within(fmt::format("[{}={}]", key, number), [&, &a = a, &b = b] {
-        if (a == nullptr) {
-          add(DifferenceKind::only_in_second, "", text_of(*b));
-        } else if (b == nullptr) {
-          add(DifferenceKind::only_in_first, text_of(*a), "");
-        } else {
-          compare(*a, *b);
-        }
-      });
+    std::vector<Place> rows;
+    for (auto& [number, row] : by_number) {
+      row.path = fmt::format("{}[{}={}]", place.path, key, number);
+      row.keys = place.keys;
+      rows.push_back(std::move(row));
     }
+    return rows;
   }
 
-  void compare_numbers(const Json& first, const Json& second) {
-    ++result_.compared_values;
-    check_size(first);
-    check_size(second);
+  void compare_numbers(const Place& place) {
+    const Json& first = *place.first;
+    const Json& second = *place.second;
+    check_size(place.path, first);
+    check_size(place.path, second);
     const bool counts = !first.is_number_float() && !second.is_number_float();
-    const double change = counts ? static_cast<double>(integer_of(second) - integer_of(first))
-                                 : second.get<double>() - first.get<double>();
     if (counts ? integer_of(first) == integer_of(second) : first == second) {
       return;
     }
+    const double change = counts ? static_cast<double>(integer_of(second) - integer_of(first))
+                                 : second.get<double>() - first.get<double>();
     const double size = std::abs(first.get<double>());
-    const Tolerance tolerance = tolerance_here(!counts || is_time(keys_.back()));
+    const Tolerance tolerance = tolerance_of(place, !counts || is_time(place.keys.back()));
     if (std::abs(change) <= tolerance.absolute || std::abs(change) <= tolerance.relative * size) {
       ++result_.tolerated_values;
       return;
     }
-    add(DifferenceKind::value, text_of(first), text_of(second));
+    add(place, DifferenceKind::value);
     result_.differences.back().change = change;
     if (size != 0) {
       result_.differences.back().relative = change / size;
@@ -185,23 +197,24 @@ class Comparer {
   }
 
   /// An integer beyond 64 bits has been rounded by now, and equal would not mean equal.
-  void check_size(const Json& number) const {
+  static void check_size(const std::string& path, const Json& number) {
     if (number.is_number_float() && std::abs(number.get<double>()) >= 0x1p63) {
-      throw ConfigError(path_, "expected numbers below 2^63, found {}", number.dump());
+      throw ConfigError(path, "expected numbers below 2^63, found {}", number.dump());
     }
   }
 
-  Tolerance tolerance_here(bool is_measured) const {
+  Tolerance tolerance_of(const Place& place, bool is_measured) const {
+    const auto& keys = place.keys;
     Tolerance best;
     std::size_t best_depth = 0;
-    if (std::find(asked_keys.begin(), asked_keys.end(), keys_.front()) != asked_keys.end()) {
+    if (std::find(asked_keys.begin(), asked_keys.end(), keys.front()) != asked_keys.end()) {
       return best;
     }
     for (const Tolerance& tolerance : options_.tolerances) {
-      const auto named = std::find(keys_.rbegin(), keys_.rend(), tolerance.field);
-      const auto depth = static_cast<std::size_t>(keys_.rend() - named);  // 0 for one without a field
-      const bool reaches = tolerance.field.empty() || named != keys_.rend();
-      if (reaches && depth >= best_depth && (is_measured || depth == keys_.size())) {
+      const auto named = std::find(keys.rbegin(), keys.rend(), tolerance.field);
+      const auto depth = static_cast<std::size_t>(keys.rend() - named);  // 0 for one without a field
+      const bool reaches = tolerance.field.empty() || named != keys.rend();
+      if (reaches && depth >= best_depth && (is_measured || depth == keys.size())) {
         best = tolerance;
         best_depth = depth;
       }
@@ -209,32 +222,38 @@ class Comparer {
     return best;
   }
 
-  void add(DifferenceKind kind, std::string first, std::string second) {
-    result_.differences.push_back(
-        {.path = path_, .kind = kind, .first = std::move(first), .second = std::move(second)});
+  void add(const Place& place, DifferenceKind kind) {
+    result_.differences.push_back({.path = place.path,
+                                   .kind = kind,
+                                   .first = place.first == nullptr ? "" : text_of(*place.first),
+                                   .second = place.second == nullptr ? "" : text_of(*place.second)});
   }
 
   const DiffOptions& options_;
   DiffResult& result_;
-  std::string path_;
-  std::vector<std::string> keys_;  ///< the keys of path_
+  std::vector<Place> open_;
 };
 
-void collect_keys(const Json& value, std::set<std::string>& keys) {
-  for (const auto& [key, member] : value.items()) {
-    if (value.is_object()) {
-      keys.insert(key);
-    }
-    if (member.is_structured()) {
-      collect_keys(member, keys);
+std::set<std::string> keys_of(const Json& document) {
+  std::set<std::string> keys;
+  for (std::vector<const Json*> open = {&document}; !open.empty();) {
+    const Json& value = *open.back();
+    open.pop_back();
+    for (const auto& member : value.items()) {
+      if (value.is_object()) {
+        keys.insert(member.key());
+      }
+      if (member.value().is_structured()) {
+        open.push_back(&member.value());
+      }
     }
   }
+  return keys;
 }
 
 void check_fields(const Json& first, const Json& second, const DiffOptions& options) {
-  std::set<std::string> keys;
-  collect_keys(first, keys);
-  collect_keys(second, keys);
+  std::set<std::string> keys = keys_of(first);
+  keys.merge(keys_of(second));
   const auto check = [&](const char* option, const std::string& field) {
     if (!field.empty() && !keys.contains(field)) {
       throw ConfigError(option, "neither document has a field \"{}\"; known: {}", field, fmt::join(keys, ", "));
@@ -290,7 +309,7 @@ DiffResult diff(const ConfigObject& first, const ConfigObject& second, const Dif
     result.differences.push_back({.path = "/schema", .first = text_of(a["schema"]), .second = text_of(b["schema"])});
     return result;
   }
-  Comparer(options, result).compare_members(a, b);
+  Comparer(options, result).run(a, b);
   sort_worst_first(result.differences);
   return result;
 }
