@@ -228,7 +228,8 @@ PlannedPoints Sweep::shard(const Shard& shard) const {
 }
 
 std::vector<PointGroup> Sweep::groups(const PlannedPoints& points, std::uint32_t jobs) {
-  const std::size_t share = jobs == 1 ? most_replayed_together : (points.size() + 2 * jobs - 1) / (2 * jobs);
+  const std::size_t wanted = 2 * std::size_t{jobs};  // groups, so that no thread is idle for long
+  const std::size_t share = jobs == 1 ? most_replayed_together : (points.size() + wanted - 1) / wanted;
   const std::size_t most_points = std::clamp<std::size_t>(share, 1, most_replayed_together);
   std::vector<PointGroup> groups;
   PlannedPoints family;

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,7 +64,7 @@ std::string time_text(double seconds) {
   if (seconds < 10) {
     return fmt::format("{:.1f} s", seconds);
   }
-  const auto whole = static_cast<std::uint64_t>(seconds + 0.5);
+  const auto whole = std::llround(seconds);
   return whole < 120    ? fmt::format("{} s", whole)
          : whole < 7200 ? fmt::format("{} min", (whole + 30) / 60)
                         : fmt::format("{}:{:02} h", whole / 3600, whole / 60 % 60);
