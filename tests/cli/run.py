@@ -311,7 +311,7 @@ CASES = [
     Case("an unknown model", "replay t.dsat --model llama --gpu h200", 2,
          err=['--model: unknown name "llama"; known: ', "llama-3.1-8b"]),
     Case("a last-level cache", "replay t.dsat --capacity 0 --entry-bytes 656 --llc 60MiB --llc-stream 64MiB",
-         out=["The last-level cache held 0."]),
+         out=["The last-level cache held 1."]),
     Case("a reservation that does not fit", "replay t.dsat --capacity 2x --entry-bytes 656 --llc 1MiB", 2,
          err=["--capacity: 2x reserves 2686976 bytes in all caches together, and --llc has 1048576"]),
     Case("a study without a GPU", "study t.dsat --model llama-3.1-8b", 2, err=["--gpu: expected one"]),
