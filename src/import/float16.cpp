@@ -37,8 +37,8 @@ std::uint16_t float16_from(double value) noexcept {
 }
 
 double double_from_float16(std::uint16_t bits) noexcept {
-  const int exponent = (bits >> unsigned{fraction_bits}) & 0x1fU;
-  const int fraction = bits & 0x3ffU;
+  const auto exponent = static_cast<int>((bits >> unsigned{fraction_bits}) & 0x1fU);
+  const auto fraction = static_cast<int>(bits & 0x3ffU);
   double size = 0;
   if (exponent == 0x1f) {
     size = fraction != 0 ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();

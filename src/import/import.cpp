@@ -204,7 +204,7 @@ TraceHeader make_header(std::span<const Capture> captures, const ImportOptions& 
                      .has_scores = first.has_scores,
                      .layers = first.layer_infos,
                      .requests = {}};
-  for (std::uint32_t layer = static_cast<std::uint32_t>(header.layers.size()); layer < first.layers; ++layer) {
+  for (auto layer = static_cast<std::uint32_t>(header.layers.size()); layer < first.layers; ++layer) {
     header.layers.push_back({.model_layer = layer, .group_size = 1});
   }
   for (const Capture& capture : captures) {

@@ -49,8 +49,8 @@ class ResponseSource final : public CaptureSource {
 
 class ResponseFile final : public CaptureFile {
  public:
-  ResponseFile(const std::filesystem::path& path, JsonFields::Path field, std::vector<ResponseArray> arrays)
-      : path_(path), field_(std::move(field)), arrays_(std::move(arrays)) {
+  ResponseFile(std::filesystem::path path, JsonFields::Path field, std::vector<ResponseArray> arrays)
+      : path_(std::move(path)), field_(std::move(field)), arrays_(std::move(arrays)) {
     for (const ResponseArray& array : arrays_) {
       requests_.push_back(array.shape);
     }

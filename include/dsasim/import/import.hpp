@@ -59,7 +59,7 @@ struct ImportFormat {
   /// What ids are unless the user says so.
   IdClaim ids = IdClaim::logical;
   /// The key that tells its JSON objects from those of others; "" if it is no JSON.
-  std::string_view json_key = "";
+  std::string_view json_key = {};
 };
 
 std::span<const ImportFormat> import_formats();
