@@ -82,8 +82,9 @@ std::unique_ptr<Llc> make_ordinary_part(const TraceReader& trace, const Effectiv
 
 }  // namespace
 
-GatherCost::GatherCost(const TraceReader& trace, const EffectiveConfig& effective)
+GatherCost::GatherCost(const TraceReader& trace, const EffectiveConfig& effective, const ReplayHooks& hooks)
     : trace_(trace),
+      hooks_(hooks),
       row_bytes_(effective.entry_bytes),
       persisting_(effective.asked.set_aside_bytes > 0),
       memory_(make_memory(effective.memory).model),
@@ -97,14 +98,18 @@ std::uint64_t GatherCost::read_stream(const ByteStream& stream) {
 }
 
 std::uint64_t GatherCost::price(std::uint32_t layer, std::span<StepRow> rows,
-                                std::span<const std::vector<EntryId>> missed) {
+                                std::span<const std::vector<EntryId>> missed, bool counted) {
   const std::uint32_t group_size = trace_.header().layers[layer].group_size;
+  const bool report = counted && hooks_.on_lines;
   double ns = 0;
-  if (llc_ == nullptr) {  // the layers of a group differ in their addresses alone
+  if (llc_ == nullptr && !report) {  // the layers of a group differ in their addresses alone
     ns = gather_ns(layer, 0, rows, missed) * group_size;
   } else {
     for (std::uint32_t member = 0; member < group_size; ++member) {
       ns += gather_ns(layer, member, rows, missed);
+      if (report) {
+        hooks_.on_lines(lines_);
+      }
     }
   }
   const std::uint64_t total_ns = rounded(ns);

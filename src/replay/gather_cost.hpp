@@ -18,10 +18,11 @@ namespace dsasim {
 /// the ordinary part of the last-level cache, if there is one, and what that lacks is read from memory.
 class GatherCost {
  public:
-  GatherCost(const TraceReader& trace, const EffectiveConfig& effective);
+  /// Of the hooks, on_lines is called.
+  GatherCost(const TraceReader& trace, const EffectiveConfig& effective, const ReplayHooks& hooks);
 
   /// Whether price() looks at the missed ids.
-  bool needs_missed() const noexcept { return needs_.lines || llc_ != nullptr; }
+  bool needs_missed() const noexcept { return needs_.lines || llc_ != nullptr || hooks_.on_lines; }
 
   bool has_llc() const noexcept { return llc_ != nullptr; }
   /// Reads other data through the ordinary part; without one, nothing hits. Returns the bytes that hit.
@@ -29,8 +30,9 @@ class GatherCost {
 
   /// The time of one (step, layer)'s gather by all layers of its group, in nanoseconds, shared out to the rows'
   /// gather_ns; and their llc_ counters. One kernel fetches the misses of all requests. `missed` has the missed ids of
-  /// each row, if they are needed.
-  std::uint64_t price(std::uint32_t layer, std::span<StepRow> rows, std::span<const std::vector<EntryId>> missed);
+  /// each row, if they are needed. `counted`: its lines are reported.
+  std::uint64_t price(std::uint32_t layer, std::span<StepRow> rows, std::span<const std::vector<EntryId>> missed,
+                      bool counted);
   /// What it would be if the reservation held all these rows.
   std::uint64_t all_hit_ns(std::uint32_t layer, std::uint64_t rows);
 
@@ -42,6 +44,7 @@ class GatherCost {
   void read_rows(Counters& counters, Gather& gather);
 
   const TraceReader& trace_;
+  const ReplayHooks& hooks_;
   std::uint64_t row_bytes_;
   bool persisting_;
   std::unique_ptr<MemoryModel> memory_;

@@ -12,7 +12,7 @@ constexpr std::uint64_t other_address = std::uint64_t{1} << 46U;
 }  // namespace
 
 StepTiming::StepTiming(const TraceReader& trace, const EffectiveConfig& effective, const ReplayHooks& hooks)
-    : trace_(trace), effective_(effective), hooks_(hooks), gather_cost_(trace, effective) {
+    : trace_(trace), effective_(effective), hooks_(hooks), gather_cost_(trace, effective, hooks) {
   if (effective.asked.step.times_steps()) {
     step_.emplace(effective.asked.step, trace.header());
     result_.layers.resize(trace.layer_count());
@@ -31,7 +31,7 @@ void StepTiming::time(std::span<StepRow> rows, std::span<const std::vector<Entry
   if (gather_cost_.has_llc()) {
     read_streams(layer, hits);
   }
-  const std::uint64_t gather_ns = gather_cost_.price(layer, rows, missed);
+  const std::uint64_t gather_ns = gather_cost_.price(layer, rows, missed, counted);
   if (step_) {
     add_layer(rows, gather_ns, hits, counted);
   }

@@ -48,7 +48,7 @@ DecodeStep::DecodeStep(const StepSpec& spec, const TraceHeader& header)
   for (const LayerInfo& layer : header.layers) {
     traced += layer.group_size;
   }
-  if (traced > count) {
+  if (traced == 0 || traced > count) {
     throw ConfigError("--model", "{} selects in {} layers, and the trace has {}", model_.name, count, traced);
   }
   // A trace of fewer layers than the model's is stretched over all of them.
@@ -133,9 +133,8 @@ PartTimes DecodeStep::parts(std::uint32_t layer, std::span<const StepQuery> quer
     for (const StepQuery& query : queries) {
       key_bytes += static_cast<double>(model_.indexer_key_bytes(hidden, query.context_tokens));
       indexer_flops += model_.indexer_flops(hidden, query.context_tokens);
-      topk_bytes += model_.layers[hidden].owns_indexer
-                        ? topk_bytes_per_entry * static_cast<double>(query.context_tokens / unit_tokens_)
-                        : 0;
+      const std::uint64_t scores = model_.layers[hidden].owns_indexer ? query.context_tokens / unit_tokens_ : 0;
+      topk_bytes += topk_bytes_per_entry * static_cast<double>(scores);
       attention_flops += model_.attention_flops(hidden, query.selected_entries) / tensor_parallel_;
       linear_flops += model_.linear_flops_per_token(hidden) / tensor_parallel_;
     }

@@ -30,19 +30,11 @@ class BitWriter {
   /// place moves on by the bytes that are full: whether one became full is not asked, it cannot be predicted.
   void put(std::uint64_t bits, unsigned count) {
     if (count > short_bits) [[unlikely]] {
-      put(bits & low_mask(half_bits), half_bits);
-      put(bits >> half_bits, count - half_bits);
-      return;
+      put_short(bits & low_mask(half_bits), half_bits);
+      bits >>= half_bits;
+      count -= half_bits;
     }
-    if (bytes_.size() - size_ < sizeof pending_) [[unlikely]] {
-      make_room();
-    }
-    pending_ |= bits << used_;
-    used_ += count;
-    std::memcpy(bytes_.data() + size_, &pending_, sizeof pending_);
-    size_ += used_ / 8;
-    pending_ >>= used_ / 8 * 8;
-    used_ %= 8;
+    put_short(bits, count);
   }
 
   /// The bytes written, the last one filled up with zeros. The writer is empty afterwards.
@@ -55,6 +47,18 @@ class BitWriter {
   }
 
  private:
+  void put_short(std::uint64_t bits, unsigned count) {
+    if (bytes_.size() - size_ < sizeof pending_) [[unlikely]] {
+      make_room();
+    }
+    pending_ |= bits << used_;
+    used_ += count;
+    std::memcpy(bytes_.data() + size_, &pending_, sizeof pending_);
+    size_ += used_ / 8;
+    pending_ >>= used_ / 8 * 8;
+    used_ %= 8;
+  }
+
   /// Out of line: it is rare.
   [[gnu::noinline]] void make_room() { bytes_.resize(2 * bytes_.size() + least_bytes); }
 

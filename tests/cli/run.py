@@ -412,6 +412,18 @@ CASES = [
     Case("no response", "import t.dsat --from sglang -o o.dsat", 2,
          err=["t.dsat: line 1, byte 0: expected an object or a list of objects, found '\\x89'"]),
 
+    # ---- export ----
+    Case("a request as npz, and back", "export --to npz t.dsat -o e.npz", files=["e.npz"]),
+    Case("several requests as npz", "export --to npz batch.dsat -o npz_folder", files=["npz_folder"]),
+    Case("ids as CSV", "export --to csv t.dsat --steps 0:1 -o -", out=["request,step,layer,id", "0,0,0,"]),
+    Case("addresses of misses", "export --to addresses t.dsat --entry-bytes 656 --lines misses --capacity 2x -o a.bin",
+         files=["a.bin"]),
+    Case("addresses without bytes", "export --to addresses t.dsat -o a.bin", 2, err=["--entry-bytes: "]),
+    Case("an unknown format", "export --to parquet t.dsat -o e", 2,
+         err=['--to: unknown format "parquet"; known: npz, csv, oracle-general, addresses']),
+    Case("the trace as an export", "export --to csv t.dsat -o ./t.dsat", 2, err=["is already the trace itself"]),
+    Case("a part as npz", "export --to npz t.dsat --steps 0:1 -o e.npz", 2, err=["--steps: npz has whole requests"]),
+
     # ---- Help ----
     Case("a gather from a configuration", "gather --config c.json --json -", out=["dsasim-gather/1", '"rows": 64'],
          config='{"memory": "h200", "rows": 64, "row-bytes": 128, "hot": 0.5}'),
@@ -483,7 +495,8 @@ def complaints(case: Case, tool: Path, folder: Path) -> list[str]:
             found.append(f"{type(error).__name__}: {error}")
     for name in new:
         if (folder / name).exists():
-            (folder / name).unlink()
+            path = folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     return found and found + [f"stdout: {done.stdout[:500]}", f"stderr: {done.stderr[:500]}"]
 
 

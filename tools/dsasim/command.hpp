@@ -25,6 +25,7 @@ struct Command {
 std::function<int()> add_allocate(CLI::App& app);
 std::function<int()> add_curve(CLI::App& app);
 std::function<int()> add_diff(CLI::App& app);
+std::function<int()> add_export(CLI::App& app);
 std::function<int()> add_import(CLI::App& app);
 std::function<int()> add_gather(CLI::App& app);
 std::function<int()> add_generate(CLI::App& app);

@@ -107,7 +107,9 @@ struct StepRow {
 };
 
 struct ReplayHooks {
-  std::function<void(const StepRow&)> on_row;                            ///< in replay order, without warm-up steps
+  std::function<void(const StepRow&)> on_row;  ///< in replay order, without warm-up steps
+  /// The 64-byte lines that a gather of one layer reads from memory; in replay order, without warm-up steps.
+  std::function<void(std::span<const std::uint64_t> lines)> on_lines;
   std::function<void(const StepTimeRow&)> on_times;                      ///< likewise, with a model and a GPU
   std::function<void(std::uint64_t done, std::uint64_t total)> on_step;  ///< for progress
 };

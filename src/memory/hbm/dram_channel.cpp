@@ -62,7 +62,6 @@ DramChannel::DramChannel(const DramConfig& config, std::uint32_t number)
                                                            : play_for<false>(config.shape.pseudo_channels)),
       timing_(config.timing),
       ccd_least_(config.shape.ranks > 1 ? std::min(timing_.ccd_s, timing_.ccd_r) : timing_.ccd_s),
-      number_(number),
       bursts_(config.shape.bursts_of_line()),
       queue_depth_(config.queue_depth),
       transaction_depth_(config.transaction_depth),

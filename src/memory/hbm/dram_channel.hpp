@@ -176,7 +176,6 @@ class DramChannel {
   Play play_;
   DramTiming timing_;
   Clock ccd_least_;
-  std::uint32_t number_;
   std::uint32_t bursts_;
   std::uint32_t queue_depth_;
   std::uint32_t transaction_depth_;
