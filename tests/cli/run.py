@@ -494,9 +494,11 @@ def complaints(case: Case, tool: Path, folder: Path) -> list[str]:
         except (AssertionError, KeyError, ValueError) as error:
             found.append(f"{type(error).__name__}: {error}")
     for name in new:
-        if (folder / name).exists():
-            path = folder / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.exists():
+            path.unlink()
     return found and found + [f"stdout: {done.stdout[:500]}", f"stderr: {done.stderr[:500]}"]
 
 
