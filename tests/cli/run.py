@@ -198,7 +198,7 @@ CASES = [
     Case("the trace as output", f"{LRU} --json folder/../t.dsat", 2, err=["is already the trace itself"]),
 
     # ---- Mistakes on the command line ----
-    Case("no command", "", 2, err=["command: expected one of import, info, verify, generate, analyze, replay, curve,", "found"]),
+    Case("no command", "", 2, err=["command: expected one of import, export, info, verify, generate, analyze, replay, curve,", "found"]),
     Case("an unknown command", "reply t.dsat", 2, err=["expected one of import,", "found \"reply\""]),
     Case("no trace", "replay", 2, err=["trace"]),
     Case("two traces", "replay t.dsat t.dsat", 2, err=["t.dsat"]),
