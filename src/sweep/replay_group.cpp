@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <utility>
 
 namespace dsasim {
@@ -72,6 +73,24 @@ std::vector<PointOutcome> results_of(const Sweep& sweep, const PointGroup& group
   return outcomes;
 }
 
+/// The outcomes of a group; of a point alone, also why it has no result. None: its points are to be tried one by one.
+std::optional<std::vector<PointOutcome>> try_group(const Sweep& sweep, const PointGroup& group,
+                                                   const ReplayHooks& hooks, std::uint32_t jobs) {
+  const auto failure = [&](PointStatus status, const std::exception& error) {
+    return group.points.size() > 1
+               ? std::nullopt
+               : std::make_optional(std::vector{PointOutcome{
+                     .point = group.points.front()->number, .status = status, .text = one_line(error.what())}});
+  };
+  try {
+    return results_of(sweep, group, hooks, jobs);
+  } catch (const ConfigError& error) {
+    return failure(PointStatus::refused, error);
+  } catch (const std::exception& error) {
+    return failure(PointStatus::failed, error);
+  }
+}
+
 }  // namespace
 
 std::vector<PointOutcome> replay_group(const Sweep& sweep, const PointGroup& group, std::uint32_t jobs,
@@ -80,26 +99,13 @@ std::vector<PointOutcome> replay_group(const Sweep& sweep, const PointGroup& gro
   hooks.on_step = [&](std::uint64_t done, std::uint64_t total) {
     on_share(static_cast<double>(done) / static_cast<double>(total));
   };
-  const auto failure = [&](PointStatus status, const std::exception& error) {
-    return std::vector{
-        PointOutcome{.point = group.points.front()->number, .status = status, .text = one_line(error.what())}};
-  };
-  const bool alone = group.points.size() == 1;
-  try {
-    return results_of(sweep, group, hooks, jobs);
-  } catch (const ConfigError& error) {
-    if (alone) {
-      return failure(PointStatus::refused, error);
-    }
-  } catch (const std::exception& error) {
-    if (alone) {
-      return failure(PointStatus::failed, error);
-    }
+  if (auto outcomes = try_group(sweep, group, hooks, jobs)) {
+    return std::move(*outcomes);
   }
   std::vector<PointOutcome> outcomes;
   for (const PlannedPoint* point : group.points) {
     const PointGroup by_itself{.points = {point}};
-    outcomes.push_back(replay_group(sweep, by_itself, jobs, [](double) {}).front());
+    outcomes.push_back(try_group(sweep, by_itself, {}, jobs)->front());
   }
   return outcomes;
 }

@@ -116,7 +116,8 @@ def killed_fifty_times(sweeps: Sweeps) -> None:
     duration = time.monotonic() - started
     moments = random.Random(6)
     kills, completions, before = 0, 0, []
-    while kills < 50 or before:
+    # On a busy machine the kills may all come before anything is finished: the end is a whole sweep in any case.
+    while kills < 50 or before or completions == 0:
         process = sweeps.start("sweep grid.json -o out.csv --jobs 2")
         try:
             process.wait(moments.uniform(0, duration / 3) if kills < 50 else None)
@@ -135,7 +136,6 @@ def killed_fifty_times(sweeps: Sweeps) -> None:
             (sweeps.folder / "out.csv").unlink()
             (sweeps.folder / "out.csv.journal").unlink()
             completions, before = completions + 1, []
-    assert completions > 0
     left = {path.name for path in sweeps.folder.iterdir()} - {"out.csv.journal.tmp"}
     assert left == {"t.dsat", "batch.dsat", "grid.json", "whole.csv", "whole.csv.journal"}, left
 
