@@ -7,7 +7,7 @@ namespace dsasim {
 namespace {
 
 /// Other data that is no model's, read before each layer's gather: `--llc-stream`.
-constexpr std::uint64_t other_address = std::uint64_t{1} << 46U;
+constexpr std::uint64_t other_address = std::uint64_t{1} << 60U;
 
 }  // namespace
 

@@ -116,7 +116,7 @@ struct Model {
 /// same on every machine.
 double expected_experts(std::uint32_t experts, std::uint32_t active, std::uint64_t batch) noexcept;
 
-/// One of configs/models/, or a file of the user's (named_config). docs/models.md describes the keys. Throws
+/// One of configs/models/, or a file of the user's (named_config). docs/roofline.md describes the keys. Throws
 /// ConfigError.
 Model load_model(const std::string& name);
 /// What load_model makes of a configuration; every key must be known.

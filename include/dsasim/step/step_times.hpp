@@ -66,7 +66,7 @@ struct StepTimes {
   std::uint64_t other_ns = 0;  ///< head, and layers that no layer of the trace stands for
   Tpot tpot;
   /// Mean TPOT divided by what it would be (a) if the reservation held every row, (b) if the rows of a selection were
-  /// one contiguous read. Null is 0: without steps.
+  /// one contiguous read. 0 without steps.
   double slowdown_all_hit = 0;
   double slowdown_contiguous = 0;
   std::vector<std::uint32_t> hidden_layers;  ///< of the model that each layer of the trace stands for
