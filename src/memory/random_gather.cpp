@@ -2,9 +2,9 @@
 
 #include "dsasim/error.hpp"
 #include "dsasim/xoshiro.hpp"
+#include "memory/rounded.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t line_bytes = 64;
 
 std::uint64_t share_of(std::uint64_t rows, double fraction) {
-  return static_cast<std::uint64_t>(std::floor(static_cast<double>(rows) * fraction + 0.5));
+  return rounded(static_cast<double>(rows) * fraction);
 }
 
 /// Every line that a row touches, row after row.

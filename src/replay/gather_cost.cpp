@@ -1,9 +1,9 @@
 #include "replay/gather_cost.hpp"
 
 #include "dsasim/error.hpp"
+#include "memory/rounded.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -11,10 +11,6 @@ namespace dsasim {
 namespace {
 
 constexpr std::uint64_t memory_line_bytes = 64;
-
-std::uint64_t rounded(double ns) noexcept {
-  return static_cast<std::uint64_t>(std::floor(ns + 0.5));
-}
 
 /// What a row's part of the time follows: its misses; if no row has any, its accesses, since a gather of hits takes
 /// time too.

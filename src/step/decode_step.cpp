@@ -1,9 +1,9 @@
 #include "step/decode_step.hpp"
 
 #include "dsasim/error.hpp"
+#include "memory/rounded.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace dsasim {
 namespace {
@@ -15,10 +15,6 @@ constexpr std::uint64_t key_region_bytes = std::uint64_t{1} << 34U;  ///< of a l
 
 /// A float32 score for each entry is written once and read twice by a radix selection.
 constexpr double topk_bytes_per_entry = 3 * 4;
-
-std::uint64_t rounded(double ns) noexcept {
-  return static_cast<std::uint64_t>(std::floor(ns + 0.5));
-}
 
 /// Layers whose attention reads selections. In a model without indexers one was added to all of them.
 std::vector<std::size_t> selecting_layers(const Model& model) {
