@@ -2,6 +2,7 @@
 
 #include "dsasim/error.hpp"
 #include "dsasim/export/export.hpp"
+#include "dsasim/trace/partial_file.hpp"
 
 #include <fmt/format.h>
 #include <zip.h>
@@ -203,7 +204,11 @@ class ZipWriter {
 void export_npz(const TraceReader& trace, std::uint32_t request, const std::filesystem::path& path) {
   NpyMember ids(trace, request, NpyMember::Content::ids);
   NpyMember scores(trace, request, NpyMember::Content::scores);
-  ZipWriter zip(path);
+  PartialFile partial(path);
+  if (partial.in_place()) {
+    throw SystemError(path.string(), "not a regular file");  // libzip renames, which must not happen to /dev/null
+  }
+  ZipWriter zip(partial.path());
   zip.add("topk_indices.npy", ids.source(zip.archive()));
   zip.add_scalar("prompt_len.npy", trace.header().requests[request].prompt_tokens);
   zip.add_scalar("output_len.npy", trace.extent(request).steps);
@@ -218,6 +223,7 @@ void export_npz(const TraceReader& trace, std::uint32_t request, const std::file
     }
     zip.fail();
   }
+  partial.keep();
 }
 
 }  // namespace dsasim

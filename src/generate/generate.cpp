@@ -1,6 +1,7 @@
 #include "dsasim/generate/generate.hpp"
 
 #include "dsasim/error.hpp"
+#include "dsasim/trace/partial_file.hpp"
 #include "dsasim/trace/writer.hpp"
 
 #include "generate/draws.hpp"
@@ -258,7 +259,8 @@ class RequestGenerator {
 void generate(const SelectionModel& model, std::uint64_t seed, const std::filesystem::path& path,
               const GenerateProgress& progress) {
   check(model);
-  TraceWriter writer(path, header_of(model, seed));
+  PartialFile partial(path);
+  TraceWriter writer(partial.path(), header_of(model, seed));
   std::uint64_t done = 0;
   for (std::uint32_t request = 0; request < model.requests; ++request) {
     RequestGenerator(model, seed, request).run(writer, [&](std::uint64_t steps) {
@@ -269,6 +271,7 @@ void generate(const SelectionModel& model, std::uint64_t seed, const std::filesy
     });
   }
   writer.finish();
+  partial.keep();
 }
 
 }  // namespace dsasim

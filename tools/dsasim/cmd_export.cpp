@@ -43,14 +43,7 @@ void write_npz(const TraceReader& trace, const Options& options) {
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
     const fs::path path =
         one ? fs::path(options.output) : fs::path(options.output) / fmt::format("req_{}.npz", request);
-    const fs::path partial = path.string() + ".tmp";
-    try {
-      export_npz(trace, request, partial);
-    } catch (...) {
-      fs::remove(partial, error);
-      throw;
-    }
-    fs::rename(partial, path);
+    export_npz(trace, request, path);
   }
 }
 

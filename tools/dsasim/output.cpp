@@ -33,37 +33,25 @@ void refuse_same_file(std::string_view option, const std::string& path, std::str
 }
 
 Output::Output(std::string option, std::string path) : option_(std::move(option)), path_(std::move(path)) {
-  if (to_stdout()) {
+  if (path_ == "-") {
     file_ = stdout;
     return;
   }
   std::error_code error;
-  target_path_ =
-      std::filesystem::is_symlink(path_, error) ? std::filesystem::weakly_canonical(path_, error).string() : path_;
-  const auto found = std::filesystem::status(target_path_, error);
-  if (std::filesystem::is_directory(found)) {
+  if (std::filesystem::is_directory(path_, error)) {
     errno = EISDIR;
     fail("cannot be created");
   }
-  if (!std::filesystem::exists(found) || std::filesystem::is_regular_file(found)) {
-    temporary_path_ = fmt::format("{}.{}.tmp", target_path_, ::getpid());
-  }
-  file_ = std::fopen(temporary_path_.empty() ? target_path_.c_str() : temporary_path_.c_str(), "wb");
+  partial_.emplace(path_);
+  file_ = std::fopen(partial_->path().c_str(), "wb");
   if (file_ == nullptr) {
     fail("cannot be created");
   }
 }
 
 Output::~Output() {
-  if (!to_stdout() && file_ != nullptr) {
+  if (partial_ && file_ != nullptr) {
     std::fclose(file_);
-    remove_temporary();
-  }
-}
-
-void Output::remove_temporary() const noexcept {
-  if (!temporary_path_.empty()) {
-    std::remove(temporary_path_.c_str());
   }
 }
 
@@ -81,16 +69,13 @@ void Output::commit() {
   if (std::fflush(file_) != 0) {
     fail("cannot be written");
   }
-  if (to_stdout()) {
+  if (!partial_) {
     return;
   }
-  if (std::fclose(std::exchange(file_, nullptr)) != 0 ||
-      (!temporary_path_.empty() && std::rename(temporary_path_.c_str(), target_path_.c_str()) != 0)) {
-    const int reason = errno;
-    remove_temporary();
-    errno = reason;
+  if (std::fclose(std::exchange(file_, nullptr)) != 0) {
     fail("cannot be written");
   }
+  partial_->keep();
 }
 
 Progress::Progress(std::string label)

@@ -1,7 +1,10 @@
 #pragma once
 
+#include "dsasim/trace/partial_file.hpp"
+
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,8 +15,8 @@ namespace dsasim::tool {
 void refuse_same_file(std::string_view option, const std::string& path, std::string_view other,
                       const std::string& other_path);
 
-/// A result: a file, or stdout for "-". Opened before the work begins, so that a bad path costs nothing; a file appears
-/// under its name only when it is complete.
+/// A result: a file, or stdout for "-". Opened before the work begins, so that a bad path costs nothing; a file has its
+/// name only when it is whole.
 class Output {
  public:
   /// `option` names it in errors. Throws SystemError if the file cannot be created.
@@ -27,13 +30,10 @@ class Output {
 
  private:
   [[noreturn]] void fail(const char* what) const;
-  void remove_temporary() const noexcept;
-  bool to_stdout() const noexcept { return path_ == "-"; }
 
   std::string option_;
   std::string path_;
-  std::string target_path_;     ///< where links lead
-  std::string temporary_path_;  ///< empty for what is no regular file (/dev/null, a pipe): that is written in place
+  std::optional<PartialFile> partial_;  ///< none for stdout
   std::FILE* file_ = nullptr;
 };
 
