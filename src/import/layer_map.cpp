@@ -17,6 +17,7 @@ using Owner = std::optional<std::uint32_t>;
 
 constexpr std::string_view option = "--layer-map";
 constexpr std::size_t most_layers = std::size_t{1} << 16U;
+constexpr std::uint64_t most_top_k = std::uint64_t{1} << 30U;
 constexpr std::uint64_t largest_file = std::uint64_t{1} << 24U;
 
 Owner owner_from(std::string_view where, std::int64_t number, std::size_t layer) {
@@ -28,7 +29,7 @@ Owner owner_from(std::string_view where, std::int64_t number, std::size_t layer)
 }
 
 LayerMap parse_list(const std::string& text) {
-  LayerMap map;
+  LayerMap map{.option = option, .owner_of = {}};
   const char* at = text.data();
   const char* const end = text.data() + text.size();
   while (true) {
@@ -60,21 +61,40 @@ Json read_json(const std::string& path) {
   }
 }
 
-/// The list itself, or the one that a model's configuration has.
-const Json& find_list(const Json& document, const std::string& path) {
+/// The part of a model's config.json that describes the language model; null if the document is none.
+const Json* find_config(const Json& document) {
+  if (document.is_object() && document.contains("text_config") && document.at("text_config").is_object() &&
+      !document.contains("indexer_types")) {
+    return &document.at("text_config");
+  }
+  return document.is_object() ? &document : nullptr;
+}
+
+std::optional<std::uint32_t> find_number(const Json& config, const char* key, std::uint64_t most) {
+  const auto found = config.find(key);
+  if (found == config.end() || !found->is_number_unsigned() || found->get<std::uint64_t>() == 0 ||
+      found->get<std::uint64_t>() > most) {
+    return std::nullopt;
+  }
+  return found->get<std::uint32_t>();
+}
+
+/// The list itself, or the one that a model's configuration has or stands for.
+Json find_list(const Json& document, const std::string& path) {
   if (document.is_array()) {
     return document;
   }
-  for (const Json* const config :
-       {&document, document.is_object() && document.contains("text_config") ? &document.at("text_config") : nullptr}) {
-    if (config != nullptr && config->is_object() && config->contains("indexer_types")) {
-      const Json& list = config->at("indexer_types");
-      if (list.is_array()) {
-        return list;
-      }
+  if (const Json* const config = find_config(document)) {
+    if (const auto list = config->find("indexer_types"); list != config->end() && list->is_array()) {
+      return *list;
+    }
+    const auto type = config->find("model_type");
+    const auto layers = find_number(*config, "num_hidden_layers", most_layers);
+    if (layers && type != config->end() && *type == "deepseek_v32") {
+      return Json(*layers, "full");
     }
   }
-  throw ConfigError(option, "{} has no list, nor one named indexer_types", path);
+  throw ConfigError(option, "{} has no list, nor one named indexer_types; --model takes a model by name", path);
 }
 
 Owner owner_from(const std::string& where, const Json& item, const LayerMap& map) {
@@ -99,7 +119,10 @@ Owner owner_from(const std::string& where, const Json& item, const LayerMap& map
 LayerMap read_map(const std::string& path) {
   const Json document = read_json(path);
   const std::string where = fmt::format("{}: {}", option, path);
-  LayerMap map;
+  LayerMap map{.option = option, .owner_of = {}};
+  if (const Json* const config = find_config(document)) {
+    map.top_k = find_number(*config, "index_topk", most_top_k);
+  }
   for (const Json& item : find_list(document, path)) {
     if (map.owner_of.size() == most_layers) {
       break;  // refused below
@@ -190,13 +213,13 @@ class CollapsedFile final : public CaptureFile {
  private:
   CaptureShape collapsed(CaptureShape shape) const {
     if (shape.layers != map_.owner_of.size() && shape.layers != groups_.size()) {
-      throw TraceError(path_, "has {} layers, {} has {}, of which {} own an index", shape.layers, option,
+      throw TraceError(path_, "has {} layers, {} has {}, of which {} own an index", shape.layers, map_.option,
                        map_.owner_of.size(), groups_.size());
     }
     for (std::size_t i = 0; i < shape.layer_infos.size(); ++i) {
       const std::uint32_t layer = shape.layer_infos[i].model_layer;
       if (shape.layers != groups_.size() || layer != groups_[i].model_layer) {
-        throw TraceError(path_, "has rows of layer {}, which owns no index by {}", layer, option);
+        throw TraceError(path_, "has rows of layer {}, which owns no index by {}", layer, map_.option);
       }
     }
     shape.layers = static_cast<std::uint32_t>(groups_.size());
@@ -237,6 +260,22 @@ LayerMap parse_layer_map(const std::string& text) {
   }
   if (map.groups().empty()) {
     throw ConfigError(option, "no layer owns an index");
+  }
+  return map;
+}
+
+std::optional<LayerMap> layer_map_of(const Model& model) {
+  if (!model.has_indexer()) {
+    return std::nullopt;
+  }
+  LayerMap map{.option = "--model", .owner_of = {}};
+  Owner owner;
+  for (std::uint32_t layer = 0; layer < model.layers.size(); ++layer) {
+    if (model.layers[layer].owns_indexer) {
+      owner = layer;
+      map.top_k = model.layers[layer].top_k;
+    }
+    map.owner_of.push_back(model.layers[layer].top_k == 0 ? std::nullopt : owner);
   }
   return map;
 }

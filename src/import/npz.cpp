@@ -162,7 +162,7 @@ std::optional<std::uint64_t> prompt_of(const Arrays& arrays, const ImportOptions
     return recorded;
   }
   if (known) {
-    if (*context != *known && *context != *known / options.unit_tokens) {
+    if (*context != *known && *context != *known / options.unit_tokens.value_or(1)) {
       throw TraceError(arrays.name(), "slot_ctx0 is {}, {} is {}", *context,
                        !recorded                  ? "--prompt-len"
                        : arrays.has("prompt_len") ? "prompt_len"
@@ -171,10 +171,10 @@ std::optional<std::uint64_t> prompt_of(const Arrays& arrays, const ImportOptions
     }
     return recorded;
   }
-  if (options.unit_tokens != 1) {
+  if (options.unit_tokens.value_or(1) != 1) {
     throw TraceError(arrays.name(),
                      "has no prompt_len; slot_ctx0 is {}, which may count tokens or entries of {}: give --prompt-len",
-                     *context, options.unit_tokens);
+                     *context, *options.unit_tokens);
   }
   return context;
 }

@@ -32,7 +32,8 @@ class Layout {
       : where_(std::move(where)),
         response_(response),
         options_(options),
-        prompt_(response.prompt ? response.prompt : options.prompt_tokens) {}
+        prompt_(response.prompt ? response.prompt : options.prompt_tokens),
+        top_k_(options.top_k || !options.model_shape ? options.top_k : options.model_shape->top_k) {}
 
   ResponseArray array() const {
     if (*response_.bytes % id_bytes != 0) {
@@ -48,11 +49,11 @@ class Layout {
  private:
   NpyHeader header() const {
     const std::uint64_t ids = *response_.bytes / id_bytes;
-    const std::uint64_t layers = response_.layers  ? *response_.layers
-                                 : options_.layers ? *options_.layers
-                                                   : divided(ids, "layers", "--layers", options_.top_k);
-    const std::uint64_t top_k =
-        options_.top_k ? *options_.top_k : divided(ids, "ids for each layer", "--top-k", layers);
+    const std::uint64_t layers = response_.layers       ? *response_.layers
+                                 : options_.layers      ? *options_.layers
+                                 : options_.model_shape ? layers_of_model(ids, *options_.model_shape)
+                                                        : divided(ids, "layers", "--layers", top_k_);
+    const std::uint64_t top_k = top_k_ ? *top_k_ : divided(ids, "ids for each layer", "--top-k", layers);
     constexpr std::uint64_t most = std::uint64_t{1} << 31U;  // so that the product fits
     if (layers == 0 || layers > most || ids == 0 || ids % (layers * top_k) != 0) {
       throw TraceError(where_, "has {} ids, which are no rows of {} layers x {} ids", ids, layers, top_k);
@@ -60,6 +61,40 @@ class Layout {
     return {.type = {.kind = 'i', .size = id_bytes, .big_endian = false, .descr = "<i4"},
             .fortran_order = false,
             .shape = {ids / (layers * top_k), layers, top_k}};
+  }
+
+  /// Which of a model's two numbers of layers the ids have: all of a DSA model's, those of DeepSeek-V4 that own an
+  /// index.
+  std::uint64_t layers_of_model(std::uint64_t ids, const ModelShape& model) const {
+    const bool all = fits(ids, model.layers);
+    const bool owners = model.indexer_layers != model.layers && fits(ids, model.indexer_layers);
+    if (all == owners) {
+      throw TraceError(where_, "has {} ids{}, {} the model's {} layers {} its {} with an index; give --layers{}", ids,
+                       row_text(ids), all ? "which could be rows of" : "which are no rows of", model.layers,
+                       all ? "and of" : "nor of", model.indexer_layers, top_k_ ? "" : " or --top-k");
+    }
+    return all ? model.layers : model.indexer_layers;
+  }
+
+  /// Whether so many ids can be rows of so many layers, by the top-k and by the tokens of the request.
+  bool fits(std::uint64_t ids, std::uint64_t layers) const {
+    const bool request_is_known = prompt_ && response_.completion;
+    if (!top_k_) {
+      return request_is_known && quotient(ids, layers).has_value();
+    }
+    const std::uint64_t row = layers * *top_k_;
+    return ids % row == 0 && (!request_is_known || decode_rows(ids / row, *prompt_, *response_.completion));
+  }
+
+  /// The ids of a row and layer, if all queries of the request have a row: with one at the stop's edge there is one row
+  /// more. Both can only fit if the row is longer than the request.
+  std::optional<std::uint64_t> quotient(std::uint64_t ids, std::uint64_t known) const {
+    for (const std::uint64_t rows : {*prompt_ + *response_.completion - 1, *prompt_ + *response_.completion}) {
+      if (known > 0 && rows > 0 && ids > 0 && ids % rows == 0 && ids / rows % known == 0) {
+        return ids / rows / known;
+      }
+    }
+    return std::nullopt;
   }
 
   /// The number that is missing of rows x layers x top-k = ids, rows being the queries of the request.
@@ -72,11 +107,8 @@ class Layout {
       throw TraceError(where_, "does not say its number of {}, nor {} tokens to find it from; give {}", missing,
                        prompt_ ? "completion" : "prompt", option);
     }
-    // With a row at the stop's edge there is one more. Both can only fit if the row is longer than the request.
-    for (const std::uint64_t rows : {*prompt_ + *response_.completion - 1, *prompt_ + *response_.completion}) {
-      if (*known > 0 && rows > 0 && ids % rows == 0 && ids / rows % *known == 0 && ids > 0) {
-        return ids / rows / *known;
-      }
+    if (const std::optional<std::uint64_t> found = quotient(ids, *known)) {
+      return *found;
     }
     throw TraceError(where_,
                      "has {} ids; {} prompt and {} completion tokens make {} rows, which cannot be divided into {} {}; "
@@ -111,6 +143,7 @@ class Layout {
   const Response& response_;
   const ImportOptions& options_;
   std::optional<std::uint64_t> prompt_;
+  std::optional<std::uint32_t> top_k_;  ///< by --top-k, or by the model
 };
 
 enum Field : std::uint8_t { topk, layers, prompt, completion };

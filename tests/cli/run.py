@@ -409,6 +409,10 @@ CASES = [
          err=["slots.json: request 0, step 0, layer 0: id 640 lies outside the context of 3 entries"]),
     Case("layers without a map", "import slots.json --layers 1 --layer-map none.json -o o.dsat", 2,
          err=["none.json: cannot open"]),
+    Case("a model that nobody knows", "import slots.json --model gpt -o o.dsat", 2,
+         err=['--model: unknown name "gpt"; known: ', "glm-5.2"]),
+    Case("a model that does not fit", "import slots.json --model glm-5.2 -o o.dsat", 2,
+         err=["are no rows of the model's 78 layers nor of its 21 with an index; give --layers"]),
     Case("no response", "import t.dsat --from sglang -o o.dsat", 2,
          err=["t.dsat: line 1, byte 0: expected an object or a list of objects, found '\\x89'"]),
 

@@ -127,7 +127,7 @@ TEST_CASE("what the options say stands in the header", "[import]") {
   options.unit_tokens = 4;
   options.page_tokens = 64;
   options.entry_bytes = 656;
-  options.model = "m";
+  options.model = "gpt-oss-120b";  // has no indexer, hence no layers to collapse
   options.provenance = "p";
   const std::vector<fs::path> inputs{dir / "a.npy"};
   import_captures(inputs, dir / "out.dsat", options);
@@ -136,8 +136,41 @@ TEST_CASE("what the options say stands in the header", "[import]") {
   CHECK(trace.header().unit_tokens == 4);
   CHECK(trace.header().page_tokens == 64);
   CHECK(trace.header().entry_bytes == 656);
-  CHECK(trace.header().model == "m");
+  CHECK(trace.header().model == "gpt-oss-120b");
   CHECK(trace.header().provenance == "p");
+}
+
+TEST_CASE("a model says what the capture and the options do not", "[import]") {
+  const TempDir dir;
+  // DeepSeek-V4-Flash: 43 layers, of which 2, 4, ... 42 own an indexer; rows of 512 entries of 4 tokens, 584 bytes
+  // each.
+  const std::vector<std::int64_t> row = iota(512);
+  std::vector<std::int64_t> ids;
+  for (int layer = 0; layer < 21; ++layer) {
+    ids.insert(ids.end(), row.begin(), row.end());
+  }
+  write_file(dir / "a.json", sglang_response(ids, R"(, "prompt_tokens": 2048, "completion_tokens": 2)"));
+  const std::vector<fs::path> inputs{dir / "a.json"};
+  ImportOptions options;
+  options.model = "deepseek-v4-flash";
+  import_captures(inputs, dir / "out.dsat", options);
+  const TraceReader trace(dir / "out.dsat");
+  CHECK(trace.header().model == "deepseek-v4-flash");
+  CHECK(trace.header().unit_tokens == 4);
+  CHECK(trace.header().entry_bytes == 584);
+  CHECK(trace.longest_selection() == 512);
+  REQUIRE(trace.layer_count() == 21);
+  CHECK((trace.header().layers[1] == LayerInfo{.model_layer = 4, .group_size = 1}));
+
+  options.entry_bytes = 1024;
+  options.unit_tokens = 2;
+  import_captures(inputs, dir / "out.dsat", options);
+  CHECK(TraceReader(dir / "out.dsat").header().entry_bytes == 1024);
+  CHECK(TraceReader(dir / "out.dsat").header().unit_tokens == 2);
+  options.model = "glm-5.1";
+  CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
+        "a.json: response 0, meta_info.indexer_topk: has 10752 ids, which are no rows of the model's 78 layers nor of "
+        "its 78 with an index; give --layers");
 }
 
 TEST_CASE("the origin of a mixed batch names each format once", "[import]") {

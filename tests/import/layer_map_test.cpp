@@ -38,6 +38,40 @@ TEST_CASE("a layer map is a list, or a model's configuration", "[import][layers]
   }
 }
 
+TEST_CASE("a model's configuration says how wide a row is", "[import][layers]") {
+  const TempDir dir;
+  const auto [text, layers, top_k] = GENERATE(table<std::string_view, std::size_t, std::optional<std::uint32_t>>({
+      {R"({"indexer_types": ["full", "shared"], "index_topk": 2048})", 2, 2048},
+      {R"({"indexer_types": ["full", "shared"], "index_topk": "2048"})", 2, std::nullopt},
+      {R"({"indexer_types": ["full", "shared"], "index_topk": 0})", 2, std::nullopt},
+      {R"({"text_config": {"indexer_types": ["full"], "index_topk": 64}})", 1, 64},
+      {R"({"model_type": "deepseek_v32", "num_hidden_layers": 3, "index_topk": 512})", 3, 512},
+      {R"(["full", "full", "full"])", 3, std::nullopt},
+  }));
+  CAPTURE(text);
+  write_file(dir / "config.json", text);
+  const LayerMap map = parse_layer_map((dir / "config.json").string());
+  CHECK(map.owner_of.size() == layers);
+  CHECK(map.top_k == top_k);
+}
+
+TEST_CASE("a model that is known by name is a layer map", "[import][layers]") {
+  const LayerMap shared = layer_map_of(load_model("glm-5.2")).value();
+  CHECK(shared.owner_of.size() == 78);
+  CHECK(shared.top_k == 2048U);
+  REQUIRE(shared.groups().size() == 21);
+  CHECK((shared.groups()[1] == LayerInfo{.model_layer = 1, .group_size = 1}));
+  CHECK((shared.groups()[3] == LayerInfo{.model_layer = 6, .group_size = 4}));
+
+  const LayerMap compressed = layer_map_of(load_model("deepseek-v4-pro")).value();
+  CHECK(compressed.owner_of.size() == 61);
+  CHECK_FALSE(compressed.owner_of[1].has_value());
+  CHECK(compressed.groups().size() == 30);
+  CHECK(compressed.top_k == 1024U);
+
+  CHECK_FALSE(layer_map_of(load_model("gpt-oss-120b")).has_value());
+}
+
 TEST_CASE("a layer map that is none says why", "[import][layers]") {
   const TempDir dir;
   const auto [text, message] = GENERATE(table<std::string, std::string>({
@@ -50,8 +84,11 @@ TEST_CASE("a layer map that is none says why", "[import][layers]") {
   CHECK(error_of_map(dir, text) == "--layer-map: " + message);
   CHECK(error_of_map(dir, (dir / "none.json").string()) == "none.json: cannot open: No such file or directory");
   const auto [json, json_message] = GENERATE(table<std::string, std::string>({
-      {"{}", "--layer-map: config.json has no list, nor one named indexer_types"},
-      {R"({"indexer_types": 7})", "--layer-map: config.json has no list, nor one named indexer_types"},
+      {"{}", "--layer-map: config.json has no list, nor one named indexer_types; --model takes a model by name"},
+      {R"({"indexer_types": 7})",
+       "--layer-map: config.json has no list, nor one named indexer_types; --model takes a model by name"},
+      {R"({"model_type": "deepseek_v32", "num_hidden_layers": 4294967296})",
+       "--layer-map: config.json has no list, nor one named indexer_types; --model takes a model by name"},
       {"[]", "--layer-map: has 0 layers, expected 1 to 65535"},
       {R"(["shared"])",
        "--layer-map: config.json: layer 0 is \"shared\", expected \"full\" before the first \"shared\""},

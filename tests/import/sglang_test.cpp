@@ -58,6 +58,50 @@ TEST_CASE("a response's decode rows are read, the prompt's dropped", "[import][s
   CHECK(contents.shape == shape);
 }
 
+TEST_CASE("a model says which layers a response has", "[import][sglang]") {
+  const TempDir dir;
+  // Five rows of 6 ids: 2 layers of 3.
+  const auto [model, meta, layers] = GENERATE(table<ModelShape, std::string_view, std::uint32_t>({
+      {{.layers = 2, .indexer_layers = 2, .top_k = 3}, counts, 2},
+      {{.layers = 2, .indexer_layers = 1, .top_k = 3}, counts, 2},  // layers that share an index repeat its row
+      {{.layers = 7, .indexer_layers = 2, .top_k = 3}, counts, 2},  // only the layers that own one
+      {{.layers = 4, .indexer_layers = 2, .top_k = std::nullopt}, counts, 2},
+      {{.layers = 4, .indexer_layers = 2, .top_k = 3}, R"(, "prompt_tokens": 3)", 2},     // 12 do not divide 30, 6 do
+      {{.layers = 4, .indexer_layers = 3, .top_k = std::nullopt}, counts_and_layers, 2},  // the response says so
+  }));
+  CAPTURE(model.layers, model.indexer_layers);
+  ImportOptions options;
+  options.model_shape = model;
+  write_file(dir / "r.json", sglang_response(five_rows, meta));
+  const Contents contents = read_all("sglang", dir / "r.json", options);
+  CHECK(contents.shape.layers == layers);
+  CHECK(contents.ids == two_steps);
+}
+
+TEST_CASE("a model that does not say which layers a response has is refused", "[import][sglang]") {
+  const auto [model, meta, message] = GENERATE(table<ModelShape, std::string_view, std::string_view>({
+      {{.layers = 2, .indexer_layers = 1, .top_k = std::nullopt},
+       counts,
+       "has 30 ids: 5 rows of 6 ids, which could be rows of the model's 2 layers and of its 1 with an index; give "
+       "--layers or --top-k"},
+      {{.layers = 7, .indexer_layers = 4, .top_k = std::nullopt},
+       counts,
+       "has 30 ids: 5 rows of 6 ids, which are no rows of the model's 7 layers nor of its 4 with an index; give "
+       "--layers or --top-k"},
+      {{.layers = 2, .indexer_layers = 1, .top_k = 3},
+       R"(, "prompt_tokens": 3)",
+       "has 30 ids, which could be rows of the model's 2 layers and of its 1 with an index; give --layers"},
+      {{.layers = 2, .indexer_layers = 1, .top_k = 4},
+       counts,
+       "has 30 ids: 5 rows of 6 ids, which are no rows of the model's 2 layers nor of its 1 with an index; give "
+       "--layers"},
+  }));
+  ImportOptions options;
+  options.model_shape = model;
+  CHECK(open_error(sglang_response(five_rows, meta), options) ==
+        fmt::format("r.json: response 0, meta_info.indexer_topk: {}", message));
+}
+
 TEST_CASE("responses come as one object, a list, or lines; plain, in gzip or in zstd", "[import][sglang]") {
   const TempDir dir;
   const std::string first = sglang_response(five_rows, counts_and_layers);

@@ -59,7 +59,8 @@ void add_shape_options(CLI::App& app, ImportOptions& import) {
       "What ids are: positions (logical) or slots of the stack's pool (physical); auto finds out, and turns slots "
       "into positions where these are certain [logical; auto for sglang]",
       id_claim_names);
-  add_number<std::uint32_t>(app, "--unit-tokens", import.unit_tokens, "Tokens that one id stands for [1]", 1, 1024);
+  add_number<std::uint32_t>(app, "--unit-tokens", import.unit_tokens,
+                            "Tokens that one id stands for [the model's, or 1]", 1, 1024);
 }
 
 }  // namespace
@@ -77,12 +78,15 @@ std::function<int()> add_import(CLI::App& app) {
   add_shape_options(app, import);
   add_number<std::uint32_t>(app, "--page-tokens", import.page_tokens, "Tokens of the stack's KV page, if known", 1,
                             1U << 20U);
-  add_number<std::uint64_t>(app, "--entry-bytes", import.entry_bytes, "Bytes of an entry in one layer, if known", 1,
+  add_number<std::uint64_t>(app, "--entry-bytes", import.entry_bytes, "Bytes of an entry in one layer [the model's]", 1,
                             1U << 30U);
   app.add_option("--layer-map", import.layer_map,
                  "Which layer's index each layer uses: 0,1,2,2,2 or a JSON file (a model's config.json)")
       ->type_name("LIST|FILE");
-  app.add_option("--model", import.model, "Name of the model, kept in the trace")->type_name("TEXT");
+  app.add_option("--model", import.model,
+                 "One of `dsasim models`, or a configuration file: says which layers own an index, the top-k, and the "
+                 "tokens and bytes of an entry, where nothing else does")
+      ->type_name("NAME|FILE.json");
   app.add_option("--provenance", import.provenance, "Where the capture comes from [the inputs' names]")
       ->type_name("TEXT");
   return [options] { return run(*options); };

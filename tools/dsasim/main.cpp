@@ -27,7 +27,7 @@ namespace {
 constexpr std::array commands = {
     Command{.name = "import",
             .description = "Make a .dsat trace of captured selections",
-            .example = "dsasim import response.json --layers 61 -o response.dsat",
+            .example = "dsasim import response.json --model deepseek-v3.2 -o response.dsat",
             .add = add_import},
     Command{.name = "export",
             .description = "Write a trace for other tools: npz, csv, libCacheSim, addresses for DRAM simulators",

@@ -22,6 +22,13 @@ enum class IdClaim : std::uint8_t {
   physical,
 };
 
+/// What a model says of the arrays of its captures. Formats that do not say their shape are divided by it.
+struct ModelShape {
+  std::uint32_t layers = 0;            ///< all hidden layers
+  std::uint32_t indexer_layers = 0;    ///< those that own an index
+  std::optional<std::uint32_t> top_k;  ///< the width of a row
+};
+
 /// What the user says about captures whose format does not; each also checks what the format does say.
 struct ImportOptions {
   std::string format = "auto";                 ///< a name of import_formats(), or "auto"
@@ -30,13 +37,16 @@ struct ImportOptions {
   std::optional<std::uint64_t> prompt_tokens;  ///< --prompt-len
   std::optional<std::uint64_t> steps;          ///< --steps: of each request no more than the first so many
   std::optional<IdClaim> ids;                  ///< --ids; if none, what the format advises
-  std::uint32_t unit_tokens = 1;               ///< --unit-tokens
+  std::optional<std::uint32_t> unit_tokens;    ///< --unit-tokens; if none, the model's, or 1
   /// --layer-map: which layer owns the index that each layer uses, "0,1,2,2,2,2,6", or a JSON file that says so (a
   /// model's config.json); empty if each layer of the capture has its own.
   std::string layer_map;
+  /// --model: a configuration that load_model knows. It gives what the options above and entry_bytes leave open: which
+  /// layers own an index, the top-k, the tokens and bytes of an entry.
+  std::string model;
+  std::optional<ModelShape> model_shape;  ///< import_captures sets it, from layer_map or model
   std::uint32_t page_tokens = 0;
   std::uint64_t entry_bytes = 0;
-  std::string model;
   std::string provenance;
   WriterOptions writer;
 };

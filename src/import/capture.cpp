@@ -1,0 +1,101 @@
+#include "capture.hpp"
+
+#include "dsasim/error.hpp"
+#include "first_steps.hpp"
+#include "recognise.hpp"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <optional>
+
+namespace dsasim {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::uint64_t prompt_tokens_of(const std::string& place, const CaptureShape& shape, const ImportOptions& options) {
+  if (shape.prompt_tokens && options.prompt_tokens && *shape.prompt_tokens != *options.prompt_tokens) {
+    throw TraceError(place, "its prompt length is {}, --prompt-len says {}", *shape.prompt_tokens,
+                     *options.prompt_tokens);
+  }
+  if (!shape.prompt_tokens && !options.prompt_tokens) {
+    throw TraceError(place, "does not say how long the prompt is; give --prompt-len");
+  }
+  const std::uint64_t prompt = shape.prompt_tokens ? *shape.prompt_tokens : *options.prompt_tokens;
+  const std::uint64_t most = (max_entry_ids - 1) * options.unit_tokens.value_or(1);
+  if (prompt > most || shape.steps > most - prompt) {
+    throw TraceError(place, "a prompt of {} tokens and {} steps have more entries than ids can name, {}", prompt,
+                     shape.steps, max_entry_ids);
+  }
+  return prompt;
+}
+
+Capture inspect(const fs::path& path, const ImportOptions& options, const LayerMap* layers) {
+  const ImportFormat& format = choose_format(path, options.format);
+  std::unique_ptr<CaptureFile> file = format.open(path, options);
+  if (options.steps) {
+    file = first_steps(std::move(file), *options.steps);
+  }
+  if (layers != nullptr) {
+    file = collapse_layers(std::move(file), path, *layers);
+  }
+  Capture capture{.path = path, .format = &format, .file = std::move(file), .first_request = 0, .prompt_tokens = {}};
+  for (std::uint32_t i = 0; i < capture.requests().size(); ++i) {
+    capture.prompt_tokens.push_back(prompt_tokens_of(capture.place(i), capture.requests()[i], options));
+  }
+  return capture;
+}
+
+void require_alike(const Capture& first_capture, const Capture& other_capture, std::uint32_t request) {
+  const CaptureShape& first = first_capture.requests().front();
+  const CaptureShape& other = other_capture.requests()[request];
+  if (first.layers != other.layers) {
+    throw TraceError(other_capture.place(request), "has {} layers, {} has {}; a batch has one model", other.layers,
+                     first_capture.place(0), first.layers);
+  }
+  if (first.layer_infos != other.layer_infos) {
+    throw TraceError(other_capture.place(request), "has other layers than {}; a batch has one model",
+                     first_capture.place(0));
+  }
+  if (first.has_scores != other.has_scores) {
+    throw TraceError(other_capture.place(request),
+                     "has {}scores, {} has {}; all requests of a batch have them, or none",
+                     other.has_scores ? "" : "no ", first_capture.place(0), first.has_scores ? "some" : "none");
+  }
+}
+
+}  // namespace
+
+std::uint64_t Capture::total_steps() const {
+  std::uint64_t total = 0;
+  for (const CaptureShape& shape : requests()) {
+    total += shape.steps;
+  }
+  return total;
+}
+
+std::string Capture::place(std::uint32_t request) const {
+  return requests().size() == 1 ? path.string() : fmt::format("{}: request {}", path.string(), request);
+}
+
+std::vector<Capture> open_captures(std::span<const fs::path> inputs, const ImportOptions& options,
+                                   const LayerMap* layers) {
+  std::vector<Capture> captures;
+  std::uint64_t requests = 0;
+  for (const fs::path& input : inputs) {
+    captures.push_back(inspect(input, options, layers));
+    Capture& capture = captures.back();
+    capture.first_request = static_cast<std::uint32_t>(requests);
+    requests += capture.requests().size();
+    if (requests > std::numeric_limits<std::uint32_t>::max()) {
+      throw ConfigError("import", "{} requests are more than a batch can have", requests);
+    }
+    for (std::uint32_t i = 0; i < capture.requests().size(); ++i) {
+      require_alike(captures.front(), capture, i);
+    }
+  }
+  return captures;
+}
+
+}  // namespace dsasim

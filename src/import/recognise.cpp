@@ -1,0 +1,78 @@
+#include "recognise.hpp"
+
+#include "byte_source.hpp"
+#include "dsasim/error.hpp"
+#include "json_fields.hpp"
+#include "text_stream.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace dsasim {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string known_formats() {
+  std::vector<std::string_view> names;
+  for (const ImportFormat& format : import_formats()) {
+    names.push_back(format.name);
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// The first key of the first JSON object that one of the formats is known by; "" if there is none.
+std::string_view find_json_key(const fs::path& path) {
+  std::vector<JsonFields::Path> keys;
+  for (const ImportFormat& format : import_formats()) {
+    if (!format.json_key.empty()) {
+      keys.push_back({format.json_key});
+    }
+  }
+  JsonFields json(path, keys);
+  return json.next() == JsonFields::Event::field ? keys[json.field()].front() : "";
+}
+
+const ImportFormat* find_format(const CaptureStart& start) {
+  const std::span<const ImportFormat> formats = import_formats();
+  const auto found =
+      std::find_if(formats.begin(), formats.end(), [&](const auto& row) { return row.recognises(start); });
+  return found == formats.end() ? nullptr : &*found;
+}
+
+bool may_be_json(std::span<const unsigned char> bytes) {
+  const auto first = std::find_if(bytes.begin(), bytes.end(), [](unsigned char c) { return c > ' '; });
+  return first != bytes.end() && (*first == '{' || *first == '[');
+}
+
+const ImportFormat& recognise(const fs::path& path) {
+  const std::vector<unsigned char> bytes = read_first_text(path);
+  const ImportFormat* const found =
+      find_format({.bytes = bytes, .json_key = may_be_json(bytes) ? find_json_key(path) : ""});
+  if (found == nullptr) {
+    throw TraceError(path.string(), "{}, which no known format does; give --from, one of {}",
+                     bytes.empty() ? "is empty" : fmt::format("starts with {}", quoted_start(bytes)), known_formats());
+  }
+  return *found;
+}
+
+}  // namespace
+
+const ImportFormat& choose_format(const fs::path& path, const std::string& name) {
+  if (name == "auto") {
+    return recognise(path);
+  }
+  const std::span<const ImportFormat> formats = import_formats();
+  const auto named = std::find_if(formats.begin(), formats.end(), [&](const auto& row) { return row.name == name; });
+  if (named == formats.end()) {
+    throw ConfigError("--from", "unknown format \"{}\"; known: auto, {}", name, known_formats());
+  }
+  return *named;
+}
+
+}  // namespace dsasim
