@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -169,12 +170,9 @@ class ZipWriter {
       fail();
     }
   }
-  void add_scalar(const std::string& name, std::uint64_t number) {
-    std::string& bytes = scalars_.emplace_back(npy_header("<i8", "()"));
-    for (unsigned i = 0; i < 8; ++i) {
-      bytes.push_back(static_cast<char>(number >> (8 * i) & 0xFFU));
-    }
-    add(name, ::zip_source_buffer(archive_, bytes.data(), bytes.size(), 0));
+  void add_number(const std::string& name, std::uint64_t number) { add_numbers(name, "()", {number}); }
+  void add_list(const std::string& name, const std::vector<std::uint64_t>& numbers) {
+    add_numbers(name, fmt::format("({},)", numbers.size()), numbers);
   }
   /// Writes it all: until now, nothing was read.
   bool close() {
@@ -187,17 +185,44 @@ class ZipWriter {
   [[noreturn]] void fail() const { throw SystemError(path_, "cannot be written: {}", ::zip_strerror(archive_)); }
 
  private:
+  void add_numbers(const std::string& name, std::string_view shape, const std::vector<std::uint64_t>& numbers) {
+    std::string& bytes = members_.emplace_back(npy_header("<i8", shape));
+    for (const std::uint64_t number : numbers) {
+      for (unsigned i = 0; i < 8; ++i) {
+        bytes.push_back(static_cast<char>(number >> (8 * i) & 0xFFU));
+      }
+    }
+    add(name, ::zip_source_buffer(archive_, bytes.data(), bytes.size(), 0));
+  }
+
   std::string path_;
   zip_t* archive_ = nullptr;
-  std::vector<std::string> scalars_ = reserved();
-
-  /// Never moved: libzip keeps pointers to the bytes.
-  static std::vector<std::string> reserved() {
-    std::vector<std::string> scalars;
-    scalars.reserve(4);
-    return scalars;
-  }
+  std::deque<std::string> members_;  ///< never moved: libzip keeps pointers to the bytes
 };
+
+/// What the trace says that is not in the ids: import takes it back.
+void add_header(ZipWriter& zip, const TraceReader& trace, std::uint32_t request) {
+  const TraceHeader& header = trace.header();
+  zip.add_number("prompt_len.npy", header.requests[request].prompt_tokens);
+  zip.add_number("output_len.npy", trace.extent(request).steps);
+  zip.add_number("start_step.npy", header.requests[request].start_step);
+  zip.add_number("unit_tokens.npy", header.unit_tokens);
+  zip.add_number("ids_are_slots.npy", header.ids == IdKind::physical ? 1 : 0);
+  if (header.page_tokens != 0) {
+    zip.add_number("page_tokens.npy", header.page_tokens);
+  }
+  if (header.entry_bytes != 0) {
+    zip.add_number("entry_bytes.npy", header.entry_bytes);
+  }
+  std::vector<std::uint64_t> layers;
+  std::vector<std::uint64_t> sizes;
+  for (const LayerInfo& layer : header.layers) {
+    layers.push_back(layer.model_layer);
+    sizes.push_back(layer.group_size);
+  }
+  zip.add_list("model_layers.npy", layers);
+  zip.add_list("group_sizes.npy", sizes);
+}
 
 }  // namespace
 
@@ -210,8 +235,7 @@ void export_npz(const TraceReader& trace, std::uint32_t request, const std::file
   }
   ZipWriter zip(partial.path());
   zip.add("topk_indices.npy", ids.source(zip.archive()));
-  zip.add_scalar("prompt_len.npy", trace.header().requests[request].prompt_tokens);
-  zip.add_scalar("output_len.npy", trace.extent(request).steps);
+  add_header(zip, trace, request);
   if (trace.header().has_scores) {
     zip.add("topk_scores.npy", scores.source(zip.archive()));
   }

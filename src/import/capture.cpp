@@ -22,13 +22,7 @@ std::uint64_t prompt_tokens_of(const std::string& place, const CaptureShape& sha
   if (!shape.prompt_tokens && !options.prompt_tokens) {
     throw TraceError(place, "does not say how long the prompt is; give --prompt-len");
   }
-  const std::uint64_t prompt = shape.prompt_tokens ? *shape.prompt_tokens : *options.prompt_tokens;
-  const std::uint64_t most = (max_entry_ids - 1) * options.unit_tokens.value_or(1);
-  if (prompt > most || shape.steps > most - prompt) {
-    throw TraceError(place, "a prompt of {} tokens and {} steps have more entries than ids can name, {}", prompt,
-                     shape.steps, max_entry_ids);
-  }
-  return prompt;
+  return shape.prompt_tokens ? *shape.prompt_tokens : *options.prompt_tokens;
 }
 
 Capture inspect(const fs::path& path, const ImportOptions& options, const LayerMap* layers) {
@@ -58,6 +52,12 @@ void require_alike(const Capture& first_capture, const Capture& other_capture, s
     throw TraceError(other_capture.place(request), "has other layers than {}; a batch has one model",
                      first_capture.place(0));
   }
+  if (first.entries != other.entries) {
+    throw TraceError(other_capture.place(request),
+                     "says other things than {} of what its ids are, of their units, pages or bytes; a batch has one "
+                     "model",
+                     first_capture.place(0));
+  }
   if (first.has_scores != other.has_scores) {
     throw TraceError(other_capture.place(request),
                      "has {}scores, {} has {}; all requests of a batch have them, or none",
@@ -66,6 +66,18 @@ void require_alike(const Capture& first_capture, const Capture& other_capture, s
 }
 
 }  // namespace
+
+void Capture::require_contexts(std::uint32_t unit_tokens) const {
+  const std::uint64_t most = (max_entry_ids - 1) * unit_tokens;
+  for (std::uint32_t i = 0; i < requests().size(); ++i) {
+    const std::uint64_t prompt = prompt_tokens[i];
+    const std::uint64_t steps = requests()[i].steps;
+    if (prompt > most || steps > most - prompt) {
+      throw TraceError(place(i), "a prompt of {} tokens and {} steps have more entries than ids can name, {}", prompt,
+                       steps, max_entry_ids);
+    }
+  }
+}
 
 std::uint64_t Capture::total_steps() const {
   std::uint64_t total = 0;

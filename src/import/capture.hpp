@@ -24,6 +24,8 @@ struct Capture {
 
   const std::vector<CaptureShape>& requests() const { return file->requests(); }
   std::uint64_t total_steps() const;
+  /// Throws TraceError if a request has more entries, each of so many tokens, than ids can name.
+  void require_contexts(std::uint32_t unit_tokens) const;
   /// "r.json", or "r.json: request 2" if there are several.
   std::string place(std::uint32_t request) const;
   /// Tokens of its request at this step: the prompt, and a token for each step up to this one.

@@ -56,8 +56,9 @@ TraceHeader make_header(std::span<const Capture> captures, const ImportOptions& 
     header.layers.push_back({.model_layer = layer, .group_size = 1});
   }
   for (const Capture& capture : captures) {
-    for (const std::uint64_t prompt : capture.prompt_tokens) {
-      header.requests.push_back({.prompt_tokens = prompt, .start_step = 0});
+    for (std::size_t i = 0; i < capture.requests().size(); ++i) {
+      header.requests.push_back(
+          {.prompt_tokens = capture.prompt_tokens[i], .start_step = capture.requests()[i].start_step});
     }
   }
   return header;
@@ -259,6 +260,31 @@ std::optional<LayerMap> take_model(ImportOptions& options) {
   return layers;
 }
 
+/// What the captures say goes before what a model says, and agrees with what the user says.
+void take_captures(std::span<const Capture> captures, const ImportOptions& user_options, ImportOptions& options) {
+  const Capture& first = captures.front();
+  const CaptureEntries& said = first.requests().front().entries;
+  const auto take = [&](std::string_view noun, const auto& found, std::string_view option, std::uint64_t user,
+                        auto& target) {
+    if (found && user != 0 && *found != user) {
+      throw TraceError(first.place(0), "its {} is {}, {} says {}", noun, *found, option, user);
+    }
+    if (found) {
+      target = *found;
+    }
+  };
+  take("unit of an id in tokens", said.unit_tokens, "--unit-tokens", user_options.unit_tokens.value_or(0),
+       options.unit_tokens);
+  take("page size in tokens", said.page_tokens, "--page-tokens", user_options.page_tokens, options.page_tokens);
+  take("number of bytes of an entry", said.entry_bytes, "--entry-bytes", user_options.entry_bytes, options.entry_bytes);
+  if (said.kind && !user_options.ids) {
+    options.ids = said.kind == IdKind::physical ? IdClaim::physical : IdClaim::logical;
+  }
+  for (const Capture& capture : captures) {
+    capture.require_contexts(options.unit_tokens.value_or(1));
+  }
+}
+
 }  // namespace
 
 ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& output, const ImportOptions& user_options,
@@ -270,6 +296,7 @@ ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& ou
   ImportOptions options = user_options;
   const std::optional<LayerMap> layers = take_model(options);
   const std::vector<Capture> captures = open_captures(inputs, options, layers ? &*layers : nullptr);
+  take_captures(captures, user_options, options);
   require_output(output, inputs);
   PartialFile partial(output);
   CapturedIds ids;

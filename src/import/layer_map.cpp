@@ -16,7 +16,7 @@ using Json = nlohmann::json;
 using Owner = std::optional<std::uint32_t>;
 
 constexpr std::string_view option = "--layer-map";
-constexpr std::size_t most_layers = std::size_t{1} << 16U;
+constexpr std::size_t most_layers = TraceHeader::max_layers;
 constexpr std::uint64_t most_top_k = std::uint64_t{1} << 30U;
 constexpr std::uint64_t largest_file = std::uint64_t{1} << 24U;
 

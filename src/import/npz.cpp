@@ -6,7 +6,9 @@
 //   topk_index          (rows, layers, top-k); scalars prompt_tokens, completion_tokens; see decode_rows.hpp
 //   any other name      the only array of three dimensions, or else the only array that is no scalar named above
 //
-// Each may have topk_scores, float16 of the same shape. What else an archive holds is not looked at.
+// Each may have topk_scores, float16 of the same shape, and what our own export adds so that nothing of a trace is
+// lost: model_layers and group_sizes, a number for each layer; scalars start_step, unit_tokens, page_tokens,
+// entry_bytes and ids_are_slots. What else an archive holds is not looked at.
 #include "array_source.hpp"
 #include "dsasim/error.hpp"
 #include "formats.hpp"
@@ -17,6 +19,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <map>
 #include <string>
 
@@ -24,8 +27,11 @@ namespace dsasim {
 namespace {
 
 constexpr std::array<std::string_view, 3> id_keys{"topk_indices", "indexer_topk_flat", "topk_index"};
-constexpr std::array<std::string_view, 8> other_keys{"prompt_len",        "output_len", "slot_ctx0",  "prompt_tokens",
-                                                     "completion_tokens", "num_layers", "index_topk", "topk_scores"};
+constexpr std::array<std::string_view, 15> other_keys{
+    "prompt_len", "output_len",  "slot_ctx0",   "prompt_tokens", "completion_tokens",
+    "num_layers", "index_topk",  "topk_scores", "model_layers",  "group_sizes",
+    "start_step", "unit_tokens", "page_tokens", "entry_bytes",   "ids_are_slots",
+};
 
 template <std::size_t Size>
 bool contains(const std::array<std::string_view, Size>& keys, std::string_view key) {
@@ -66,6 +72,37 @@ class Arrays {
   std::unique_ptr<NpyReader> open(std::string_view key) const {
     const auto found = members_.find(key);
     return std::make_unique<NpyReader>(archive_.open(found->second, found->first));
+  }
+
+  /// As many integers as the array has to have, each from `least` to `most`.
+  std::vector<std::uint32_t> numbers(std::string_view key, std::uint64_t count, std::int64_t least,
+                                     std::int64_t most) const {
+    const std::unique_ptr<NpyReader> array = open(key);
+    if (array->elements() != count) {
+      throw TraceError(array->name(), "shape {} has {} elements, expected one for each of {} layers",
+                       array->header().shape_text(), array->elements(), count);
+    }
+    array->require_integers();
+    std::vector<std::int64_t> values(count);
+    array->read(values);
+    std::vector<std::uint32_t> out;
+    for (const std::int64_t number : values) {
+      if (number < least || number > most) {
+        throw TraceError(array->name(), "has {}, expected numbers from {} to {}", number, least, most);
+      }
+      out.push_back(static_cast<std::uint32_t>(number));
+    }
+    return out;
+  }
+
+  /// A number that has to be from `least` to `most`.
+  template <class T>
+  std::optional<T> number(std::string_view key, std::uint64_t least, std::uint64_t most) const {
+    const std::optional<std::uint64_t> found = number(key);
+    if (found && (*found < least || *found > most)) {
+      throw TraceError(name(), "{} is {}, expected a number from {} to {}", key, *found, least, most);
+    }
+    return found ? std::optional<T>(static_cast<T>(*found)) : std::nullopt;
   }
 
   /// A number: an integer array of no dimensions, or of one element.
@@ -211,6 +248,46 @@ DecodeRows rows_of(const Arrays& arrays, const std::string& key, const NpyReader
   return {.first = 0, .steps = rows};
 }
 
+/// Which layers of the model these are, and how many use each selection; empty if the archive has neither.
+std::vector<LayerInfo> layer_infos(const Arrays& arrays, std::uint32_t layers) {
+  std::vector<LayerInfo> infos;
+  if (!arrays.has("model_layers") && !arrays.has("group_sizes")) {
+    return infos;
+  }
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
+    infos.push_back({.model_layer = layer, .group_size = 1});
+  }
+  if (arrays.has("model_layers")) {
+    const std::vector<std::uint32_t> found = arrays.numbers("model_layers", layers, 0, TraceHeader::max_layers - 1);
+    for (std::uint32_t layer = 0; layer < layers; ++layer) {
+      if (layer > 0 && found[layer] <= found[layer - 1]) {
+        throw TraceError(arrays.name(), "model_layers has {} after {}, expected ascending numbers", found[layer],
+                         found[layer - 1]);
+      }
+      infos[layer].model_layer = found[layer];
+    }
+  }
+  if (arrays.has("group_sizes")) {
+    const std::vector<std::uint32_t> found = arrays.numbers("group_sizes", layers, 1, TraceHeader::max_layers);
+    for (std::uint32_t layer = 0; layer < layers; ++layer) {
+      infos[layer].group_size = found[layer];
+    }
+  }
+  return infos;
+}
+
+CaptureEntries entries_of(const Arrays& arrays) {
+  CaptureEntries entries{
+      .unit_tokens = arrays.number<std::uint32_t>("unit_tokens", 1, TraceHeader::max_unit_tokens),
+      .page_tokens = arrays.number<std::uint32_t>("page_tokens", 1, TraceHeader::max_page_tokens),
+      .entry_bytes = arrays.number<std::uint64_t>("entry_bytes", 1, TraceHeader::max_entry_bytes),
+  };
+  if (const auto slots = arrays.number<std::uint32_t>("ids_are_slots", 0, 1)) {
+    entries.kind = *slots == 1 ? IdKind::physical : IdKind::logical;
+  }
+  return entries;
+}
+
 RequestArrays open_archive(const std::filesystem::path& path, const ImportOptions& options) {
   const Arrays arrays(path);
   const std::string key = find_ids(arrays);
@@ -228,7 +305,11 @@ RequestArrays open_archive(const std::filesystem::path& path, const ImportOption
   const std::optional<std::uint64_t> prompt = prompt_of(arrays, options);
   const DecodeRows rows = rows_of(arrays, key, *ids, array.rows, prompt ? prompt : options.prompt_tokens);
   std::unique_ptr<NpyReader> scores = arrays.has("topk_scores") ? arrays.open("topk_scores") : nullptr;
-  const CaptureShape shape = capture_shape(*ids, scores.get(), array, rows, prompt);
+  CaptureShape shape = capture_shape(*ids, scores.get(), array, rows, prompt);
+  shape.layer_infos = layer_infos(arrays, shape.layers);
+  shape.start_step =
+      arrays.number<std::uint32_t>("start_step", 0, std::numeric_limits<std::uint32_t>::max()).value_or(0);
+  shape.entries = entries_of(arrays);
   return {.ids = std::move(ids), .scores = std::move(scores), .shape = shape};
 }
 

@@ -11,7 +11,6 @@
 namespace dsasim {
 namespace {
 
-constexpr std::uint32_t most_layers = 1U << 16U;
 /// A step is held in memory, as in array_source.cpp.
 constexpr std::uint64_t most_ids_of_a_step = std::uint64_t{1} << 24U;
 /// Ids of rows that came before their step's turn: 1 GiB of them. What a row needs besides counts as ids too.
@@ -63,8 +62,8 @@ class Survey {
 
  private:
   void add(const SelectionRow& row) {
-    if (row.layer >= most_layers) {
-      throw TraceError(reader_->place(), "layer {} is not below {}", row.layer, most_layers);
+    if (row.layer >= TraceHeader::max_layers) {
+      throw TraceError(reader_->place(), "layer {} is not below {}", row.layer, TraceHeader::max_layers);
     }
     if (row.step >= max_entry_ids) {
       throw TraceError(reader_->place(), "step {} is not below {}", row.step, max_entry_ids);

@@ -100,16 +100,16 @@ void check_fields(const TraceHeader& header, const std::string& where) {
       throw ErrorType(where, "{} is {}, expected {} to {}", name, found, least, most);
     }
   };
-  check_range("the number of layers", header.layers.size(), 1, max_layers);
+  check_range("the number of layers", header.layers.size(), 1, TraceHeader::max_layers);
   check_range("the number of requests", header.requests.size(), 1, max_requests);
-  check_range("the unit of an id in tokens", header.unit_tokens, 1, 1024);
-  check_range("the page size in tokens", header.page_tokens, 0, 1U << 20U);
-  check_range("the bytes of an entry", header.entry_bytes, 0, 1U << 30U);
+  check_range("the unit of an id in tokens", header.unit_tokens, 1, TraceHeader::max_unit_tokens);
+  check_range("the page size in tokens", header.page_tokens, 0, TraceHeader::max_page_tokens);
+  check_range("the bytes of an entry", header.entry_bytes, 0, TraceHeader::max_entry_bytes);
   check_range("the length of the model's name", header.model.size(), 0, 1U << 16U);
   check_range("the length of the provenance", header.provenance.size(), 0, 1U << 20U);
   for (const LayerInfo& layer : header.layers) {
-    check_range("a layer's number in the model", layer.model_layer, 0, max_layers);
-    check_range("a layer's group size", layer.group_size, 1, max_layers);
+    check_range("a layer's number in the model", layer.model_layer, 0, TraceHeader::max_layers);
+    check_range("a layer's group size", layer.group_size, 1, TraceHeader::max_layers);
   }
   for (const RequestInfo& request : header.requests) {
     check_range("a prompt's length in tokens", request.prompt_tokens, 0, max_entry_ids * header.unit_tokens);

@@ -17,7 +17,6 @@ inline constexpr std::uint32_t format_version = 1;
 
 /// Limits of the format, so that no field of a damaged file can ask for more than they allow.
 inline constexpr std::uint32_t max_header_bytes = 1U << 26U;
-inline constexpr std::uint32_t max_layers = 1U << 16U;
 inline constexpr std::uint32_t max_requests = 1U << 20U;
 inline constexpr std::uint64_t max_chunk_bytes = std::uint64_t{1} << 32U;
 

@@ -1,5 +1,6 @@
 #include "captures.hpp"
 #include "catch.hpp"
+#include "dsasim/trace/reader.hpp"
 #include "reading.hpp"
 
 #include <fmt/format.h>
@@ -167,6 +168,55 @@ TEST_CASE("slot_ctx0 counts tokens or entries", "[import][npz]") {
         "r.npz: has no prompt_len; slot_ctx0 is 25, which may count tokens or entries of 4: give --prompt-len");
 }
 
+TEST_CASE("an archive can say what a trace's header says", "[import][npz]") {
+  const TempDir dir;
+  write_zip(dir / "r.npz", {{"topk_indices.npy", npy("(1, 3, 2)", iota(6))},
+                            {"prompt_len.npy", scalar(40)},
+                            {"model_layers.npy", npy("(3,)", {0, 1, 5})},
+                            {"group_sizes.npy", npy("(3,)", {1, 4, 2})},
+                            {"start_step.npy", scalar(7)},
+                            {"unit_tokens.npy", scalar(4)},
+                            {"page_tokens.npy", scalar(64)},
+                            {"entry_bytes.npy", scalar(584)},
+                            {"ids_are_slots.npy", scalar(1)}});
+  const CaptureShape shape = read_all("npz", dir / "r.npz").shape;
+  CHECK(shape.start_step == 7);
+  CHECK(shape.layer_infos == std::vector<LayerInfo>{{.model_layer = 0, .group_size = 1},
+                                                    {.model_layer = 1, .group_size = 4},
+                                                    {.model_layer = 5, .group_size = 2}});
+  CHECK(shape.entries ==
+        CaptureEntries{.kind = IdKind::physical, .unit_tokens = 4, .page_tokens = 64, .entry_bytes = 584});
+
+  const std::vector<std::filesystem::path> inputs{dir / "r.npz"};
+  const auto imported = [&](const ImportOptions& options) {
+    import_captures(inputs, dir / "o.dsat", options);
+    return TraceReader(dir / "o.dsat").header();
+  };
+  const TraceHeader header = imported({});
+  CHECK(header.ids == IdKind::physical);
+  CHECK(header.unit_tokens == 4);
+  CHECK(header.requests.front().start_step == 7);
+  ImportOptions options;
+  options.ids = IdClaim::logical;
+  CHECK(imported(options).ids == IdKind::logical);
+  options.unit_tokens = 2;
+  CHECK(error_of(dir, [&] { imported(options); }) == "r.npz: its unit of an id in tokens is 4, --unit-tokens says 2");
+  options.unit_tokens = std::nullopt;
+  options.model = "deepseek-v3.2";  // 61 layers, all of which own an index
+  CHECK(error_of(dir, [&] { imported(options); }) == "r.npz: has 3 layers, --model has 61, of which 61 own an index");
+}
+
+TEST_CASE("requests of a batch say the same of their ids", "[import][npz]") {
+  const TempDir dir;
+  write_zip(dir / "a.npz", {{"topk_indices.npy", pairs(2)}, {"prompt_len.npy", scalar(9)}});
+  write_zip(dir / "b.npz",
+            {{"topk_indices.npy", pairs(2)}, {"prompt_len.npy", scalar(9)}, {"unit_tokens.npy", scalar(4)}});
+  const std::vector<std::filesystem::path> inputs{dir / "a.npz", dir / "b.npz"};
+  CHECK(
+      error_of(dir, [&] { import_captures(inputs, dir / "o.dsat", {}); }) ==
+      "b.npz: says other things than a.npz of what its ids are, of their units, pages or bytes; a batch has one model");
+}
+
 TEST_CASE("an archive that disagrees with itself names the numbers", "[import][npz]") {
   const std::string ids = npy("(3, 2, 2)", iota(12));
   const auto [members, message] = GENERATE_COPY(table<Members, std::string>({
@@ -190,6 +240,16 @@ TEST_CASE("an archive that disagrees with itself names the numbers", "[import][n
         {"num_layers.npy", scalar(5)},
         {"index_topk.npy", scalar(2)}},
        "indexer_topk_flat: shape (12,) is no multiple of 5 layers (num_layers) x 2 ids (index_topk)"},
+      {{{"topk_indices.npy", ids}, {"group_sizes.npy", npy("(3,)", {1, 1, 1})}},
+       "group_sizes: shape (3,) has 3 elements, expected one for each of 2 layers"},
+      {{{"topk_indices.npy", ids}, {"group_sizes.npy", npy("(2,)", {1, 0})}},
+       "group_sizes: has 0, expected numbers from 1 to 65536"},
+      {{{"topk_indices.npy", ids}, {"model_layers.npy", npy("(2,)", {4, 4})}},
+       "model_layers has 4 after 4, expected ascending numbers"},
+      {{{"topk_indices.npy", ids}, {"unit_tokens.npy", scalar(0)}},
+       "unit_tokens is 0, expected a number from 1 to 1024"},
+      {{{"topk_indices.npy", ids}, {"ids_are_slots.npy", scalar(2)}},
+       "ids_are_slots is 2, expected a number from 0 to 1"},
       {{{"topk_indices.npy", ids}, {"prompt_len.npy", scalar(-3)}}, "prompt_len: is -3, expected 0 or more"},
       {{{"topk_indices.npy", ids}, {"prompt_len.npy", npy("(2,)", {1, 2})}},
        "prompt_len: shape (2,) has 2 elements, expected one number"},

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy
 
 
-def save_request(folder, number, selections, prompt_len, scores=None):
+def save_request(folder, number, selections, prompt_len, scores=None, layers=None, groups=None):
     """`selections`: by step, by layer, the ids of one selection in the order of the indexer; `scores` likewise.
 
-    Selections may be shorter than the longest (a context below the top-k): they are padded with -1.
+    Selections may be shorter than the longest (a context below the top-k): they are padded with -1. `layers`: which of the
+    model's layers they are; `groups`: how many layers use each of them.
     """
     top_k = max(len(ids) for step in selections for ids in step)
     shape = (len(selections), len(selections[0]), top_k)
@@ -24,5 +25,7 @@ def save_request(folder, number, selections, prompt_len, scores=None):
     arrays = {"topk_indices": ids, "prompt_len": prompt_len, "output_len": len(selections)}
     if scores is not None:
         arrays["topk_scores"] = values
+    if layers is not None:
+        arrays |= {"model_layers": layers, "group_sizes": groups}
     numpy.savez_compressed(path, **arrays)
     return path

@@ -66,10 +66,11 @@ def main():
         with IndexerLog(model, arguments.scores) as log, torch.no_grad():
             # The last of N new tokens is not decoded from: N + 1 give N selections.
             model.generate(prompt.to(device), max_new_tokens=arguments.steps + 1, do_sample=False)
+        groups = log.group_sizes(len(model.model.layers))
         path = save_request(arguments.output, number, log.selections[0], prompt.shape[1],
-                            log.scores[0] if arguments.scores else None)
+                            log.scores[0] if arguments.scores else None, log.owners, groups)
         print(json.dumps({"file": str(path), "prompt_len": prompt.shape[1], "steps": len(log.selections[0]),
-                          "layers": log.owners, "groups": log.group_sizes(len(model.model.layers))}))
+                          "layers": log.owners, "groups": groups}))
 
 
 if __name__ == "__main__":

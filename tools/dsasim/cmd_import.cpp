@@ -45,10 +45,9 @@ int run(const Options& options) {
 }
 
 void add_shape_options(CLI::App& app, ImportOptions& import) {
-  constexpr std::uint32_t most_layers = 1U << 16U;
   constexpr std::uint64_t most_tokens = max_entry_ids;
   add_number<std::uint32_t>(app, "--layers", import.layers, "Layers of the capture, where it does not say", 1,
-                            most_layers);
+                            TraceHeader::max_layers);
   add_number<std::uint32_t>(app, "--top-k", import.top_k, "Ids in a row, where the capture does not say", 1, 1U << 30U);
   add_number<std::uint64_t>(app, "--prompt-len", import.prompt_tokens,
                             "Tokens of the prompt, where the capture does not say", 0, most_tokens);
@@ -60,7 +59,7 @@ void add_shape_options(CLI::App& app, ImportOptions& import) {
       "into positions where these are certain [logical; auto for sglang]",
       id_claim_names);
   add_number<std::uint32_t>(app, "--unit-tokens", import.unit_tokens,
-                            "Tokens that one id stands for [the model's, or 1]", 1, 1024);
+                            "Tokens that one id stands for [the model's, or 1]", 1, TraceHeader::max_unit_tokens);
 }
 
 }  // namespace
@@ -77,9 +76,9 @@ std::function<int()> add_import(CLI::App& app) {
   app.add_option("--from", import.format, "Format of the captures [auto]")->type_name(formats);
   add_shape_options(app, import);
   add_number<std::uint32_t>(app, "--page-tokens", import.page_tokens, "Tokens of the stack's KV page, if known", 1,
-                            1U << 20U);
+                            TraceHeader::max_page_tokens);
   add_number<std::uint64_t>(app, "--entry-bytes", import.entry_bytes, "Bytes of an entry in one layer [the model's]", 1,
-                            1U << 30U);
+                            TraceHeader::max_entry_bytes);
   app.add_option("--layer-map", import.layer_map,
                  "Which layer's index each layer uses: 0,1,2,2,2 or a JSON file (a model's config.json)")
       ->type_name("LIST|FILE");

@@ -48,7 +48,7 @@ std::function<int()> add_study(CLI::App& app) {
   add_step_options(app, options->config.step);
   add_memory_options(app, options->config.memory, " [the GPU's]");
   add_number<std::uint64_t>(app, "--entry-bytes", options->config.entry_bytes,
-                            "Bytes of an entry in one layer [the model's]", 1, 1U << 30U);
+                            "Bytes of an entry in one layer [the model's]", 1, TraceHeader::max_entry_bytes);
   add_number<std::uint32_t>(app, "--parts", options->config.parts,
                             "Try 1, 2, ... N of N equal parts of the last-level cache [8]", 1, 64);
   add_jobs_option(app, options->run.jobs);

@@ -11,6 +11,16 @@
 
 namespace dsasim {
 
+/// What a capture says of all its ids, where it says anything. All requests of a batch agree.
+struct CaptureEntries {
+  std::optional<IdKind> kind = {};
+  std::optional<std::uint32_t> unit_tokens = {};
+  std::optional<std::uint32_t> page_tokens = {};
+  std::optional<std::uint64_t> entry_bytes = {};
+
+  bool operator==(const CaptureEntries&) const = default;
+};
+
 /// What one captured request says of itself before its first selection.
 struct CaptureShape {
   std::uint64_t steps = 0;
@@ -21,6 +31,8 @@ struct CaptureShape {
   std::uint64_t first_row = 0;             ///< rows of the capture before the first step: those of the prompt
   std::vector<LayerInfo> layer_infos = {}; /**< one for each layer, if they are not the model's layers 0, 1, ... with an
                                                 index of their own; empty otherwise */
+  std::uint32_t start_step = 0;            ///< of the batch, at which its first step is
+  CaptureEntries entries = {};
 
   bool operator==(const CaptureShape&) const = default;
 };

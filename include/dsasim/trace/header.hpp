@@ -29,6 +29,11 @@ struct LayerInfo {
 
 /// All that a trace says about itself before its first selection.
 struct TraceHeader {
+  static constexpr std::uint32_t max_layers = 1U << 16U;
+  static constexpr std::uint32_t max_unit_tokens = 1024;
+  static constexpr std::uint32_t max_page_tokens = 1U << 20U;
+  static constexpr std::uint64_t max_entry_bytes = std::uint64_t{1} << 30U;
+
   std::string model;       ///< free text, empty if unknown
   std::string provenance;  ///< free text: where the capture comes from
   IdKind ids = IdKind::logical;
