@@ -119,10 +119,10 @@ class LaneEncoder {
   StreamBytes take();
 
  private:
-  void encode_set(std::size_t words);
-  void encode_set_bmi2(std::size_t words);
+  void encode(std::span<const EntryId> ids);
+  void encode_bmi2(std::span<const EntryId> ids);
   template <class ExtractBits>
-  void encode_words(std::size_t words, ExtractBits extract_bits);
+  void encode_set(ExtractBits extract_bits);
   void encode_far(std::uint64_t far, std::size_t word, std::int64_t& last_far);
   void encode_order(std::span<const EntryId> ids);
 
@@ -131,6 +131,7 @@ class LaneEncoder {
   BitWriter steady_, wavering_, returning_, far_extra_;
   StreamBytes bytes_;
   std::vector<std::uint32_t> word_rank_;  ///< scratch: ids selected before each word
+  std::vector<std::uint32_t> ranks_;      ///< scratch: of each id in its selection
 };
 
 /// Decodes a lane, chunk after chunk. Every input is safe: what does not fit throws TraceError, naming `where`, step by

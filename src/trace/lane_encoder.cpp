@@ -40,8 +40,7 @@ std::size_t LaneEncoder::append(std::span<const EntryId> ids, std::span<const st
     planes_.live[value(ids[i]) / (64 * block_words)] = 1;
   }
   push_u32(bytes_[static_cast<std::size_t>(Stream::lengths)], static_cast<std::uint32_t>(ids.size()));
-  encode_set(planes_.words());
-  encode_order(ids);
+  encode(ids);
   if (has_scores_) {
     for (const std::uint16_t score : scores) {
       bytes_[static_cast<std::size_t>(Stream::scores_low)].push_back(static_cast<std::uint8_t>(score & 0xFFU));
@@ -52,26 +51,10 @@ std::size_t LaneEncoder::append(std::span<const EntryId> ids, std::span<const st
   return ids.size();
 }
 
-void LaneEncoder::encode_set(std::size_t words) {
-#if defined(__x86_64__)
-  if (supported(InstructionSet::bmi2)) {
-    encode_set_bmi2(words);
-    return;
-  }
-#endif
-  encode_words(words, extract_bits);
-}
-
-#if defined(__x86_64__)
-DSASIM_BMI2 void LaneEncoder::encode_set_bmi2(std::size_t words) {
-  encode_words(words, [](std::uint64_t bits, std::uint64_t mask) DSASIM_BMI2 { return _pext_u64(bits, mask); });
-}
-#endif
-
 template <class ExtractBits>
-DSASIM_INLINE void LaneEncoder::encode_words(std::size_t words, ExtractBits extract_bits) {
+DSASIM_INLINE void LaneEncoder::encode_set(ExtractBits extract_bits) {
   std::int64_t last_far = -1;
-  for (std::size_t word = 0; word < words; ++word) {
+  for (std::size_t word = 0; word < planes_.words(); ++word) {
     if (planes_.live[word / block_words] == 0) {
       continue;
     }
@@ -83,7 +66,7 @@ DSASIM_INLINE void LaneEncoder::encode_words(std::size_t words, ExtractBits extr
     const std::uint64_t one = planes_.one_ago[word];
     const std::uint64_t two = planes_.two_ago[word];
     const std::uint64_t recent = window & ~(one | two);
-    const auto put_class = [&](BitWriter& writer, std::uint64_t members) {
+    const auto put_class = [&](BitWriter & writer, std::uint64_t members) __attribute__((always_inline)) {
       writer.put(extract_bits(selected, members), static_cast<unsigned>(std::popcount(members)));
     };
     put_class(steady_, one & two);
@@ -94,17 +77,7 @@ DSASIM_INLINE void LaneEncoder::encode_words(std::size_t words, ExtractBits extr
   }
 }
 
-void LaneEncoder::encode_far(std::uint64_t far, std::size_t word, std::int64_t& last_far) {
-  for (; far != 0; far &= far - 1) {
-    const std::int64_t id = static_cast<std::int64_t>(word) * 64 + std::countr_zero(far);
-    const GapCode code = encode_gap(static_cast<std::uint32_t>(id - last_far - 1));
-    bytes_[static_cast<std::size_t>(Stream::far_symbols)].push_back(code.symbol);
-    far_extra_.put(code.extra, code.extra_bits);
-    last_far = id;
-  }
-}
-
-void LaneEncoder::encode_order(std::span<const EntryId> ids) {
+DSASIM_INLINE void LaneEncoder::encode_order(std::span<const EntryId> ids) {
   auto& orders = bytes_[static_cast<std::size_t>(Stream::orders)];
   const bool ascending = std::is_sorted(ids.begin(), ids.end());
   if (ascending && orders.empty()) {
@@ -121,13 +94,45 @@ void LaneEncoder::encode_order(std::span<const EntryId> ids) {
     word_rank_[word] = before;
     before += static_cast<std::uint32_t>(std::popcount(planes_.next[word]));
   }
-  for (const EntryId id : ids) {
-    const std::uint64_t below = planes_.next[value(id) / 64] & low_mask(value(id) % 64);
-    const std::uint32_t rank = word_rank_[value(id) / 64] + static_cast<std::uint32_t>(std::popcount(below));
-    for (unsigned byte = 0; byte < 4 && (byte == 0 || (ids.size() - 1) >> (8 * byte) != 0); ++byte) {
-      bytes_[static_cast<std::size_t>(Stream::ranks_byte_0) + byte].push_back(
-          static_cast<std::uint8_t>(rank >> (8 * byte)));
-    }
+  ranks_.resize(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const std::uint64_t below = planes_.next[value(ids[i]) / 64] & low_mask(value(ids[i]) % 64);
+    ranks_[i] = word_rank_[value(ids[i]) / 64] + static_cast<std::uint32_t>(std::popcount(below));
+  }
+  for (unsigned byte = 0; byte < 4 && (byte == 0 || (ids.size() - 1) >> (8 * byte) != 0); ++byte) {
+    auto& plane = bytes_[static_cast<std::size_t>(Stream::ranks_byte_0) + byte];
+    const std::size_t begin = plane.size();
+    plane.resize(begin + ids.size());
+    std::transform(ranks_.begin(), ranks_.end(), plane.begin() + static_cast<std::ptrdiff_t>(begin),
+                   [byte](std::uint32_t rank) { return static_cast<std::uint8_t>(rank >> (8 * byte)); });
+  }
+}
+
+void LaneEncoder::encode(std::span<const EntryId> ids) {
+#if defined(__x86_64__)
+  if (supported(InstructionSet::bmi2)) {
+    encode_bmi2(ids);
+    return;
+  }
+#endif
+  encode_set(extract_bits);
+  encode_order(ids);
+}
+
+#if defined(__x86_64__)
+DSASIM_BMI2 void LaneEncoder::encode_bmi2(std::span<const EntryId> ids) {
+  encode_set([](std::uint64_t bits, std::uint64_t mask) DSASIM_BMI2 { return _pext_u64(bits, mask); });
+  encode_order(ids);
+}
+#endif
+
+void LaneEncoder::encode_far(std::uint64_t far, std::size_t word, std::int64_t& last_far) {
+  for (; far != 0; far &= far - 1) {
+    const std::int64_t id = static_cast<std::int64_t>(word) * 64 + std::countr_zero(far);
+    const GapCode code = encode_gap(static_cast<std::uint32_t>(id - last_far - 1));
+    bytes_[static_cast<std::size_t>(Stream::far_symbols)].push_back(code.symbol);
+    far_extra_.put(code.extra, code.extra_bits);
+    last_far = id;
   }
 }
 

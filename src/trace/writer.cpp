@@ -96,7 +96,7 @@ class TraceWriter::Impl {
                                                                   : ""));
     }
     OpenChunk& chunk = open_[request];
-    check(request, ids, scores);
+    const std::uint32_t id_limit = check(request, ids, scores);
     const std::size_t coded = chunk.lanes[chunk.next_layer].append(ids, scores);
     if (coded != ids.size()) {
       throw TraceError(place(request), "id {} is selected twice (its second place is {})", value(ids[coded]), coded);
@@ -105,9 +105,7 @@ class TraceWriter::Impl {
     const auto length = static_cast<std::uint32_t>(ids.size());
     chunk.head.accesses += length;
     chunk.head.longest_selection = std::max(chunk.head.longest_selection, length);
-    for (const EntryId id : ids) {
-      chunk.head.id_limit = std::max(chunk.head.id_limit, value(id) + 1);
-    }
+    chunk.head.id_limit = std::max(chunk.head.id_limit, id_limit);
     if (++chunk.next_layer == header_.layers.size()) {
       chunk.next_layer = 0;
       ++chunk.head.steps;
@@ -156,7 +154,9 @@ class TraceWriter::Impl {
     }
   }
 
-  void check(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) const {
+  /// Returns one more than the largest id; 0 if there is none.
+  std::uint32_t check(std::uint32_t request, std::span<const EntryId> ids,
+                      std::span<const std::uint16_t> scores) const {
     const OpenChunk& chunk = open_[request];
     if (scores.size() != (header_.has_scores ? ids.size() : 0)) {
       throw TraceError(place(request), "{} scores for {} ids{}", scores.size(), ids.size(),
@@ -168,18 +168,20 @@ class TraceWriter::Impl {
     const std::uint64_t limit = logical ? std::min(context, max_entry_ids) : max_entry_ids;
     std::uint32_t largest = 0;
     for (const EntryId id : ids) {
-      largest = std::max(largest, value(id));
-      if (value(id) >= limit) {
-        throw TraceError(place(request), "id {} lies outside the {} of {} entries{}", value(id),
-                         logical ? "context" : "format's limit", limit,
-                         logical ? " (physical ids must be declared)" : "");
-      }
+      largest = std::max(largest, value(id));  // no exit, so that it vectorises
+    }
+    if (!ids.empty() && largest >= limit) {
+      const auto wrong = std::find_if(ids.begin(), ids.end(), [limit](EntryId id) { return value(id) >= limit; });
+      throw TraceError(place(request), "id {} lies outside the {} of {} entries{}", value(*wrong),
+                       logical ? "context" : "format's limit", limit,
+                       logical ? " (physical ids must be declared)" : "");
     }
     const std::uint64_t plane_bytes = header_.layers.size() * LanePlanes::bytes_for(std::uint64_t{largest} + 1);
     if (plane_bytes > max_writer_plane_bytes) {
       throw TraceError(place(request), "id {} asks for {} bytes of planes over {} layers; {} are allowed", largest,
                        plane_bytes, header_.layers.size(), max_writer_plane_bytes);
     }
+    return ids.empty() ? 0 : largest + 1;
   }
 
   /// No chunk is written that a reader would refuse: ids so sparse, or selections so long and so alike, that a few
