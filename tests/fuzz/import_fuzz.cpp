@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,12 @@ ImportOptions options_from(std::uint8_t choice) {
     options.prompt_tokens = 3;
   }
   options.unit_tokens = (choice & 8U) != 0 ? 4 : 1;
+  if ((choice & 32U) != 0) {
+    options.model_shape = {.layers = 4, .indexer_layers = 2, .top_k = std::nullopt};
+    if ((choice & 64U) != 0) {
+      options.model_shape->top_k = 3;
+    }
+  }
   return options;
 }
 

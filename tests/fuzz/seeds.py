@@ -70,6 +70,9 @@ def seeds() -> dict[str, list[bytes]]:
     ids = npy((STEPS, LAYERS, TOP_K), rows(STEPS))
     number = {name: npy((), [value], "<i8") for name, value in
               {"prompt_len": PROMPT, "output_len": STEPS, "num_layers": LAYERS, "index_topk": TOP_K, **tokens}.items()}
+    header = {name: npy((), [value], "<i8") for name, value in {
+        "prompt_len": PROMPT, "start_step": 2, "unit_tokens": 1, "page_tokens": 64, "entry_bytes": 656,
+        "ids_are_slots": 0}.items()}
     flat = {k: number[k] for k in ("num_layers", "index_topk")}
     return {
         "sglang": [lines([response]), lines([response, slots]), json.dumps([slots], indent=1).encode(),
@@ -82,7 +85,9 @@ def seeds() -> dict[str, list[bytes]]:
                 npz(zipfile.ZIP_STORED, topk_indices=ids, topk_scores=npy((STEPS, LAYERS, TOP_K), rows(STEPS), "<f2")),
                 npz(zipfile.ZIP_DEFLATED, indexer_topk_flat=npy((STEPS * LAYERS * TOP_K,), rows(STEPS)), **flat),
                 npz(zipfile.ZIP_STORED, topk_index=choice, prompt_tokens=number["prompt_tokens"],
-                    completion_tokens=number["completion_tokens"])],
+                    completion_tokens=number["completion_tokens"]),
+                npz(zipfile.ZIP_STORED, topk_indices=ids, model_layers=npy((LAYERS,), [0, 4], "<i8"),
+                    group_sizes=npy((LAYERS,), [4, 1], "<i8"), **header)],
     }
 
 
@@ -91,7 +96,7 @@ def main() -> None:
     for name, files in seeds().items():
         (folder / f"{name}_fuzz").mkdir(parents=True, exist_ok=True)
         for i, data in enumerate(files):
-            for options in (0, 3, 7, 18):  # the first byte: what the user says
+            for options in (0, 3, 7, 18, 36, 100):  # the first byte: what the user says
                 (folder / f"{name}_fuzz" / f"seed-{i}-{options}").write_bytes(bytes([options]) + data)
 
 

@@ -15,8 +15,8 @@ def save_request(folder, number, selections, prompt_len, scores=None, layers=Non
     shape = (len(selections), len(selections[0]), top_k)
     ids = numpy.full(shape, -1, numpy.int32)
     values = numpy.zeros(shape, numpy.float16)
-    for step, layers in enumerate(selections):
-        for layer, selection in enumerate(layers):
+    for step, by_layer in enumerate(selections):
+        for layer, selection in enumerate(by_layer):
             ids[step, layer, : len(selection)] = selection
             if scores is not None:
                 values[step, layer, : len(selection)] = scores[step][layer]

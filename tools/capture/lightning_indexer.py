@@ -34,6 +34,9 @@ class LightningIndexer(nn.Module):
 def rotate(x, rope):
     """Rotary embedding in halves, by the first `dim` angles of the model's own."""
     half = x.shape[-1] // 2
+    if half > rope[0].shape[-1] // 2:
+        raise ValueError(f"an indexer of {x.shape[-1]} dimensions needs as many angles; the model's rotary embedding has "
+                         f"{rope[0].shape[-1]}")
     cos, sin = (angle[..., :half].unsqueeze(2).to(x.dtype) for angle in rope)
     a, b = x[..., :half], x[..., half:]
     return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
@@ -84,6 +87,9 @@ class Retrofit(nn.Module):
     def _attention(self, module, query, key, value, attention_mask, scaling=None, dropout=0.0, **kwargs):
         """Grouped-query attention; only while training are probabilities needed."""
         number = module.layer_idx
+        for name in ("sliding_window", "softcap", "s_aux"):  # as transformers passes them
+            if kwargs.get(name) is not None:
+                raise ValueError(f"layer {number} has {name}; an indexer can be added to plain full attention alone")
         groups = query.shape[1] // key.shape[1]
         scaling = scaling if scaling is not None else query.shape[-1] ** -0.5
         one_query = query.shape[2] == 1
