@@ -3,6 +3,7 @@
 #include "dsasim/cache/policy_spec.hpp"
 
 #include "dsasim/cache/all_policies.hpp"
+#include "dsasim/config/named_parameters.hpp"
 #include "dsasim/error.hpp"
 
 #include <fmt/format.h>
@@ -103,13 +104,8 @@ PolicySpec complete_policy(const PolicySpec& spec, std::string_view where) {
   for (const PolicyParameter& parameter : policy.parameters) {
     complete.parameters.emplace_back(parameter.key, parameter.default_value);
   }
-  std::vector<std::string_view> given;
   for (const auto& [key, found] : spec.parameters) {
     const PolicyParameter& parameter = parameter_of(policy, key, where);
-    if (std::ranges::find(given, key) != given.end()) {
-      throw ConfigError(where, "{}: {}: given twice", policy.name, key);
-    }
-    given.push_back(key);
     std::ranges::find(complete.parameters, key, &std::pair<std::string, std::string>::first)->second =
         checked_value(policy.name, parameter, found, where);
   }
@@ -117,17 +113,9 @@ PolicySpec complete_policy(const PolicySpec& spec, std::string_view where) {
 }
 
 PolicySpec parse_policy(std::string_view text, std::string_view where) {
-  const auto parts = split(text, ',');
-  PolicySpec spec{.name = std::string(parts.front()), .parameters = {}};
-  description_of(policy_descriptions(), spec.name, where);  // before complaining of its parameters
-  for (std::size_t i = 1; i < parts.size(); ++i) {
-    const std::size_t equals = parts[i].find('=');
-    if (equals == std::string_view::npos) {
-      throw ConfigError(where, "{}: expected key=value, found \"{}\"", spec.name, parts[i]);
-    }
-    spec.parameters.emplace_back(parts[i].substr(0, equals), parts[i].substr(equals + 1));
-  }
-  return complete_policy(spec, where);
+  description_of(policy_descriptions(), text.substr(0, text.find(',')), where);  // before complaining of its parameters
+  NamedParameters given = parse_named_parameters(where, text);
+  return complete_policy({.name = std::move(given.name), .parameters = std::move(given.parameters)}, where);
 }
 
 std::string to_string(const PolicySpec& spec) {

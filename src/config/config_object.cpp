@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <iterator>
 #include <set>
 
 namespace dsasim {
@@ -96,16 +95,27 @@ ConfigObject ConfigObject::parse(std::string where, std::string_view text) {
   return {std::move(where), std::move(value)};
 }
 
-std::string read_text(const std::string& path) {
+std::string read_text(const std::string& path, std::uint64_t max_bytes) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
     throw SystemError(path, "cannot be opened");
   }
-  return {std::istreambuf_iterator<char>(in), {}};
+  constexpr std::size_t piece_bytes = 1U << 16U;
+  std::string text;
+  while (in) {
+    const std::size_t before = text.size();
+    text.resize(before + piece_bytes);
+    in.read(text.data() + before, piece_bytes);
+    text.resize(before + static_cast<std::size_t>(in.gcount()));
+    if (text.size() > max_bytes) {
+      throw SystemError(path, "holds more than {} bytes", max_bytes);
+    }
+  }
+  return text;
 }
 
 ConfigObject ConfigObject::read(const std::string& path) {
-  return parse(path, read_text(path));
+  return parse(path, read_text(path, max_config_bytes));
 }
 
 std::string ConfigObject::where_of(std::string_view key) const {

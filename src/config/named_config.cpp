@@ -18,8 +18,12 @@ std::vector<std::string_view> config_names(std::string_view folder) {
   return names;
 }
 
+bool is_config_file(std::string_view name) noexcept {
+  return name.find('/') != std::string_view::npos || name.ends_with(".json");
+}
+
 ConfigObject named_config(std::string_view option, std::string_view folder, const std::string& name) {
-  if (name.find('/') != std::string::npos || name.ends_with(".json")) {
+  if (is_config_file(name)) {
     return ConfigObject::read(name);
   }
   const auto configs = embedded_configs();

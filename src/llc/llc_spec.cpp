@@ -4,6 +4,7 @@
 
 #include "dsasim/config/bytes.hpp"
 #include "dsasim/config/config_object.hpp"
+#include "dsasim/config/named_parameters.hpp"
 #include "dsasim/error.hpp"
 
 #include <fmt/format.h>
@@ -38,26 +39,6 @@ LlcPolicy policy_of(std::string_view text) {
   throw ConfigError(option, "policy: expected lru, tree-plru, srrip or random, found \"{}\"", text);
 }
 
-/// Takes "key=value,key=value" into `config`, whose keys are the known ones.
-void set_parameters(std::string_view text, ConfigObject& config) {
-  std::vector<std::string_view> given;
-  while (!text.empty()) {
-    text.remove_prefix(1);
-    const std::string_view part = text.substr(0, text.find(','));
-    const std::size_t equals = part.find('=');
-    if (equals == std::string_view::npos || equals == 0) {
-      throw ConfigError(option, "expected BYTES[,key=value...], found \"{}\" among the parameters", part);
-    }
-    const std::string_view key = part.substr(0, equals);
-    if (std::find(given.begin(), given.end(), key) != given.end()) {
-      throw ConfigError(option, "{}: given twice", key);
-    }
-    given.push_back(key);
-    config.set(option, key, part.substr(equals + 1));
-    text.remove_prefix(part.size());
-  }
-}
-
 }  // namespace
 
 void check(const LlcSpec& spec) {
@@ -82,14 +63,16 @@ void check(const LlcSpec& spec) {
 }
 
 LlcSpec parse_llc(std::string_view text) {
-  const std::string_view bytes = text.substr(0, text.find(','));
+  const NamedParameters given = parse_named_parameters(option, text);
   LlcSpec spec;
-  spec.bytes = parse_bytes(option, bytes, max_bytes);
+  spec.bytes = parse_bytes(option, given.name, max_bytes);
   ConfigObject config = ConfigObject::parse(
       std::string(option),
       fmt::format(R"({{"ways": {}, "line_bytes": {}, "sector_bytes": {}, "policy": "lru", "seed": {}}})", spec.ways,
                   spec.line_bytes, spec.sector_bytes, spec.seed));
-  set_parameters(text.substr(bytes.size()), config);
+  for (const auto& [key, value] : given.parameters) {
+    config.set(option, key, value);
+  }
   const auto number = [&](std::string_view key) {
     return static_cast<std::uint32_t>(config.integer(key, 0, ~std::uint32_t{0}));
   };

@@ -1,3 +1,4 @@
+#include "dsasim/config/named_parameters.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/memory/memory_model.hpp"
 #include "memory/analytic.hpp"
@@ -73,8 +74,7 @@ std::vector<std::string_view> known_names() {
 
 ConfigObject open_memory_config(const std::string& name) {
   const auto configs = config_names("memory");
-  const bool is_file = name.find('/') != std::string::npos || name.ends_with(".json");
-  if (!is_file && std::find(configs.begin(), configs.end(), name) == configs.end()) {
+  if (!is_config_file(name) && std::find(configs.begin(), configs.end(), name) == configs.end()) {
     throw ConfigError("--memory", "unknown memory model \"{}\"; known: {}, or a FILE.json", name,
                       fmt::join(known_names(), ", "));
   }
@@ -98,17 +98,10 @@ std::span<const MemoryDescription> memory_models() {
 }
 
 MemorySpec parse_memory(std::string_view text) {
+  NamedParameters given = parse_named_parameters("--memory", text);
   MemorySpec spec;
-  spec.name = text.substr(0, text.find(','));
-  while (text.find(',') != std::string_view::npos) {
-    text.remove_prefix(text.find(',') + 1);
-    const std::string_view part = text.substr(0, text.find(','));
-    const std::size_t equals = part.find('=');
-    if (equals == std::string_view::npos || equals == 0) {
-      throw ConfigError("--memory", "expected NAME[,key=value...], found \"{}\" among the parameters", part);
-    }
-    spec.parameters.emplace_back(part.substr(0, equals), part.substr(equals + 1));
-  }
+  spec.name = std::move(given.name);
+  spec.parameters = std::move(given.parameters);
   return spec;
 }
 

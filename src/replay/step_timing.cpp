@@ -41,7 +41,8 @@ void StepTiming::take_queries(std::span<const StepRow> rows) {
   queries_.clear();
   for (const StepRow& row : rows) {
     const RequestInfo& request = trace_.header().requests[row.request];
-    queries_.push_back({.context_tokens = request.prompt_tokens + (row.step - request.start_step) + 1,
+    queries_.push_back({.request = row.request,
+                        .context_tokens = request.prompt_tokens + (row.step - request.start_step) + 1,
                         .selected_entries = row.counters.accesses});
   }
 }

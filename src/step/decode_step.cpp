@@ -58,6 +58,7 @@ DecodeStep::DecodeStep(const StepSpec& spec, const TraceHeader& header)
   const auto shares = std::min<std::uint64_t>(spec.tensor_parallel, std::max<std::uint64_t>(first.kv_heads, 1));
   entry_bytes_ = first.entry_bytes / shares;
   unit_tokens_ = std::max<std::uint64_t>(first.unit_tokens, 1);
+  requests_ = header.requests.size();
 }
 
 std::uint32_t DecodeStep::hidden_layers(std::uint32_t layer) const noexcept {
@@ -82,10 +83,10 @@ void DecodeStep::indexer_streams(std::uint32_t layer, std::span<const StepQuery>
                                  std::vector<ByteStream>& streams) const {
   streams.clear();
   for (std::size_t i = ranges_[layer].first; i < ranges_[layer].last; ++i) {
-    for (std::size_t query = 0; query < queries.size(); ++query) {
-      const std::uint64_t bytes = model_.indexer_key_bytes(selecting_[i], queries[query].context_tokens);
+    for (const StepQuery& query : queries) {
+      const std::uint64_t bytes = model_.indexer_key_bytes(selecting_[i], query.context_tokens);
       if (bytes > 0) {
-        const std::uint64_t region = selecting_[i] * queries.size() + query;
+        const std::uint64_t region = selecting_[i] * requests_ + query.request;
         streams.push_back({.address = key_address + region * key_region_bytes, .bytes = bytes});
       }
     }

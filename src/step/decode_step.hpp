@@ -20,6 +20,7 @@ struct ByteStream {
 
 /// One request of a (step, layer).
 struct StepQuery {
+  std::uint32_t request = 0;         ///< its number in the batch
   std::uint64_t context_tokens = 0;  ///< the query's own included
   std::uint64_t selected_entries = 0;
 };
@@ -69,6 +70,7 @@ class DecodeStep {
   double tensor_parallel_;
   std::uint64_t entry_bytes_ = 0;
   std::uint64_t unit_tokens_ = 1;
+  std::uint64_t requests_ = 1;          ///< of the batch
   std::vector<std::size_t> selecting_;  ///< hidden layers whose attention reads selections
   std::vector<std::size_t> others_;
   std::vector<Range> ranges_;  ///< by layer of the trace

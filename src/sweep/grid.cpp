@@ -79,7 +79,7 @@ std::vector<std::string> parse_columns(ConfigObject& object, std::span<const std
 
 Grid Grid::read(const std::string& path, std::span<const std::string> known,
                 std::span<const std::string> known_columns) {
-  return parse(path, read_text(path), known, known_columns);
+  return parse(path, read_text(path, max_config_bytes), known, known_columns);
 }
 
 Grid Grid::parse(const std::string& where, std::string_view text, std::span<const std::string> known,

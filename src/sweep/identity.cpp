@@ -21,16 +21,15 @@ std::string long_hash(std::string_view text) {
   return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }
 
-/// Configurations that are files of the user's: named_config() says what looks like one.
+/// Configurations that are files of the user's.
 Json config_files(const Grid& grid) {
   std::map<std::string, std::string> files;
   for (const GridAxis& axis : grid.axes()) {
     for (const std::string& value : axis.values) {
       const std::string name = value.substr(0, value.find(','));
       std::error_code error;
-      if (axis.key != Grid::trace_key && (name.find('/') != std::string::npos || name.ends_with(".json")) &&
-          std::filesystem::is_regular_file(name, error)) {
-        files[name] = long_hash(read_text(name));
+      if (axis.key != Grid::trace_key && is_config_file(name) && std::filesystem::is_regular_file(name, error)) {
+        files[name] = long_hash(read_text(name, max_config_bytes));
       }
     }
   }

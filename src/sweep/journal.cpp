@@ -128,7 +128,7 @@ void Journal::fail(const char* what) const {
 }
 
 void Journal::load() {
-  const std::string text = read_text(path_);
+  const std::string text = read_text(path_, max_table_bytes);
   if (is_torn_beginning(text)) {
     return;
   }

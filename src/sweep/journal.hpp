@@ -11,6 +11,9 @@
 
 namespace dsasim {
 
+/// Of a table or its journal: the most points, ten thousand bytes a row, which no row has.
+inline constexpr std::uint64_t max_table_bytes = 1'000'000'000;
+
 /// How one point ended, and its cells of the table, or the reason why it has none.
 struct PointOutcome {
   std::size_t point = 0;

@@ -18,7 +18,7 @@ struct Part {
 };
 
 Part read_part(const std::string& path) {
-  std::string text = read_text(path);
+  std::string text = read_text(path, max_table_bytes);
   const std::size_t end = std::min(text.find('\n'), text.size());
   Part part{.path = path, .line = parse_part_line(path, {text.data(), end}), .text = ""};
   text.erase(0, std::min(end + 1, text.size()));

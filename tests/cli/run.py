@@ -392,6 +392,8 @@ CASES = [
     Case("a document as output", "diff lru.json fifo.json --json ./fifo.json", 2,
          err=["--json: ./fifo.json is already the second document"]),
     # ---- roofline ----
+    Case("a configuration without an end", "replay t.dsat --config /dev/zero", 2,
+         err=["/dev/zero: holds more than 67108864 bytes"]),
     Case("what a roofline needs, from a configuration", "roofline --config c.json --json -",
          out=['"schema": "dsasim-roofline/1"', '"batch": 4'],
          config='{"model": "glm-5.1", "gpu": "h200", "context": 1000, "batch": 4, "rate": 20}'),

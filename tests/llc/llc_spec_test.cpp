@@ -50,12 +50,12 @@ TEST_CASE("What is no LLC is refused, saying what was expected", "[llc]") {
         "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"18446744073709551615GB\"");
   CHECK(refusal("4294967297") ==
         "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"4294967297\"");
-  CHECK(refusal("1MiB,") == "--llc: expected BYTES[,key=value...], found \"\" among the parameters");
-  CHECK(refusal("1MiB,8") == "--llc: expected BYTES[,key=value...], found \"8\" among the parameters");
-  CHECK(refusal("1MiB,=8") == "--llc: expected BYTES[,key=value...], found \"=8\" among the parameters");
+  CHECK(refusal("1MiB,") == "--llc: 1MiB: expected key=value, found \"\"");
+  CHECK(refusal("1MiB,8") == "--llc: 1MiB: expected key=value, found \"8\"");
+  CHECK(refusal("1MiB,=8") == "--llc: 1MiB: expected key=value, found \"=8\"");
   CHECK(refusal("1MiB,way=8") ==
         "--llc: --llc has no parameter \"way\"; known: ways, line_bytes, sector_bytes, policy, seed");
-  CHECK(refusal("1MiB,ways=8,ways=8") == "--llc: ways: given twice");
+  CHECK(refusal("1MiB,ways=8,ways=8") == "--llc: 1MiB: ways: given twice");
   CHECK(refusal("1MiB,ways=0") == "--llc: ways: expected 1 to 32, found 0");
   CHECK(refusal("1MiB,ways=33") == "--llc: ways: expected 1 to 32, found 33");
   CHECK(refusal("1MiB,ways=12,policy=tree-plru") == "--llc: ways: expected a power of two for tree-plru, found 12");

@@ -7,6 +7,7 @@
 #include "import/captures.hpp"
 #include "replay/row_addresses.hpp"
 #include "replay/small_traces.hpp"
+#include "step/decode_step.hpp"
 
 #include <fmt/format.h>
 
@@ -315,4 +316,34 @@ TEST_CASE("A trace of more layers than the model's is refused") {
   write_trace(scratch.path() / "t.dsat", trace);
   const TraceReader reader(scratch.path() / "t.dsat");
   CHECK_THAT(refusal(reader, timed(scratch)), Catch::Matchers::EndsWith("selects in 4 layers, and the trace has 5"));
+}
+
+TEST_CASE("A request's keys lie where they lay when others have ended") {
+  const TempDir scratch;
+  TraceHeader header;
+  header.layers = {{}, {}};
+  header.requests = {{}, {}, {}};
+  const DecodeStep step(
+      {.model = write_text(scratch, "m.json", plain_model), .gpu = write_text(scratch, "g.json", slow_gpu)}, header);
+  const auto streams_of = [&](const std::vector<StepQuery>& queries) {
+    std::vector<ByteStream> streams;
+    step.indexer_streams(0, queries, streams);
+    return streams;
+  };
+  const auto all = streams_of(
+      {{.request = 0, .context_tokens = 8}, {.request = 1, .context_tokens = 9}, {.request = 2, .context_tokens = 10}});
+  const auto left = streams_of({{.request = 1, .context_tokens = 10}, {.request = 2, .context_tokens = 11}});
+  // The trace's first layer stands for two of the model's, both of which own an indexer: a stream for each and request.
+  REQUIRE(all.size() == 6);
+  REQUIRE(left.size() == 4);
+  std::set<std::uint64_t> addresses;
+  for (const ByteStream& stream : all) {
+    addresses.insert(stream.address);
+  }
+  CHECK(addresses.size() == 6);
+  CHECK(left[0].address == all[1].address);
+  CHECK(left[1].address == all[2].address);
+  CHECK(left[2].address == all[4].address);
+  CHECK(left[3].address == all[5].address);
+  CHECK(left[0].bytes == 10 * 40);
 }

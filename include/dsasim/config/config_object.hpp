@@ -50,14 +50,19 @@ class ConfigObject {
   std::vector<std::string> asked_;
 };
 
-/// The whole of a file. Throws SystemError if it cannot be read.
-std::string read_text(const std::string& path);
+/// No configuration is near; a device or a pipe without an end is refused there.
+inline constexpr std::uint64_t max_config_bytes = std::uint64_t{1} << 26U;
+
+/// The whole of a file. Throws SystemError if it cannot be read, or holds more than `max_bytes`.
+std::string read_text(const std::string& path, std::uint64_t max_bytes);
 
 /// The configurations in configs/`folder`, by name. They are part of the library.
 std::vector<std::string_view> config_names(std::string_view folder);
 
-/// One of them, or a file of the user's: a name that holds a '/' or ends in ".json". Throws ConfigError(option, ...),
-/// which names the known ones.
+/// Whether a name is that of a file of the user's: it holds a '/' or ends in ".json".
+bool is_config_file(std::string_view name) noexcept;
+
+/// One of them, or a file of the user's. Throws ConfigError(option, ...), which names the known ones.
 ConfigObject named_config(std::string_view option, std::string_view folder, const std::string& name);
 
 /// What reports call it: its name, or that of the file without folder and ".json".
