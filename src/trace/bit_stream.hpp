@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -26,15 +27,59 @@ constexpr std::uint64_t low_mask(unsigned count) noexcept {
 
 class BitWriter {
  public:
-  /// Appends the `count` lowest bits of `bits`; the others must be zero. A whole word is stored each time, and the
-  /// place moves on by the bytes that are full: whether one became full is not asked, it cannot be predicted.
-  void put(std::uint64_t bits, unsigned count) {
-    if (count > short_bits) [[unlikely]] {
-      put_short(bits & low_mask(half_bits), half_bits);
-      bits >>= half_bits;
-      count -= half_bits;
+  /// Many puts in a row, into room that was made for them before. What changes with each is in registers: a store of
+  /// bytes could change any member of a writer. A whole word is stored each time, and the place moves on by the bytes
+  /// that are full: whether one became full is not asked, it cannot be predicted.
+  class Run {
+   public:
+    /// Appends the `count` lowest bits of `bits`; the others must be zero.
+    void put(std::uint64_t bits, unsigned count) noexcept {
+      if (count > short_bits) [[unlikely]] {
+        put_short(bits & low_mask(half_bits), half_bits);
+        bits >>= half_bits;
+        count -= half_bits;
+      }
+      put_short(bits, count);
     }
-    put_short(bits, count);
+
+   private:
+    friend class BitWriter;
+    void put_short(std::uint64_t bits, unsigned count) noexcept {
+      pending_ |= bits << used_;
+      used_ += count;
+      std::memcpy(at_, &pending_, sizeof pending_);
+      at_ += used_ / 8;
+      pending_ >>= used_ / 8 * 8;
+      used_ %= 8;
+    }
+
+    std::uint8_t* at_ = nullptr;
+    std::uint64_t pending_ = 0;
+    unsigned used_ = 0;  ///< bits of pending_ in use, below 8
+  };
+
+  /// With room for `most_bytes`. Nothing else may be put until end().
+  Run begin(std::size_t most_bytes) {
+    if (bytes_.size() - size_ < most_bytes + spare_bytes) [[unlikely]] {
+      make_room(most_bytes);
+    }
+    Run run;
+    run.at_ = bytes_.data() + size_;
+    run.pending_ = pending_;
+    run.used_ = used_;
+    return run;
+  }
+  void end(const Run& run) noexcept {
+    size_ = static_cast<std::size_t>(run.at_ - bytes_.data());
+    pending_ = run.pending_;
+    used_ = run.used_;
+  }
+
+  /// One put by itself.
+  void put(std::uint64_t bits, unsigned count) {
+    Run run = begin(sizeof bits);
+    run.put(bits, count);
+    end(run);
   }
 
   /// The bytes written, the last one filled up with zeros. The writer is empty afterwards.
@@ -47,30 +92,20 @@ class BitWriter {
   }
 
  private:
-  void put_short(std::uint64_t bits, unsigned count) {
-    if (bytes_.size() - size_ < sizeof pending_) [[unlikely]] {
-      make_room();
-    }
-    pending_ |= bits << used_;
-    used_ += count;
-    std::memcpy(bytes_.data() + size_, &pending_, sizeof pending_);
-    size_ += used_ / 8;
-    pending_ >>= used_ / 8 * 8;
-    used_ %= 8;
+  /// Out of line: it is rare.
+  [[gnu::noinline]] void make_room(std::size_t most_bytes) {
+    bytes_.resize(2 * bytes_.size() + most_bytes + spare_bytes);
   }
 
-  /// Out of line: it is rare.
-  [[gnu::noinline]] void make_room() { bytes_.resize(2 * bytes_.size() + least_bytes); }
-
   static constexpr unsigned half_bits = 32;
-  static constexpr unsigned short_bits =
-      56;  // with the up to seven that are pending they fit a word, which is not full
-  static constexpr std::size_t least_bytes = 64;
+  // With the up to seven that are pending they fit a word, which is not full.
+  static constexpr unsigned short_bits = 56;
+  static constexpr std::size_t spare_bytes = 64;  ///< a run stores whole words
 
   std::vector<std::uint8_t> bytes_;  ///< with room after the first size_, the byte in progress included
   std::size_t size_ = 0;             ///< full bytes
   std::uint64_t pending_ = 0;
-  unsigned used_ = 0;  ///< bits of pending_ in use, below 8
+  unsigned used_ = 0;
 };
 
 /// Reads bits. There is no check against the end on each read: the owner of the bytes keeps enough of them readable

@@ -54,26 +54,35 @@ std::size_t LaneEncoder::append(std::span<const EntryId> ids, std::span<const st
 template <class ExtractBits>
 DSASIM_INLINE void LaneEncoder::encode_set(ExtractBits extract_bits) {
   std::int64_t last_far = -1;
-  for (std::size_t word = 0; word < planes_.words(); ++word) {
-    if (planes_.live[word / block_words] == 0) {
+  for (std::size_t block = 0; block < planes_.words() / block_words; ++block) {
+    if (planes_.live[block] == 0) {
       continue;
     }
-    const std::uint64_t selected = planes_.next[word];
-    const std::uint64_t window = planes_.window_new[word] | planes_.window_old[word];
-    if ((selected | window) == 0) {
-      continue;
+    constexpr std::size_t most_bytes = block_words * sizeof(std::uint64_t);
+    BitWriter::Run steady = steady_.begin(most_bytes);
+    BitWriter::Run wavering = wavering_.begin(most_bytes);
+    BitWriter::Run returning = returning_.begin(most_bytes);
+    for (std::size_t word = block * block_words; word < (block + 1) * block_words; ++word) {
+      const std::uint64_t selected = planes_.next[word];
+      const std::uint64_t window = planes_.window_new[word] | planes_.window_old[word];
+      if ((selected | window) == 0) {
+        continue;
+      }
+      const std::uint64_t one = planes_.one_ago[word];
+      const std::uint64_t two = planes_.two_ago[word];
+      const std::uint64_t recent = window & ~(one | two);
+      const auto put_class = [&](BitWriter::Run & run, std::uint64_t members) __attribute__((always_inline)) {
+        run.put(extract_bits(selected, members), static_cast<unsigned>(std::popcount(members)));
+      };
+      put_class(steady, one & two);
+      put_class(wavering, one ^ two);
+      put_class(returning, recent);
+      encode_far(selected & ~(one | two | recent), word, last_far);
+      planes_.window_new[word] |= selected;
     }
-    const std::uint64_t one = planes_.one_ago[word];
-    const std::uint64_t two = planes_.two_ago[word];
-    const std::uint64_t recent = window & ~(one | two);
-    const auto put_class = [&](BitWriter & writer, std::uint64_t members) __attribute__((always_inline)) {
-      writer.put(extract_bits(selected, members), static_cast<unsigned>(std::popcount(members)));
-    };
-    put_class(steady_, one & two);
-    put_class(wavering_, one ^ two);
-    put_class(returning_, recent);
-    encode_far(selected & ~(one | two | recent), word, last_far);
-    planes_.window_new[word] |= selected;
+    steady_.end(steady);
+    wavering_.end(wavering);
+    returning_.end(returning);
   }
 }
 
