@@ -298,6 +298,9 @@ template <class ReadyAt, class RankOf>
 DramChannel::Found DramChannel::search(std::uint64_t banks, Clock now, ReadyAt ready_at, RankOf rank_of) {
   Found found;
   const auto consider_first = [&](std::uint64_t some) {
+    if (some == 0) {
+      __builtin_unreachable();  // bank is below most_banks, which g++ 14 asks for
+    }
     const auto bank = static_cast<std::uint32_t>(std::countr_zero(some));
     const Clock ready_clock = ready_at(bank);
     const bool ready = ready_clock <= now;
