@@ -3,20 +3,46 @@
 #include "config/byte_units.hpp"
 #include "dsasim/error.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <optional>
 
 namespace dsasim {
 
-std::uint64_t parse_bytes(std::string_view option, std::string_view text, std::uint64_t most) {
+namespace {
+
+/// Digits, all of them.
+std::optional<std::uint64_t> whole_number(std::string_view digits) {
   std::uint64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  const std::string_view unit(stop, static_cast<std::size_t>(end - stop));
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, number);
+  return error == std::errc{} && stop == end ? std::optional(number) : std::nullopt;
+}
+
+}  // namespace
+
+std::uint64_t parse_bytes(std::string_view option, std::string_view text, std::uint64_t most) {
+  const std::size_t number_end = std::min(text.find_first_not_of("0123456789."), text.size());
+  const std::string_view number = text.substr(0, number_end);
+  const std::string_view unit = text.substr(number_end);
   const std::uint64_t multiplier = unit.empty() ? 1 : bytes_of_unit(unit);
-  if (error != std::errc{} || multiplier == 0 || number > most / multiplier) {
-    throw ConfigError(option, "expected bytes like 62914560, 60MB or 60MiB, at most {}, found \"{}\"", most, text);
+  const std::size_t point = std::min(number.find('.'), number.size());
+  const std::optional<std::uint64_t> whole = whole_number(number.substr(0, point));
+  std::optional<std::uint64_t> part = 0;  // of a unit, in bytes
+  if (point < number.size()) {
+    const std::string_view digits = number.substr(point + 1);
+    constexpr std::size_t most_digits = 9;  // with 1 GiB they fit 64 bits
+    part = digits.size() <= most_digits && multiplier > 1 ? whole_number(digits) : std::nullopt;
+    std::uint64_t divisor = 1;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+      divisor *= 10;
+    }
+    part = part ? std::optional(*part * multiplier / divisor) : std::nullopt;
   }
-  return number * multiplier;
+  if (!whole || !part || multiplier == 0 || *whole > most / multiplier || *part > most - *whole * multiplier) {
+    throw ConfigError(option, "expected bytes like 62914560, 60MB or 37.5MiB, at most {}, found \"{}\"", most, text);
+  }
+  return *whole * multiplier + *part;
 }
 
 }  // namespace dsasim

@@ -16,8 +16,7 @@ namespace dsasim {
 namespace {
 
 double counted_steps(const ReplayResult& result) {
-  const EffectiveConfig& config = result.config;
-  return static_cast<double>(config.steps.last - config.steps.first - config.asked.warmup_steps);
+  return static_cast<double>(result.config.counted_steps);
 }
 
 /// 0 / 0 is 0: what has nothing to miss reaches any target.

@@ -184,7 +184,7 @@ class Comparer {
     const double change = counts ? static_cast<double>(integer_of(second) - integer_of(first))
                                  : second.get<double>() - first.get<double>();
     const double size = std::abs(first.get<double>());
-    const Tolerance tolerance = tolerance_of(place, !counts || is_time(place.keys.back()));
+    const Tolerance tolerance = tolerance_of(place, !counts || std::ranges::any_of(place.keys, is_time));
     if (std::abs(change) <= tolerance.absolute || std::abs(change) <= tolerance.relative * size) {
       ++result_.tolerated_values;
       return;

@@ -1,3 +1,4 @@
+#include "config/json_text.hpp"
 #include "dsasim/diff/diff.hpp"
 #include "dsasim/version.hpp"
 
@@ -112,7 +113,7 @@ std::string diff_json(const DiffResult& result) {
                                   {"change", change_json(difference)},
                                   {"relative", or_null(difference.relative)}});
   }
-  return out.dump(2) + "\n";
+  return json_text(out);
 }
 
 std::string diff_table(const DiffResult& result) {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dsasim {
@@ -143,15 +144,16 @@ class NpyMember {
 /// An archive being written; nothing is left of it unless it is closed.
 class ZipWriter {
  public:
-  explicit ZipWriter(const std::filesystem::path& path) : path_(path.string()) {
+  /// `name` is what errors call it.
+  ZipWriter(const std::filesystem::path& path, std::string name) : name_(std::move(name)) {
     int error = 0;
-    archive_ = ::zip_open(path_.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &error);
+    archive_ = ::zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &error);
     if (archive_ == nullptr) {
       zip_error_t text;
       ::zip_error_init_with_code(&text, error);
       const std::string message = ::zip_error_strerror(&text);
       ::zip_error_fini(&text);
-      throw SystemError(path_, "cannot be created: {}", message);
+      throw SystemError(name_, "cannot be created: {}", message);
     }
   }
   ~ZipWriter() {
@@ -182,7 +184,7 @@ class ZipWriter {
     archive_ = nullptr;
     return true;
   }
-  [[noreturn]] void fail() const { throw SystemError(path_, "cannot be written: {}", ::zip_strerror(archive_)); }
+  [[noreturn]] void fail() const { throw SystemError(name_, "cannot be written: {}", ::zip_strerror(archive_)); }
 
  private:
   void add_numbers(const std::string& name, std::string_view shape, const std::vector<std::uint64_t>& numbers) {
@@ -195,7 +197,7 @@ class ZipWriter {
     add(name, ::zip_source_buffer(archive_, bytes.data(), bytes.size(), 0));
   }
 
-  std::string path_;
+  std::string name_;
   zip_t* archive_ = nullptr;
   std::deque<std::string> members_;  ///< never moved: libzip keeps pointers to the bytes
 };
@@ -233,7 +235,7 @@ void export_npz(const TraceReader& trace, std::uint32_t request, const std::file
   if (partial.in_place()) {
     throw SystemError(path.string(), "not a regular file");  // libzip renames, which must not happen to /dev/null
   }
-  ZipWriter zip(partial.path());
+  ZipWriter zip(partial.path(), path.string());
   zip.add("topk_indices.npy", ids.source(zip.archive()));
   add_header(zip, trace, request);
   if (trace.header().has_scores) {

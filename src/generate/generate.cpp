@@ -260,7 +260,7 @@ void generate(const SelectionModel& model, std::uint64_t seed, const std::filesy
               const GenerateProgress& progress) {
   check(model);
   PartialFile partial(path);
-  TraceWriter writer(partial.path(), header_of(model, seed));
+  TraceWriter writer(partial.path(), header_of(model, seed), {.name = path.string()});
   std::uint64_t done = 0;
   for (std::uint32_t request = 0; request < model.requests; ++request) {
     RequestGenerator(model, seed, request).run(writer, [&](std::uint64_t steps) {

@@ -41,6 +41,15 @@ Capture inspect(const fs::path& path, const ImportOptions& options, const LayerM
   return capture;
 }
 
+/// Without any they are the model's first, each with an index of its own.
+std::vector<LayerInfo> layer_infos_of(const CaptureShape& shape) {
+  std::vector<LayerInfo> infos = shape.layer_infos;
+  for (auto layer = static_cast<std::uint32_t>(infos.size()); layer < shape.layers; ++layer) {
+    infos.push_back({.model_layer = layer, .group_size = 1});
+  }
+  return infos;
+}
+
 void require_alike(const Capture& first_capture, const Capture& other_capture, std::uint32_t request) {
   const CaptureShape& first = first_capture.requests().front();
   const CaptureShape& other = other_capture.requests()[request];
@@ -48,14 +57,8 @@ void require_alike(const Capture& first_capture, const Capture& other_capture, s
     throw TraceError(other_capture.place(request), "has {} layers, {} has {}; a batch has one model", other.layers,
                      first_capture.place(0), first.layers);
   }
-  if (first.layer_infos != other.layer_infos) {
+  if (layer_infos_of(first) != layer_infos_of(other)) {
     throw TraceError(other_capture.place(request), "has other layers than {}; a batch has one model",
-                     first_capture.place(0));
-  }
-  if (first.entries != other.entries) {
-    throw TraceError(other_capture.place(request),
-                     "says other things than {} of what its ids are, of their units, pages or bytes; a batch has one "
-                     "model",
                      first_capture.place(0));
   }
   if (first.has_scores != other.has_scores) {
@@ -89,6 +92,26 @@ std::uint64_t Capture::total_steps() const {
 
 std::string Capture::place(std::uint32_t request) const {
   return requests().size() == 1 ? path.string() : fmt::format("{}: request {}", path.string(), request);
+}
+
+CaptureEntries entries_of(std::span<const Capture> captures) {
+  CaptureEntries all;
+  const auto take = [](const auto& said, auto& known, const std::string& place, std::string_view noun) {
+    if (said && known && *said != *known) {
+      throw TraceError(place, "and one before it differ in {}; a batch has one model", noun);
+    }
+    known = known ? known : said;
+  };
+  for (const Capture& capture : captures) {
+    for (std::uint32_t i = 0; i < capture.requests().size(); ++i) {
+      const CaptureEntries& said = capture.requests()[i].entries;
+      take(said.kind, all.kind, capture.place(i), "what ids are");
+      take(said.unit_tokens, all.unit_tokens, capture.place(i), "the unit of an id in tokens");
+      take(said.page_tokens, all.page_tokens, capture.place(i), "the page size in tokens");
+      take(said.entry_bytes, all.entry_bytes, capture.place(i), "the bytes of an entry");
+    }
+  }
+  return all;
 }
 
 std::vector<Capture> open_captures(std::span<const fs::path> inputs, const ImportOptions& options,

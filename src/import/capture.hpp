@@ -37,6 +37,9 @@ struct Capture {
 std::vector<Capture> open_captures(std::span<const std::filesystem::path> inputs, const ImportOptions& options,
                                    const LayerMap* layers);
 
+/// What the captures say of their ids, each where one of them says it. Throws TraceError if two differ.
+CaptureEntries entries_of(std::span<const Capture> captures);
+
 /// Calls f(request of the capture, its step, what was read) for each step of the capture, until that returns false.
 template <class F>
 bool for_each_step(const Capture& capture, F&& f) {

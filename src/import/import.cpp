@@ -263,7 +263,7 @@ std::optional<LayerMap> take_model(ImportOptions& options) {
 /// What the captures say goes before what a model says, and agrees with what the user says.
 void take_captures(std::span<const Capture> captures, const ImportOptions& user_options, ImportOptions& options) {
   const Capture& first = captures.front();
-  const CaptureEntries& said = first.requests().front().entries;
+  const CaptureEntries said = entries_of(captures);
   const auto take = [&](std::string_view noun, const auto& found, std::string_view option, std::uint64_t user,
                         auto& target) {
     if (found && user != 0 && *found != user) {
@@ -299,6 +299,7 @@ ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& ou
   take_captures(captures, user_options, options);
   require_output(output, inputs);
   PartialFile partial(output);
+  options.writer.name = output.string();
   CapturedIds ids;
   ids.found.kind = options.ids == IdClaim::physical ? IdKind::physical : IdKind::logical;
   // Ids are positions until one proves otherwise, which most often the first does: then all is read once more.

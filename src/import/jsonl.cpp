@@ -101,7 +101,8 @@ std::unique_ptr<CaptureFile> open_jsonl(const std::filesystem::path& path, const
   return row_file(path, {.open = [](const std::filesystem::path& file) -> std::unique_ptr<RowReader> {
                            return std::make_unique<JsonRows>(file);
                          },
-                         .has_scores = false});
+                         .has_scores = false,
+                         .names_layers = true});
 }
 
 }  // namespace

@@ -54,8 +54,15 @@ Json read_json(const std::string& path) {
   }
   std::string text(static_cast<std::size_t>(file->size()), '\0');
   file->read(std::as_writable_bytes(std::span(text)));
+  constexpr int most_levels = 64;  // whoever prints or destroys a value descends into it
+  const auto check = [&](int depth, Json::parse_event_t /*event*/, Json& /*parsed*/) {
+    if (depth > most_levels) {
+      throw ConfigError(option, "{} nests deeper than {} levels", path, most_levels);
+    }
+    return true;
+  };
   try {
-    return Json::parse(text);
+    return Json::parse(text, check);
   } catch (const Json::parse_error& error) {
     throw ConfigError(option, "{} is no JSON: {}", path, error.what());
   }
@@ -217,14 +224,25 @@ class CollapsedFile final : public CaptureFile {
                        map_.owner_of.size(), groups_.size());
     }
     for (std::size_t i = 0; i < shape.layer_infos.size(); ++i) {
-      const std::uint32_t layer = shape.layer_infos[i].model_layer;
-      if (shape.layers != groups_.size() || layer != groups_[i].model_layer) {
-        throw TraceError(path_, "has rows of layer {}, which owns no index by {}", layer, map_.option);
-      }
+      require_place(shape.layer_infos[i], shape.layers == groups_.size() ? groups_[i] : LayerInfo{narrow(i), 1});
     }
     shape.layers = static_cast<std::uint32_t>(groups_.size());
     shape.layer_infos = groups_;
     return shape;
+  }
+
+  static std::uint32_t narrow(std::size_t layer) { return static_cast<std::uint32_t>(layer); }
+
+  /// What the capture says of a layer agrees with the map; a group of one says nothing.
+  void require_place(const LayerInfo& found, const LayerInfo& expected) const {
+    if (found.model_layer != expected.model_layer) {
+      throw TraceError(path_, "has rows of layer {} where {} has layer {}, which owns an index", found.model_layer,
+                       map_.option, expected.model_layer);
+    }
+    if (found.group_size != 1 && found.group_size != expected.group_size) {
+      throw TraceError(path_, "says that {} layers use the index of layer {}, {} says {}", found.group_size,
+                       found.model_layer, map_.option, expected.group_size);
+    }
   }
 
   std::unique_ptr<CaptureFile> inner_;

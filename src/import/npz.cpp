@@ -195,11 +195,13 @@ std::optional<std::uint64_t> prompt_of(const Arrays& arrays, const ImportOptions
   const std::optional<std::uint64_t> recorded = recorded_prompt(arrays);
   const std::optional<std::uint64_t> known = recorded ? recorded : options.prompt_tokens;
   const std::optional<std::uint64_t> context = arrays.number("slot_ctx0");
+  const std::uint64_t unit_tokens = arrays.number<std::uint32_t>("unit_tokens", 1, TraceHeader::max_unit_tokens)
+                                        .value_or(options.unit_tokens.value_or(1));
   if (!context) {
     return recorded;
   }
   if (known) {
-    if (*context != *known && *context != *known / options.unit_tokens.value_or(1)) {
+    if (*context != *known && *context != *known / unit_tokens) {
       throw TraceError(arrays.name(), "slot_ctx0 is {}, {} is {}", *context,
                        !recorded                  ? "--prompt-len"
                        : arrays.has("prompt_len") ? "prompt_len"
@@ -208,10 +210,10 @@ std::optional<std::uint64_t> prompt_of(const Arrays& arrays, const ImportOptions
     }
     return recorded;
   }
-  if (options.unit_tokens.value_or(1) != 1) {
+  if (unit_tokens != 1) {
     throw TraceError(arrays.name(),
                      "has no prompt_len; slot_ctx0 is {}, which may count tokens or entries of {}: give --prompt-len",
-                     *context, *options.unit_tokens);
+                     *context, unit_tokens);
   }
   return context;
 }

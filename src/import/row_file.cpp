@@ -243,7 +243,7 @@ class RowFile final : public CaptureFile {
     for (const auto& [layer, index] : contents_.layers) {
       infos.push_back({.model_layer = layer, .group_size = 1});
     }
-    if (infos.back().model_layer + 1 == infos.size()) {
+    if (!format.names_layers && infos.back().model_layer + 1 == infos.size()) {
       infos.clear();  // 0, 1, ...: what is meant without
     }
     for (const Request& request : contents_.requests) {

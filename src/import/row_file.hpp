@@ -36,6 +36,7 @@ class RowReader {
 struct RowFormat {
   std::unique_ptr<RowReader> (*open)(const std::filesystem::path& path);
   bool has_scores = false;
+  bool names_layers = false;  ///< the numbers of layers are the model's
 };
 
 /// The requests of a file of rows, in the order of their first rows. Each needs one row for each of the file's layers

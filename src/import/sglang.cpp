@@ -14,6 +14,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
+
 namespace dsasim {
 namespace {
 
@@ -69,9 +72,11 @@ class Layout {
     const bool all = fits(ids, model.layers);
     const bool owners = model.indexer_layers != model.layers && fits(ids, model.indexer_layers);
     if (all == owners) {
-      throw TraceError(where_, "has {} ids{}, {} the model's {} layers {} its {} with an index; give --layers{}", ids,
+      throw TraceError(where_, "has {} ids{}, {} the model's {} layers {} its {} with an index{}; give {}", ids,
                        row_text(ids), all ? "which could be rows of" : "which are no rows of", model.layers,
-                       all ? "and of" : "nor of", model.indexer_layers, top_k_ ? "" : " or --top-k");
+                       all ? "and of" : "nor of", model.indexer_layers,
+                       top_k_ ? fmt::format(", of {} ids each", *top_k_) : "",
+                       options_.top_k || (all && top_k_) ? "--layers" : "--layers or --top-k");
     }
     return all ? model.layers : model.indexer_layers;
   }
@@ -80,21 +85,34 @@ class Layout {
   bool fits(std::uint64_t ids, std::uint64_t layers) const {
     const bool request_is_known = prompt_ && response_.completion;
     if (!top_k_) {
-      return request_is_known && quotient(ids, layers).has_value();
+      return request_is_known && quotient(ids, layers, /*is_top_k=*/true).has_value();
     }
     const std::uint64_t row = layers * *top_k_;
     return ids % row == 0 && (!request_is_known || decode_rows(ids / row, *prompt_, *response_.completion));
   }
 
-  /// The ids of a row and layer, if all queries of the request have a row: with one at the stop's edge there is one row
-  /// more. Both can only fit if the row is longer than the request.
-  std::optional<std::uint64_t> quotient(std::uint64_t ids, std::uint64_t known) const {
-    for (const std::uint64_t rows : {*prompt_ + *response_.completion - 1, *prompt_ + *response_.completion}) {
-      if (known > 0 && rows > 0 && ids > 0 && ids % rows == 0 && ids / rows % known == 0) {
-        return ids / rows / known;
+  /// The number by which `known` and the rows of the request make up all ids. With a row at the stop's edge there is
+  /// one row more. Where both fit there is none, or, of two top-k, the one that is a power of two, as every published
+  /// one is.
+  std::optional<std::uint64_t> quotient(std::uint64_t ids, std::uint64_t known, bool is_top_k) const {
+    std::optional<std::uint64_t> found;
+    for (const std::uint64_t rows : {queries(), queries() + 1}) {
+      if (known == 0 || rows == 0 || ids == 0 || ids % rows != 0 || ids / rows % known != 0) {
+        continue;
       }
+      const std::uint64_t here = ids / rows / known;
+      if (found && (!is_top_k || std::has_single_bit(*found) == std::has_single_bit(here))) {
+        return std::nullopt;
+      }
+      found = !found || std::has_single_bit(here) ? here : found;
     }
-    return std::nullopt;
+    return found;
+  }
+
+  /// Of the request: its tokens but the last, which nothing is asked with.
+  std::uint64_t queries() const {
+    const std::uint64_t tokens = prompt_.value_or(0) + response_.completion.value_or(0);
+    return tokens - std::min<std::uint64_t>(tokens, 1);
   }
 
   /// The number that is missing of rows x layers x top-k = ids, rows being the queries of the request.
@@ -107,18 +125,19 @@ class Layout {
       throw TraceError(where_, "does not say its number of {}, nor {} tokens to find it from; give {}", missing,
                        prompt_ ? "completion" : "prompt", option);
     }
-    if (const std::optional<std::uint64_t> found = quotient(ids, *known)) {
+    if (const std::optional<std::uint64_t> found = quotient(ids, *known, option == "--top-k")) {
       return *found;
     }
-    throw TraceError(where_,
-                     "has {} ids; {} prompt and {} completion tokens make {} rows, which cannot be divided into {} {}; "
-                     "give {}",
-                     ids, *prompt_, *response_.completion, *prompt_ + *response_.completion - 1, *known,
-                     option == "--layers" ? "ids for each layer" : "layers", option);
+    throw TraceError(
+        where_,
+        "has {} ids; {} prompt and {} completion tokens make {} rows, or one more, which divide into {} {} "
+        "in no way or in two; give {}",
+        ids, *prompt_, *response_.completion, queries(), *known, option == "--layers" ? "ids for each layer" : "layers",
+        option);
   }
 
   std::string row_text(std::uint64_t ids) const {
-    const std::uint64_t rows = prompt_.value_or(0) + response_.completion.value_or(0) - 1;
+    const std::uint64_t rows = queries();
     return prompt_ && response_.completion && rows > 0 && ids % rows == 0
                ? fmt::format(": {} rows of {} ids", rows, ids / rows)
                : "";
@@ -134,7 +153,7 @@ class Layout {
     const std::optional<DecodeRows> found = decode_rows(rows, *prompt_, *response_.completion);
     if (!found) {
       throw TraceError(where_, "has {} rows, {} prompt and {} completion tokens make {}", rows, *prompt_,
-                       *response_.completion, *prompt_ + *response_.completion - 1);
+                       *response_.completion, queries());
     }
     return *found;
   }

@@ -50,7 +50,7 @@ class AnalyticMemory final : public MemoryModel {
  public:
   explicit AnalyticMemory(const AnalyticParameters& parameters) : p_(parameters) {}
 
-  MemoryNeeds needs() const noexcept override { return {.row_bytes = true}; }
+  MemoryNeeds needs() const noexcept override { return {.row_bytes = true, .llc = true}; }
   double gather_ns(const Gather& gather) override;
   double launch_ns(const Gather& gather) override;
   double kept_share(double hot_bytes, double cold_bytes) const override;

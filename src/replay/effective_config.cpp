@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 
 namespace dsasim {
 namespace {
@@ -46,12 +47,27 @@ StepRange effective_steps(const TraceReader& trace, const ReplayConfig& config) 
   return steps;
 }
 
+/// A trace of fewer layers than the model's is stretched over them: its groups stand for equal shares of what selects.
+std::vector<std::uint64_t> entry_cost_bytes(const TraceReader& trace, std::uint64_t entry_bytes,
+                                            const std::optional<DecodeStep>& step) {
+  std::uint64_t traced = 0;
+  for (const LayerInfo& layer : trace.header().layers) {
+    traced += layer.group_size;
+  }
+  const std::uint64_t layers = step ? step->selecting_layers() : traced;
+  std::vector<std::uint64_t> bytes;
+  for (const LayerInfo& layer : trace.header().layers) {
+    bytes.push_back(entry_bytes * layer.group_size * layers / traced);
+  }
+  return bytes;
+}
+
 /// By layer: numbers differ only for bytes and groups of different sizes.
 std::vector<std::uint64_t> capacity_by_layer(const TraceReader& trace, const ReplayConfig& config,
-                                             std::uint64_t entry_bytes) {
+                                             const std::vector<std::uint64_t>& cost_bytes) {
   std::vector<std::uint64_t> entries;
-  for (const LayerInfo& layer : trace.header().layers) {
-    entries.push_back(config.capacity.entries(trace, entry_bytes * layer.group_size));
+  for (const std::uint64_t bytes : cost_bytes) {
+    entries.push_back(config.capacity.entries(trace, bytes));
   }
   if ((config.scope == Scope::shared || config.scope == Scope::request) &&
       std::adjacent_find(entries.begin(), entries.end(), std::not_equal_to<>()) != entries.end()) {
@@ -78,10 +94,10 @@ std::vector<std::uint64_t> capacity_one_by_one(const TraceReader& trace, const R
 }
 
 std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const ReplayConfig& config,
-                                              std::uint64_t entry_bytes) {
+                                              const std::vector<std::uint64_t>& cost_bytes) {
   const bool listed = !config.capacity_list.empty();
   std::vector<std::uint64_t> entries =
-      listed ? capacity_one_by_one(trace, config) : capacity_by_layer(trace, config, entry_bytes);
+      listed ? capacity_one_by_one(trace, config) : capacity_by_layer(trace, config, cost_bytes);
   if (std::adjacent_find(entries.begin(), entries.end(), std::not_equal_to<>()) == entries.end()) {
     entries.resize(1);
   }
@@ -100,14 +116,12 @@ void check_step(const StepSpec& step) {
   if (step.model.empty() != step.gpu.empty()) {
     throw ConfigError(step.model.empty() ? "--model" : "--gpu", "expected one: a model and a GPU go together");
   }
-}
-
-/// The bytes of an entry: asked for, or the model's, or the trace's.
-std::uint64_t effective_entry_bytes(const TraceReader& trace, const ReplayConfig& config) {
-  if (config.entry_bytes) {
-    return *config.entry_bytes;
+  if (!step.times_steps() && step.tensor_parallel != 1) {
+    throw ConfigError("--tp", "expected --model and --gpu with it");
   }
-  return config.step.times_steps() ? DecodeStep(config.step, trace.header()).entry_bytes() : trace.header().entry_bytes;
+  if (!step.times_steps() && step.overlap != StepSpec{}.overlap) {
+    throw ConfigError("--overlap", "expected --model and --gpu with it");
+  }
 }
 
 void check_llc(const EffectiveConfig& effective) {
@@ -158,10 +172,17 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   effective.asked = config;
   effective.asked.policy = complete_policy(config.policy);
   check_step(config.step);
-  effective.entry_bytes = effective_entry_bytes(trace, config);
+  std::optional<DecodeStep> step;
+  if (config.step.times_steps()) {
+    step.emplace(config.step, trace.header());
+  }
+  effective.entry_bytes = config.entry_bytes.value_or(step ? step->entry_bytes() : trace.header().entry_bytes);
+  effective.entry_cost_bytes = entry_cost_bytes(trace, effective.entry_bytes, step);
   effective.page_tokens = effective_page_tokens(trace, config);
   effective.steps = effective_steps(trace, config);
-  effective.capacity_entries = effective_capacity(trace, config, effective.entry_bytes);
+  effective.counted_steps =
+      trace.busy_steps({.first = effective.steps.first + config.warmup_steps, .last = effective.steps.last});
+  effective.capacity_entries = effective_capacity(trace, config, effective.entry_cost_bytes);
   add_time(trace, effective);
   return effective;
 }

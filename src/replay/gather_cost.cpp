@@ -49,17 +49,17 @@ void share_out(std::uint64_t total_ns, std::span<StepRow> rows) {
   }
 }
 
-/// Every entry of a cache takes its row in all layers of its group; where a cache holds streams of several layers, the
-/// largest group counts.
+/// Every entry of a cache takes its row in all layers that its layer stands for; where a cache holds streams of several
+/// layers, the one that stands for most counts.
 std::uint64_t reserved_bytes(const TraceReader& trace, const EffectiveConfig& effective) {
   const DirectoryLayout layout = make_layout(trace, effective.asked, effective.capacity_entries);
   std::uint64_t bytes = 0;
   for (const auto& cache : layout.caches) {
-    std::uint64_t group_size = 0;
+    std::uint64_t entry_bytes = 0;
     for (const std::uint32_t stream : cache.streams) {
-      group_size = std::max<std::uint64_t>(group_size, trace.header().layers[layout.streams[stream].layer].group_size);
+      entry_bytes = std::max(entry_bytes, effective.entry_cost_bytes[layout.streams[stream].layer]);
     }
-    bytes += cache.capacity_entries * group_size * effective.entry_bytes;
+    bytes += cache.capacity_entries * entry_bytes;
   }
   return bytes;
 }

@@ -1,3 +1,4 @@
+#include "config/json_text.hpp"
 #include "dsasim/report/allocate_report.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
@@ -72,7 +73,7 @@ std::string allocation_json(const TraceReader& trace, const AllocateResult& resu
   for (std::size_t part = 0; part < result.part_accesses.size(); ++part) {
     parts.push_back(part_json(result, part, trace.request_count()));
   }
-  return out.dump(2) + "\n";
+  return json_text(out);
 }
 
 }  // namespace dsasim

@@ -1,3 +1,4 @@
+#include "config/json_text.hpp"
 #include "dsasim/report/analysis_report.hpp"
 #include "dsasim/version.hpp"
 #include "report/analysis_pairs.hpp"
@@ -101,7 +102,7 @@ Json document(const Analysed& analysed) {
 }  // namespace
 
 std::string analysis_json(const Analysed& analysed) {
-  return document(analysed).dump(2) + "\n";
+  return json_text(document(analysed));
 }
 
 std::string comparison_json(const Analysed& first, const Analysed& second) {
@@ -116,7 +117,7 @@ std::string comparison_json(const Analysed& first, const Analysed& second) {
                                 {"stddev", optional_json(ratio(a, b, &MetricSummary::stddev))}};
   }
   out["analyses"] = {document(first), document(second)};
-  return out.dump(2) + "\n";
+  return json_text(out);
 }
 
 }  // namespace dsasim

@@ -1,3 +1,4 @@
+#include "config/json_text.hpp"
 #include "dsasim/report/curve_report.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
@@ -69,7 +70,7 @@ std::string curve_json(const TraceReader& trace, const CurveResult& result) {
     add_curve(row, result.layers[layer]);
     out["layers"].push_back(std::move(row));
   }
-  return out.dump(2) + "\n";
+  return json_text(out);
 }
 
 }  // namespace dsasim

@@ -1,6 +1,7 @@
 #include "dsasim/report/gather_report.hpp"
 
 #include "config/config_value.hpp"
+#include "config/json_text.hpp"
 #include "dsasim/version.hpp"
 #include "report/trace_text.hpp"
 
@@ -33,7 +34,7 @@ std::string gather_json(const RandomGather& random, const RandomGatherTime& time
   } else {
     out["miss_ns"] = spec.miss_ns;
   }
-  return out.dump(2) + "\n";
+  return json_text(out);
 }
 
 std::string gather_table(const RandomGather& random, const RandomGatherTime& time, const Memory& memory) {

@@ -1,3 +1,4 @@
+#include "config/json_text.hpp"
 #include "dsasim/report/knee_report.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
@@ -64,7 +65,7 @@ std::string knee_json(const TraceReader& trace, const KneeResult& result) {
                             {"before", point_json(knee.before, result.target.field->name)},
                             {"best", point_json(knee.best, result.target.field->name)}});
   }
-  return out.dump(2) + "\n";
+  return json_text(out);
 }
 
 std::string knee_table(const TraceReader& trace, const KneeResult& result) {

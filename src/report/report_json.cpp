@@ -1,6 +1,7 @@
 #include "dsasim/report/report.hpp"
 
 #include "config/config_value.hpp"
+#include "config/json_text.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
 #include "report/config_json.hpp"
@@ -46,13 +47,14 @@ Json parts_json(const PartTimes& times) {
 
 Json step_times_json(const StepTimes& times) {
   Json out;
-  out["tpot_ns"] = {{"mean", times.tpot.mean_ns},
-                    {"p50", times.tpot.p50_ns},
-                    {"p95", times.tpot.p95_ns},
-                    {"p99", times.tpot.p99_ns},
-                    {"max", times.tpot.max_ns}};
-  out["slowdown_all_hit"] = times.slowdown_all_hit;
-  out["slowdown_contiguous"] = times.slowdown_contiguous;
+  const auto counted = [](auto value) { return value == 0 ? Json(nullptr) : Json(value); };
+  out["tpot_ns"] = {{"mean", counted(times.tpot.mean_ns)},
+                    {"p50", counted(times.tpot.p50_ns)},
+                    {"p95", counted(times.tpot.p95_ns)},
+                    {"p99", counted(times.tpot.p99_ns)},
+                    {"max", counted(times.tpot.max_ns)}};
+  out["slowdown_all_hit"] = counted(times.slowdown_all_hit);
+  out["slowdown_contiguous"] = counted(times.slowdown_contiguous);
   out["parts"] = parts_json(times.totals);
   out["parts"]["other_ns"] = times.other_ns;
   out["layers"] = Json::array();
@@ -135,7 +137,7 @@ std::string report_json(const TraceReader& trace, const ReplayResult& result) {
   if (result.step_times) {
     out["step_time"] = step_times_json(*result.step_times);
   }
-  return out.dump(2) + "\n";
+  return json_text(out);
 }
 
 std::vector<std::pair<std::string, std::string>> totals_fields(const ReplayResult& result) {
@@ -146,7 +148,7 @@ std::vector<std::pair<std::string, std::string>> totals_fields(const ReplayResul
     totals["llc_hit_sectors"] = nullptr;
   }
   const StepTimes times = result.step_times.value_or(StepTimes{});
-  const auto timed = [&](auto value) { return result.step_times ? Json(value) : Json(nullptr); };
+  const auto timed = [](auto value) { return value == 0 ? Json(nullptr) : Json(value); };
   totals["tpot_mean_ns"] = timed(times.tpot.mean_ns);
   totals["tpot_p50_ns"] = timed(times.tpot.p50_ns);
   totals["tpot_p95_ns"] = timed(times.tpot.p95_ns);

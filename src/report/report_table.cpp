@@ -52,18 +52,12 @@ std::string capacity_text(const EffectiveConfig& config, std::size_t layers) {
   return text;
 }
 
-std::string memory_text(const EffectiveConfig& config) {
-  return config.memory_config
-             ? fmt::format("{} memory, {}", config.memory_model, config.memory_config->where())
-             : fmt::format("{} memory, {} ns a missed page", config.memory_model, config.asked.memory.miss_ns);
-}
-
 void append_step_times(std::string& out, const StepTimes& times, const EffectiveConfig& config, double steps) {
   const auto part = [&](std::uint64_t ns) { return time_text(static_cast<double>(ns) / steps); };
-  const auto tpot = [&](std::uint64_t ns) { return time_text(static_cast<double>(ns)); };
+  const auto tpot = [](std::uint64_t ns) { return token_text(static_cast<double>(ns)); };
   auto line = std::back_inserter(out);
   fmt::format_to(line, "\nA token of {} on {} x {} takes {}: P50 {}, P95 {}, P99 {}, at most {}.\n", config.model_name,
-                 config.asked.step.tensor_parallel, config.gpu_name, time_text(times.tpot.mean_ns),
+                 config.asked.step.tensor_parallel, config.gpu_name, token_text(times.tpot.mean_ns),
                  tpot(times.tpot.p50_ns), tpot(times.tpot.p95_ns), tpot(times.tpot.p99_ns), tpot(times.tpot.max_ns));
   fmt::format_to(line, "Indexer {}, top-k {}, gather {}, attention {} (overlap: {}), weights and the rest {}.\n",
                  part(times.totals.indexer_ns), part(times.totals.topk_ns), part(times.totals.gather_ns),
@@ -78,7 +72,7 @@ void append_step_times(std::string& out, const StepTimes& times, const Effective
 
 std::string report_table(const TraceReader& trace, const ReplayResult& result) {
   const EffectiveConfig& config = result.config;
-  const std::uint64_t steps = config.steps.last - config.steps.first - config.asked.warmup_steps;
+  const std::uint64_t steps = config.counted_steps;
   std::string out;
   auto line = std::back_inserter(out);
   fmt::format_to(line, "{}\n", trace_text(trace));

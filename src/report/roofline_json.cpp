@@ -1,3 +1,4 @@
+#include "config/json_text.hpp"
 #include "dsasim/report/roofline_report.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
@@ -71,7 +72,7 @@ std::string roofline_json(const Roofline& roofline) {
   out["compute_used"] = roofline.compute_used;
   out["capacity_used"] = roofline.capacity_used;
   out["rate_limit"] = roofline.rate_limit;
-  return out.dump(2) + "\n";
+  return json_text(out);
 }
 
 }  // namespace dsasim

@@ -1,6 +1,8 @@
+#include "config/json_text.hpp"
 #include "dsasim/report/study_report.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
+#include "report/config_json.hpp"
 #include "report/trace_json.hpp"
 
 #include <nlohmann/json.hpp>
@@ -32,15 +34,9 @@ std::string study_json(const TraceReader& trace, const StudyConfig& config, cons
   Json out;
   out["schema"] = study_schema;
   out["tool"] = {{"version", version()}};
-  out["config"] = {{"model", result.model_name},
-                   {"gpu", result.gpu_name},
-                   {"tp", config.step.tensor_parallel},
-                   {"overlap", name_of(overlap_names, config.step.overlap)},
-                   {"memory", result.memory_name},
-                   {"llc_bytes", result.llc_bytes},
-                   {"parts", config.parts},
-                   {"entry_bytes", result.entry_bytes},
-                   {"entry_cost_bytes", result.entry_cost_bytes}};
+  out["config"] = {
+      {"llc_bytes", result.llc_bytes}, {"parts", config.parts}, {"entry_cost_bytes", result.entry_cost_bytes}};
+  add_replay_config(out["config"], result.config);
   out["trace"] = trace_json(trace);
   out["nothing"] = point_json(result.nothing);
   out["all_hit_tpot_ns"] = result.all_hit_tpot_ns;
@@ -51,7 +47,7 @@ std::string study_json(const TraceReader& trace, const StudyConfig& config, cons
   for (const StudyPoint& point : result.points) {
     out["points"].push_back(point_json(point));
   }
-  return out.dump(2) + "\n";
+  return json_text(out);
 }
 
 }  // namespace dsasim

@@ -57,6 +57,17 @@ inline std::string scope_text(Scope scope) {
   return "a cache for each request and layer";
 }
 
+/// The time of a token, in digits that show what a cache does to it: a per cent, or a part of one.
+inline std::string token_text(double ns) {
+  return fmt::format("{:.4f} ms", ns / 1e6);
+}
+
+inline std::string memory_text(const EffectiveConfig& config) {
+  return config.memory_config
+             ? fmt::format("{} memory, {}", config.memory_model, config.memory_config->where())
+             : fmt::format("{} memory, {} ns a missed page", config.memory_model, config.asked.memory.miss_ns);
+}
+
 /// A table's first line.
 inline std::string trace_text(const TraceReader& trace) {
   return fmt::format("{}: requests {}, layers {}, steps {}, top-k {}",

@@ -16,13 +16,17 @@ constexpr std::uint64_t key_region_bytes = std::uint64_t{1} << 34U;  ///< of a l
 /// A float32 score for each entry is written once and read twice by a radix selection.
 constexpr double topk_bytes_per_entry = 3 * 4;
 
-/// Layers whose attention reads selections. In a model without indexers one was added to all of them.
-std::vector<std::size_t> selecting_layers(const Model& model) {
+/// Layers whose attention reads selections. In a model without indexers, those that see the whole context: an indexer
+/// could be added to these.
+std::vector<std::size_t> find_selecting(const Model& model) {
   std::vector<std::size_t> selecting;
   for (std::size_t layer = 0; layer < model.layers.size(); ++layer) {
-    if (!model.has_indexer() || model.layers[layer].top_k > 0) {
+    if (model.has_indexer() ? model.layers[layer].top_k > 0 : model.layers[layer].unit_tokens > 0) {
       selecting.push_back(layer);
     }
+  }
+  if (selecting.empty()) {
+    throw ConfigError("--model", "{} has no layer that sees the whole context", model.name);
   }
   return selecting;
 }
@@ -33,7 +37,7 @@ DecodeStep::DecodeStep(const StepSpec& spec, const TraceHeader& header)
     : model_(load_model(spec.model)),
       gpu_(load_gpu(spec.gpu)),
       tensor_parallel_(spec.tensor_parallel),
-      selecting_(selecting_layers(model_)) {
+      selecting_(find_selecting(model_)) {
   for (std::size_t hidden = 0; hidden < model_.layers.size(); ++hidden) {
     if (!std::binary_search(selecting_.begin(), selecting_.end(), hidden)) {
       others_.push_back(hidden);
@@ -59,6 +63,10 @@ DecodeStep::DecodeStep(const StepSpec& spec, const TraceHeader& header)
   entry_bytes_ = first.entry_bytes / shares;
   unit_tokens_ = std::max<std::uint64_t>(first.unit_tokens, 1);
   requests_ = header.requests.size();
+  if (unit_tokens_ != header.unit_tokens) {
+    throw ConfigError("--model", "{} selects entries of {} tokens, and the trace entries of {}", model_.name,
+                      unit_tokens_, header.unit_tokens);
+  }
 }
 
 std::uint32_t DecodeStep::hidden_layers(std::uint32_t layer) const noexcept {

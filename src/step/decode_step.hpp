@@ -36,6 +36,8 @@ class DecodeStep {
   const Gpu& gpu() const noexcept { return gpu_; }
   /// Of a KV entry in one layer, on one GPU.
   std::uint64_t entry_bytes() const noexcept { return entry_bytes_; }
+  /// Of the model: those whose attention reads selections. The trace's layers stand for all of them.
+  std::size_t selecting_layers() const noexcept { return selecting_.size(); }
   /// Hidden layers that a layer of the trace stands for.
   std::uint32_t hidden_layers(std::uint32_t layer) const noexcept;
 

@@ -1,10 +1,11 @@
 #include "dsasim/study/study.hpp"
 
 #include "dsasim/error.hpp"
-#include "step/decode_step.hpp"
+#include "dsasim/model/gpu.hpp"
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <string_view>
 
 namespace dsasim {
@@ -58,20 +59,14 @@ class Study {
   }
 
   void describe() {
-    const EffectiveConfig effective = effective_config(trace_, replay_config("lru", Scope::stream, 0));
-    const DecodeStep step(config_.step, trace_.header());
-    result_.model_name = effective.model_name;
-    result_.gpu_name = effective.gpu_name;
-    result_.memory_name = effective.memory_model;
-    result_.llc_bytes = parse_llc(step.gpu().llc).bytes;
-    result_.entry_bytes = effective.entry_bytes;
-    std::uint64_t hidden_layers = 0;
-    for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
-      hidden_layers += step.hidden_layers(layer);
-    }
-    result_.entry_cost_bytes = effective.entry_bytes * hidden_layers / trace_.layer_count();
+    result_.config = effective_config(trace_, replay_config("lru", Scope::stream, 0));
+    const EffectiveConfig& effective = result_.config;
+    result_.llc_bytes = parse_llc(load_gpu(config_.step.gpu).llc).bytes;
+    result_.entry_cost_bytes =
+        std::accumulate(effective.entry_cost_bytes.begin(), effective.entry_cost_bytes.end(), std::uint64_t{0}) /
+        trace_.layer_count();
     if (result_.entry_cost_bytes == 0) {
-      throw ConfigError("--entry-bytes", "{} and {} do not give an entry's bytes", trace_.name(), result_.model_name);
+      throw ConfigError("--entry-bytes", "{} and {} do not give an entry's bytes", trace_.name(), effective.model_name);
     }
   }
 

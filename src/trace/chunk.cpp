@@ -19,7 +19,7 @@ std::uint64_t memory_limit(const ChunkHead& head) noexcept {
 }
 
 InputFile::InputFile(const std::filesystem::path& path) : name_(path.string()) {
-  descriptor_ = ::open(name_.c_str(), O_RDONLY | O_CLOEXEC);  // NOLINT(cppcoreguidelines-pro-type-vararg)
+  descriptor_ = ::open(name_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // NOLINT(cppcoreguidelines-pro-type-vararg)
   if (descriptor_ < 0) {
     throw SystemError(name_, "cannot be opened: {}", std::strerror(errno));
   }

@@ -47,6 +47,10 @@ void PartialFile::keep() {
     return;
   }
   std::error_code error;
+  const fs::file_status replaced = fs::status(output_, error);
+  if (fs::is_regular_file(replaced)) {
+    fs::permissions(path_, replaced.permissions(), error);  // who may read it is not ours to change
+  }
   fs::rename(path_, output_, error);
   if (error) {
     throw SystemError(output_.string(), "the finished file cannot take its name: {}", error.message());

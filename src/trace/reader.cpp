@@ -97,6 +97,24 @@ std::uint64_t TraceReader::longest_request_steps() const noexcept {
   return longest;
 }
 
+std::uint64_t TraceReader::busy_steps(const StepRange& range) const {
+  std::vector<StepRange> runs;
+  for (std::uint32_t request = 0; request < request_count(); ++request) {
+    const std::uint64_t start = header().requests[request].start_step;
+    runs.push_back(
+        {.first = std::max(range.first, start), .last = std::min(range.last, start + extent(request).steps)});
+  }
+  std::ranges::sort(runs, {}, &StepRange::first);
+  std::uint64_t busy = 0;
+  std::uint64_t counted_to = range.first;
+  for (const StepRange& run : runs) {
+    const std::uint64_t first = std::max(run.first, counted_to);
+    busy += run.last > first ? run.last - first : 0;
+    counted_to = std::max(counted_to, run.last);
+  }
+  return busy;
+}
+
 std::uint64_t TraceReader::batch_steps() const noexcept {
   std::uint64_t last = 0;
   for (std::uint32_t request = 0; request < request_count(); ++request) {

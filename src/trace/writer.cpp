@@ -24,8 +24,8 @@ namespace {
 /// A file that is only ever appended to.
 class OutputFile {
  public:
-  explicit OutputFile(const std::filesystem::path& path)
-      : name_(path.string()), file_(std::fopen(name_.c_str(), "wb")) {
+  OutputFile(const std::filesystem::path& path, const std::string& name)
+      : name_(name.empty() ? path.string() : name), file_(std::fopen(path.c_str(), "wb")) {
     if (file_ == nullptr) {
       throw SystemError(name_, "cannot be created: {}", std::strerror(errno));
     }
@@ -78,7 +78,7 @@ struct OpenChunk {
 class TraceWriter::Impl {
  public:
   Impl(const std::filesystem::path& path, TraceHeader header, const WriterOptions& options)
-      : header_(std::move(header)), options_(options), file_(path) {
+      : header_(std::move(header)), options_(options), file_(path, options.name) {
     for (std::uint32_t request = 0; request < header_.requests.size(); ++request) {
       OpenChunk& chunk = open_.emplace_back();
       chunk.lanes.assign(header_.layers.size(), LaneEncoder(header_.has_scores));
@@ -234,7 +234,7 @@ class TraceWriter::Impl {
 };
 
 TraceWriter::TraceWriter(const std::filesystem::path& path, const TraceHeader& header, const WriterOptions& options) {
-  check_header(header, path.string());
+  check_header(header, options.name.empty() ? path.string() : options.name);
   impl_ = std::make_unique<Impl>(path, header, options);
 }
 TraceWriter::~TraceWriter() = default;

@@ -170,7 +170,7 @@ TEST_CASE("a model says what the capture and the options do not", "[import]") {
   options.model = "glm-5.1";
   CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
         "a.json: response 0, meta_info.indexer_topk: has 10752 ids, which are no rows of the model's 78 layers nor of "
-        "its 78 with an index; give --layers");
+        "its 78 with an index, of 2048 ids each; give --layers or --top-k");
 }
 
 TEST_CASE("the origin of a mixed batch names each format once", "[import]") {

@@ -90,6 +90,7 @@ TEST_CASE("a layer map that is none says why", "[import][layers]") {
       {R"({"model_type": "deepseek_v32", "num_hidden_layers": 4294967296})",
        "--layer-map: config.json has no list, nor one named indexer_types; --model takes a model by name"},
       {"[]", "--layer-map: has 0 layers, expected 1 to 65535"},
+      {std::string(100'000, '[') + std::string(100'000, ']'), "--layer-map: config.json nests deeper than 64 levels"},
       {R"(["shared"])",
        "--layer-map: config.json: layer 0 is \"shared\", expected \"full\" before the first \"shared\""},
       {R"(["full", "half"])",
@@ -157,7 +158,21 @@ TEST_CASE("a file may have the owners alone", "[import][layers]") {
 
   write_file(dir / "r.jsonl", row + R"("layer_id": 0})" + row + R"("layer_id": 3})");
   CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
-        "r.jsonl: has rows of layer 3, which owns no index by --layer-map");
+        "r.jsonl: has rows of layer 3 where --layer-map has layer 1, which owns an index");
+  // An archive of all layers that says so is as good as one that does not; one that contradicts the map is not.
+  const auto archive = [&](const std::vector<std::int64_t>& sizes) {
+    write_zip(dir / "a.npz", {{"topk_indices.npy", npy("(1, 5, 1)", {3, 4, 5, 4, 4})},
+                              {"prompt_len.npy", scalar(9)},
+                              {"model_layers.npy", npy("(5,)", {0, 1, 2, 3, 4})},
+                              {"group_sizes.npy", npy("(5,)", sizes)}});
+  };
+  inputs = {dir / "a.npz"};
+  archive({1, 1, 1, 1, 1});
+  import_captures(inputs, dir / "out.dsat", options);
+  CHECK(TraceReader(dir / "out.dsat").header().layers.at(1).group_size == 3);
+  archive({2, 1, 1, 1, 1});
+  CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
+        "a.npz: says that 2 layers use the index of layer 0, --layer-map says 1");
   write_file(dir / "b.npy", npy("(1, 3, 2)", iota(6)));
   inputs = {dir / "b.npy"};
   CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==

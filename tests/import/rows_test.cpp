@@ -78,9 +78,10 @@ TEST_CASE("the order of the lines does not matter", "[import][jsonl]") {
   }
 }
 
-TEST_CASE("layers 0, 1, ... need no names", "[import][jsonl]") {
+TEST_CASE("lines name the model's layers", "[import][jsonl]") {
   const auto contents = read("jsonl", line("1", 0, 1, 1, {0}) + line("1", 0, 0, 1, {0}));
-  CHECK(contents.at(0).shape.layer_infos.empty());
+  CHECK(contents.at(0).shape.layer_infos ==
+        std::vector<LayerInfo>{{.model_layer = 0, .group_size = 1}, {.model_layer = 1, .group_size = 1}});
   CHECK(contents.at(0).shape.prompt_tokens == 0U);
 }
 

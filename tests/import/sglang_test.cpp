@@ -80,9 +80,9 @@ TEST_CASE("a model says which layers a response has", "[import][sglang]") {
 
 TEST_CASE("a model that does not say which layers a response has is refused", "[import][sglang]") {
   const auto [model, meta, message] = GENERATE(table<ModelShape, std::string_view, std::string_view>({
-      {{.layers = 2, .indexer_layers = 1, .top_k = std::nullopt},
+      {{.layers = 6, .indexer_layers = 3, .top_k = std::nullopt},
        counts,
-       "has 30 ids: 5 rows of 6 ids, which could be rows of the model's 2 layers and of its 1 with an index; give "
+       "has 30 ids: 5 rows of 6 ids, which could be rows of the model's 6 layers and of its 3 with an index; give "
        "--layers or --top-k"},
       {{.layers = 7, .indexer_layers = 4, .top_k = std::nullopt},
        counts,
@@ -90,11 +90,12 @@ TEST_CASE("a model that does not say which layers a response has is refused", "[
        "--layers or --top-k"},
       {{.layers = 2, .indexer_layers = 1, .top_k = 3},
        R"(, "prompt_tokens": 3)",
-       "has 30 ids, which could be rows of the model's 2 layers and of its 1 with an index; give --layers"},
+       "has 30 ids, which could be rows of the model's 2 layers and of its 1 with an index, of 3 ids each; give "
+       "--layers"},
       {{.layers = 2, .indexer_layers = 1, .top_k = 4},
        counts,
-       "has 30 ids: 5 rows of 6 ids, which are no rows of the model's 2 layers nor of its 1 with an index; give "
-       "--layers"},
+       "has 30 ids: 5 rows of 6 ids, which are no rows of the model's 2 layers nor of its 1 with an index, of 4 ids "
+       "each; give --layers or --top-k"},
   }));
   ImportOptions options;
   options.model_shape = model;
@@ -202,8 +203,14 @@ TEST_CASE("a response that cannot be read says why", "[import][sglang]") {
        "it "
        "from; give --top-k"},
       {sglang_response(five_rows, counts), shaped(4, std::nullopt),
-       "response 0, meta_info.indexer_topk: has 30 ids; 3 prompt and 3 completion tokens make 5 rows, which cannot be "
-       "divided into 4 layers; give --top-k"},
+       "response 0, meta_info.indexer_topk: has 30 ids; 3 prompt and 3 completion tokens make 5 rows, or one more, "
+       "which divide into 4 layers in no way or in two; give --top-k"},
+      {sglang_response(Values(std::size_t{78} * 79 * 4), R"(, "prompt_tokens": 15, "completion_tokens": 64)"),
+       shaped(std::nullopt, 4),
+       "response 0, meta_info.indexer_topk: has 24648 ids; 15 prompt and 64 completion tokens make 78 rows, or one "
+       "more, which divide into 4 ids for each layer in no way or in two; give --layers"},
+      {sglang_response(five_rows, R"(, "prompt_tokens": 0, "completion_tokens": 0)"), shaped(2, std::nullopt),
+       "response 0, meta_info.indexer_topk: has 1 rows, 0 prompt and 0 completion tokens make 0"},
       {sglang_response(five_rows, counts), shaped(4, 2),
        "response 0, meta_info.indexer_topk: has 30 ids, which are no rows of 4 layers x 2 ids"},
       {sglang_response(five_rows, counts_and_layers), shaped(3, std::nullopt),

@@ -39,17 +39,17 @@ TEST_CASE("What is no LLC is refused, saying what was expected", "[llc]") {
     }
     return "accepted";
   };
-  for (const char* text : {"", "x", "-1", "+1", " 1", "1.5MiB", "60mb", "60 MiB", "MiB", "1e6", "99999999999999999999",
-                           "60MiBB", "ways=4"}) {
+  for (const char* text : {"", "x", "-1", "+1", " 1", "1.5", "1.5B", ".5MiB", "1.MiB", "1.5.5MiB", "1.0000000001MiB",
+                           "60mb", "60 MiB", "MiB", "1e6", "99999999999999999999", "60MiBB", "ways=4"}) {
     CAPTURE(text);
-    CHECK(refusal(text) == "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"" +
+    CHECK(refusal(text) == "--llc: expected bytes like 62914560, 60MB or 37.5MiB, at most 4294967296, found \"" +
                                std::string(text) + "\"");
   }
-  CHECK(refusal("5GiB") == "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"5GiB\"");
+  CHECK(refusal("5GiB") == "--llc: expected bytes like 62914560, 60MB or 37.5MiB, at most 4294967296, found \"5GiB\"");
   CHECK(refusal("18446744073709551615GB") ==
-        "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"18446744073709551615GB\"");
+        "--llc: expected bytes like 62914560, 60MB or 37.5MiB, at most 4294967296, found \"18446744073709551615GB\"");
   CHECK(refusal("4294967297") ==
-        "--llc: expected bytes like 62914560, 60MB or 60MiB, at most 4294967296, found \"4294967297\"");
+        "--llc: expected bytes like 62914560, 60MB or 37.5MiB, at most 4294967296, found \"4294967297\"");
   CHECK(refusal("1MiB,") == "--llc: 1MiB: expected key=value, found \"\"");
   CHECK(refusal("1MiB,8") == "--llc: 1MiB: expected key=value, found \"8\"");
   CHECK(refusal("1MiB,=8") == "--llc: 1MiB: expected key=value, found \"=8\"");

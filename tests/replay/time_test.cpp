@@ -347,3 +347,47 @@ TEST_CASE("A request's keys lie where they lay when others have ended") {
   CHECK(left[3].address == all[5].address);
   CHECK(left[0].bytes == 10 * 40);
 }
+
+TEST_CASE("Bytes of a capacity are those of all layers that a layer of the trace stands for") {
+  const TempDir scratch;
+  write_trace(scratch / "t.dsat", two_layers());  // of the model's four
+  const TraceReader trace(scratch / "t.dsat");
+  ReplayConfig config;
+  config.capacity = Capacity::parse("160B");
+  config.entry_bytes = 20;
+  CHECK(effective_config(trace, config).capacity_entries == std::vector<std::uint64_t>{8});
+  config.step = {.model = write_text(scratch, "m.json", plain_model), .gpu = write_text(scratch, "g.json", slow_gpu)};
+  CHECK(effective_config(trace, config).entry_cost_bytes == std::vector<std::uint64_t>{40, 40});
+  CHECK(effective_config(trace, config).capacity_entries == std::vector<std::uint64_t>{4});
+  config.scope = Scope::shared;
+  CHECK(effective_config(trace, config).capacity_entries == std::vector<std::uint64_t>{4});
+}
+
+TEST_CASE("A model whose entries are of other tokens than the trace's is refused") {
+  const TempDir scratch;
+  PlainTrace plain = two_layers();
+  plain.header.unit_tokens = 4;
+  plain.header.requests.front().prompt_tokens = 40;
+  write_trace(scratch / "t.dsat", plain);
+  ReplayConfig config;
+  config.step = {.model = write_text(scratch, "m.json", plain_model), .gpu = write_text(scratch, "g.json", slow_gpu)};
+  CHECK(refusal(TraceReader(scratch / "t.dsat"), config) ==
+        "--model: m selects entries of 1 tokens, and the trace entries of 4");
+}
+
+TEST_CASE("Steps at which nothing runs are not counted") {
+  const TempDir scratch;
+  PlainTrace plain = two_layers();
+  plain.header.requests = {{.prompt_tokens = 8, .start_step = 10},
+                           {.prompt_tokens = 8, .start_step = 11},
+                           {.prompt_tokens = 8, .start_step = 20}};
+  plain.requests = {plain.requests[0], plain.requests[0], plain.requests[0]};
+  write_trace(scratch / "t.dsat", plain);
+  const TraceReader trace(scratch / "t.dsat");  // steps 10 and 11, 11 and 12, 20 and 21
+  CHECK(trace.busy_steps({.first = 0, .last = 22}) == 5);
+  CHECK(trace.busy_steps({.first = 11, .last = 21}) == 3);
+  CHECK(trace.busy_steps({.first = 13, .last = 20}) == 0);
+  ReplayConfig config;
+  config.warmup_steps = 11;
+  CHECK(effective_config(trace, config).counted_steps == 4);
+}

@@ -23,7 +23,7 @@ TEST_CASE("Every point of a study is what a replay counts") {
   const TraceReader trace("traces/paper128-req_0.dsat");
   const StudyConfig config = config_of(4);
   const StudyResult result = study(trace, config, 2);
-  CHECK(result.entry_cost_bytes == 2 * result.entry_bytes);  // 16 layers stand for 32
+  CHECK(result.entry_cost_bytes == 2 * result.config.entry_bytes);  // 16 layers stand for 32
   REQUIRE(!result.points.empty());
   for (const StudyPoint& point : result.points) {
     ReplayConfig replayed;

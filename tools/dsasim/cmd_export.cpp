@@ -51,6 +51,9 @@ int run(Options options) {
   refuse_same_file("--output", options.output, "the trace itself", options.trace);
   const TraceReader trace = open_trace(options);
   if (options.to == "npz") {
+    if (options.output == "-") {
+      throw ConfigError("--output", "npz cannot go to stdout; expected a file, or a folder for several requests");
+    }
     if (options.config.steps) {
       throw ConfigError("--steps", "npz has whole requests; expected no --steps");
     }

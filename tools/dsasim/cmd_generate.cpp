@@ -87,6 +87,7 @@ int run(const Options& options) {
   if (options.output.empty()) {
     throw ConfigError("--output", "expected the path of the trace to write");
   }
+  refuse_same_file("--output", options.output, "the trace to be like", options.like);
   const SelectionModel model = options.like.empty() ? preset_model(options) : measured_model(options);
   Progress progress("generate");
   generate(model, options.seed, options.output,

@@ -29,6 +29,8 @@ int run(const Options& options) {
   if (options.output.empty()) {
     throw ConfigError("--output", "expected the path of the trace to write");
   }
+  refuse_same_file("--output", options.output, "the file of --layer-map", options.import.layer_map);
+  refuse_same_file("--output", options.output, "the file of --model", options.import.model);
   Progress progress("import");
   const std::vector<std::filesystem::path> inputs(options.inputs.begin(), options.inputs.end());
   const ImportedIds ids =

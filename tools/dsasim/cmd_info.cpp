@@ -82,12 +82,13 @@ std::function<int()> add_info(CLI::App& app) {
   app.add_option("trace", *path, "Trace to describe (.dsat); may be cut off")->required()->type_name("TRACE");
   app.add_option("--json", *json, "Write it as JSON (- for stdout) instead of the table")->type_name("FILE");
   return [path, json] {
+    refuse_same_file("--json", *json, "the trace itself", *path);
     const Json info = describe(TraceReader(*path, {.allow_truncated = true}));
     if (json->empty()) {
       print(info);
     } else {
       Output output("--json", *json);
-      output.write(info.dump(2) + "\n");
+      output.write(info.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n");
       output.commit();
     }
     return exit_done;

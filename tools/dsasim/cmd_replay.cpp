@@ -6,6 +6,8 @@
 #include "dsasim/replay/replay.hpp"
 #include "dsasim/report/report.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -79,6 +81,7 @@ void check_outputs(const Options& options) {
       {{"--json", &options.json}, {"--per-step", &options.per_step}, {"--step-times", &options.step_times}}};
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     refuse_same_file(outputs[i].first, *outputs[i].second, "the trace itself", options.trace);
+    refuse_same_file(outputs[i].first, *outputs[i].second, "the file of --capacities-from", options.capacities_from);
     for (std::size_t j = 0; j < i; ++j) {
       if (*outputs[i].second == "-" && *outputs[j].second == "-") {
         throw ConfigError(outputs[i].first, "stdout (-) is taken by {}", outputs[j].first);
@@ -101,7 +104,8 @@ int run(Options& options) {
     options.config.capacity_list = read_capacities(options.capacities_from, options.config.scope);
   }
   const TraceReader trace = open_trace(options);
-  const std::uint64_t entry_bytes = effective_config(trace, options.config).entry_bytes;
+  const EffectiveConfig effective = effective_config(trace, options.config);
+  const std::uint64_t entry_bytes = effective.entry_bytes;
   std::optional<Output> json;
   if (!options.json.empty()) {
     json.emplace("--json", options.json);
@@ -125,6 +129,10 @@ int run(Options& options) {
     };
   }
   const ReplayResult result = replay(trace, options.config, hooks, options.jobs);
+  if (effective.llc && !make_memory(effective.memory).model->needs().llc) {
+    spdlog::warn("--memory {} prices all that the reservation misses, whether the last-level cache holds it or not",
+                 effective.memory_model);
+  }
   per_step.commit();
   step_times.commit();
   if (json) {

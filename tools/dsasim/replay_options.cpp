@@ -24,8 +24,9 @@ void add_cache_options(CLI::App& app, ReplayConfig& config, const ReplayOptionsI
   }
   add_choice(app, "--scope", config.scope, "Who shares a cache [stream]", scope_names);
   instead.add_capacity();
-  add_number<std::uint64_t>(app, "--entry-bytes", config.entry_bytes, "Bytes of an entry in one layer [the trace's]", 1,
-                            1U << 30U);
+  add_number<std::uint64_t>(
+      app, "--entry-bytes", config.entry_bytes,
+      "Bytes of an entry in one layer [the model's, divided by --tp; without --model the trace's]", 1, 1U << 30U);
   add_choice(app, "--order", config.order, "Order of the accesses of a selection [logged]", order_names);
   add_choice(app, "--warm", config.warm, "What caches hold before the first step [none]", warm_names);
   add_choice(app, "--new-token", config.new_token, "How the entry that a step appends gets in [demand]",

@@ -34,6 +34,7 @@ struct Gather {
 struct MemoryNeeds {
   bool row_bytes = false;
   bool lines = false;
+  bool llc = false;  ///< which rows and bytes the last-level cache holds; without, all that is missed has its price
 };
 
 /// The time of a gather. A new model is a header and a source in src/memory/ and a row in src/memory/models.cpp. Models

@@ -78,8 +78,11 @@ struct EffectiveConfig {
   /// One number if all are equal; otherwise of a layer's caches, or of each stream's (layer * requests + request).
   std::vector<std::uint64_t> capacity_entries;
   std::uint64_t entry_bytes = 0;  ///< 0 if unknown
+  /// By layer: of an entry in all the layers that the layer of the trace stands for, its group's or the model's.
+  std::vector<std::uint64_t> entry_cost_bytes;
   std::uint32_t page_tokens = 0;
   StepRange steps;
+  std::uint64_t counted_steps = 0;  ///< after the warm-up, at which some request selects
   MemorySpec memory;
   std::string_view memory_model;
   std::optional<ConfigObject> memory_config;  ///< all parameters of the memory model; none for `serial`

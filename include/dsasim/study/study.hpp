@@ -32,11 +32,8 @@ struct StudyPoint {
 /// What to reserve of a GPU's last-level cache for KV rows, and what it gains. Weights and the indexer's keys are taken
 /// to flush the rest (docs/llc.md), so nothing is hit that is not reserved.
 struct StudyResult {
-  std::string model_name;
-  std::string gpu_name;
-  std::string memory_name;
+  EffectiveConfig config;  ///< of the replay without a reservation; the others differ in policy, scope, capacity
   std::uint64_t llc_bytes = 0;
-  std::uint64_t entry_bytes = 0;       ///< of one layer
   std::uint64_t entry_cost_bytes = 0;  ///< in all the layers that a layer of the trace stands for, on average
   StudyPoint nothing;                  ///< reserved
   double all_hit_tpot_ns = 0;          ///< if every row hit

@@ -55,6 +55,8 @@ class TraceReader {
   std::uint64_t longest_request_steps() const noexcept;
   /// One past the last step of the batch: the largest start_step + steps.
   std::uint64_t batch_steps() const noexcept;
+  /// Steps of the range at which some request selects: requests may begin late, and leave gaps.
+  std::uint64_t busy_steps(const StepRange& range) const;
   /// The largest prompt + steps of any request, in entries.
   std::uint64_t longest_context_entries() const noexcept;
 

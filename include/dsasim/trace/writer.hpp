@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace dsasim {
 
@@ -14,6 +15,7 @@ struct WriterOptions {
   /// cost the reader more memory (about 0.7 bytes an id of the chunk for each request of the batch).
   std::uint64_t chunk_ids = std::uint64_t{1} << 23U;
   std::uint32_t chunk_steps = 1024;
+  std::string name = {};  ///< what errors call the file; its path if empty
 };
 
 /// Writes a .dsat file, append-only (docs/trace-format.md). Each request's selections arrive step by step and, within

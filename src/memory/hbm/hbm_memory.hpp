@@ -12,7 +12,7 @@ namespace dsasim {
 class HbmMemory final : public MemoryModel {
  public:
   explicit HbmMemory(DramConfig config) : system_(std::move(config)) {}
-  MemoryNeeds needs() const noexcept override { return {.row_bytes = true, .lines = true}; }
+  MemoryNeeds needs() const noexcept override { return {.row_bytes = true, .lines = true, .llc = true}; }
   double gather_ns(const Gather& gather) override {
     if (gather.lines.empty()) {
       if (gather.missed_rows > gather.llc_rows) {
