@@ -417,6 +417,7 @@ CASES = [
          err=["are no rows of the model's 78 layers nor of its 21 with an index, of 2048 ids each; give"]),
     Case("a trace like itself", "generate --like t.dsat -o ./t.dsat", 2, err=["is already the trace to be like"]),
     Case("a trace as its own description", "info t.dsat --json ./t.dsat", 2, err=["is already the trace itself"]),
+    Case("a name that is no UTF-8", "info odd.dsat --json -", out=['"provenance": "odd \ufffd"']),
     Case("npz on stdout", "export --to npz t.dsat -o -", 2, err=["--output: npz cannot go to stdout"]),
     Case("GPUs without a model", "replay t.dsat --tp 8", 2, err=["--tp: expected --model and --gpu with it"]),
     Case("no response", "import t.dsat --from sglang -o o.dsat", 2,
@@ -462,6 +463,7 @@ def make_folder(folder: Path, repository: Path) -> None:
     (folder / "slots.json").write_text(json.dumps({"meta_info": {
         "indexer_topk": base64.b64encode(struct.pack("<16i", *ids)).decode(),
         "prompt_tokens": 2, "completion_tokens": 3}}))
+    (folder / "odd.csv").write_text("request,step,layer,id\na,0,0,1\n")
     (folder / "empty").touch()
     (folder / "folder").mkdir()
     (folder / "null").symlink_to("/dev/null")  # a link, so that a mistake does not cost the device
@@ -477,6 +479,8 @@ def make_reports(folder: Path, tool: Path) -> None:
                             ("streams", "allocate batch.dsat --budget 2x --over streams")):
         subprocess.run([tool, *arguments.split(), "--json", f"{name}.json"], cwd=folder, check=True,
                        stdout=subprocess.DEVNULL)
+    subprocess.run([tool, "import", "odd.csv", "--prompt-len", "5", "-o", "odd.dsat", "--provenance", b"odd \xff"],
+                   cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def complaints(case: Case, tool: Path, folder: Path) -> list[str]:

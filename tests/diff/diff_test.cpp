@@ -156,6 +156,13 @@ TEST_CASE("a tolerance reaches times and fractions, and counts only by name", "[
   CHECK_FALSE(equal(report, more, {"misses=0.9%"}));
   CHECK(compare(report, slower, {"2%"}).tolerated_values == 1);
 
+  // What lies below a time is one too.
+  const auto timed = [](int p50) {
+    return fmt::format(R"({{"schema": "dsasim-report/1", "tpot_ns": {{"mean": 1000.5, "p50": {}}}}})", p50);
+  };
+  CHECK(equal(timed(1000), timed(1010), {"1%"}));
+  CHECK_FALSE(equal(timed(1000), timed(1011), {"1%"}));
+
   // The innermost name wins, then the last.
   CHECK_FALSE(equal(report, slower, {"50%", "gather_ns=1%"}));
   CHECK(equal(report, slower, {"gather_ns=2%", "totals=0.1%", "0"}));
