@@ -28,9 +28,9 @@ std::span<const ExportFormat> export_formats();
 void export_trace(const TraceReader& trace, std::string_view format, const ReplayConfig& config,
                   const ExportSink& sink);
 
-/// One request as `req_<i>.npz`, which import takes back: topk_indices (steps, layers, k) padded with -1, prompt_len,
-/// output_len, and topk_scores if the trace has them. `path` is replaced when it is whole. Throws SystemError if it
-/// cannot be written.
+/// One request as `req_<i>.npz`, which import takes back: topk_indices (steps, layers, k) padded with -1, topk_scores
+/// if the trace has them, and what the header says of the request, its layers and its ids (docs/formats.md). `path` is
+/// replaced when it is whole. Throws SystemError if it cannot be written.
 void export_npz(const TraceReader& trace, std::uint32_t request, const std::filesystem::path& path);
 
 }  // namespace dsasim
