@@ -4,6 +4,7 @@
 #include "export/writers.hpp"
 #include "replay/future.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -35,6 +36,10 @@ class OracleWriter {
           active.push_back(request);
         }
       }
+      if (active.empty()) {
+        step = next_start(step) - 1;
+        continue;
+      }
       for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
         for (const std::uint32_t request : active) {
           append(step, std::uint64_t{layer} * trace_.request_count() + request, cursors_[request].selection(layer));
@@ -53,6 +58,15 @@ class OracleWriter {
     config.warm = Warm::none;
     config.new_token = NewToken::demand;
     return config;
+  }
+
+  /// The first step after this one at which a request begins: there may be billions without any between.
+  std::uint64_t next_start(std::uint64_t step) const {
+    std::uint64_t next = steps_.last;
+    for (const RequestInfo& request : trace_.header().requests) {
+      next = request.start_step > step ? std::min<std::uint64_t>(next, request.start_step) : next;
+    }
+    return next;
   }
 
   void append(std::uint64_t step, std::uint64_t stream, const SelectionView& selection) {

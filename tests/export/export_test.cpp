@@ -194,6 +194,17 @@ TEST_CASE("libCacheSim misses what a replay misses") {
   CHECK(rows == 20);
 }
 
+TEST_CASE("A request that begins late has its records there") {
+  const TempDir folder;
+  PlainTrace plain = one_stream({{1}, {1, 2}});
+  plain.header.requests.front().start_step = 4'000'000'000U;
+  write_trace(folder / "t.dsat", plain);
+  const std::vector<Access> accesses = oracle_accesses(exported(TraceReader(folder / "t.dsat"), "oracle-general"));
+  REQUIRE(accesses.size() == 3);
+  CHECK(accesses[0].time == 4'000'000'000U);
+  CHECK(accesses[2].time == 4'000'000'001U);
+}
+
 TEST_CASE("Every record says when its object comes next") {
   const TempDir folder;
   write_trace(folder / "t.dsat", random_trace({}, 7));
