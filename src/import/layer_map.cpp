@@ -98,7 +98,8 @@ Json find_list(const Json& document, const std::string& path) {
     const auto type = config->find("model_type");
     const auto layers = find_number(*config, "num_hidden_layers", most_layers);
     if (layers && type != config->end() && *type == "deepseek_v32") {
-      return Json(*layers, "full");
+      Json::array_t all(*layers, "full");
+      return all;
     }
   }
   throw ConfigError(option, "{} has no list, nor one named indexer_types; --model takes a model by name", path);

@@ -56,6 +56,7 @@ std::vector<std::uint64_t> entry_cost_bytes(const TraceReader& trace, std::uint6
   }
   const std::uint64_t layers = step ? step->selecting_layers() : traced;
   std::vector<std::uint64_t> bytes;
+  bytes.reserve(trace.layer_count());
   for (const LayerInfo& layer : trace.header().layers) {
     bytes.push_back(entry_bytes * layer.group_size * layers / traced);
   }
@@ -66,6 +67,7 @@ std::vector<std::uint64_t> entry_cost_bytes(const TraceReader& trace, std::uint6
 std::vector<std::uint64_t> capacity_by_layer(const TraceReader& trace, const ReplayConfig& config,
                                              const std::vector<std::uint64_t>& cost_bytes) {
   std::vector<std::uint64_t> entries;
+  entries.reserve(cost_bytes.size());
   for (const std::uint64_t bytes : cost_bytes) {
     entries.push_back(config.capacity.entries(trace, bytes));
   }
