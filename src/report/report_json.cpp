@@ -45,16 +45,21 @@ Json parts_json(const PartTimes& times) {
           {"rest_ns", times.rest_ns}};
 }
 
+/// A time or a ratio of times is 0 where no step was counted.
+template <class Number>
+Json or_null(Number value) {
+  return value == 0 ? Json(nullptr) : Json(value);
+}
+
 Json step_times_json(const StepTimes& times) {
   Json out;
-  const auto counted = [](auto value) { return value == 0 ? Json(nullptr) : Json(value); };
-  out["tpot_ns"] = {{"mean", counted(times.tpot.mean_ns)},
-                    {"p50", counted(times.tpot.p50_ns)},
-                    {"p95", counted(times.tpot.p95_ns)},
-                    {"p99", counted(times.tpot.p99_ns)},
-                    {"max", counted(times.tpot.max_ns)}};
-  out["slowdown_all_hit"] = counted(times.slowdown_all_hit);
-  out["slowdown_contiguous"] = counted(times.slowdown_contiguous);
+  out["tpot_ns"] = {{"mean", or_null(times.tpot.mean_ns)},
+                    {"p50", or_null(times.tpot.p50_ns)},
+                    {"p95", or_null(times.tpot.p95_ns)},
+                    {"p99", or_null(times.tpot.p99_ns)},
+                    {"max", or_null(times.tpot.max_ns)}};
+  out["slowdown_all_hit"] = or_null(times.slowdown_all_hit);
+  out["slowdown_contiguous"] = or_null(times.slowdown_contiguous);
   out["parts"] = parts_json(times.totals);
   out["parts"]["other_ns"] = times.other_ns;
   out["layers"] = Json::array();
@@ -148,14 +153,13 @@ std::vector<std::pair<std::string, std::string>> totals_fields(const ReplayResul
     totals["llc_hit_sectors"] = nullptr;
   }
   const StepTimes times = result.step_times.value_or(StepTimes{});
-  const auto timed = [](auto value) { return value == 0 ? Json(nullptr) : Json(value); };
-  totals["tpot_mean_ns"] = timed(times.tpot.mean_ns);
-  totals["tpot_p50_ns"] = timed(times.tpot.p50_ns);
-  totals["tpot_p95_ns"] = timed(times.tpot.p95_ns);
-  totals["tpot_p99_ns"] = timed(times.tpot.p99_ns);
-  totals["tpot_max_ns"] = timed(times.tpot.max_ns);
-  totals["slowdown_all_hit"] = timed(times.slowdown_all_hit);
-  totals["slowdown_contiguous"] = timed(times.slowdown_contiguous);
+  totals["tpot_mean_ns"] = or_null(times.tpot.mean_ns);
+  totals["tpot_p50_ns"] = or_null(times.tpot.p50_ns);
+  totals["tpot_p95_ns"] = or_null(times.tpot.p95_ns);
+  totals["tpot_p99_ns"] = or_null(times.tpot.p99_ns);
+  totals["tpot_max_ns"] = or_null(times.tpot.max_ns);
+  totals["slowdown_all_hit"] = or_null(times.slowdown_all_hit);
+  totals["slowdown_contiguous"] = or_null(times.slowdown_contiguous);
   std::vector<std::pair<std::string, std::string>> fields;
   for (const auto& [name, value] : totals.items()) {
     fields.emplace_back(name, value.is_null() ? "" : value.dump());
