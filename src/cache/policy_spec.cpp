@@ -2,6 +2,7 @@
 
 #include "dsasim/cache/policy_spec.hpp"
 
+#include "config/whole_number.hpp"
 #include "dsasim/cache/all_policies.hpp"
 #include "dsasim/config/named_parameters.hpp"
 #include "dsasim/error.hpp"
@@ -11,11 +12,8 @@
 
 #include <algorithm>
 #include <cassert>
-#include <charconv>
 #include <cstdint>
 #include <iterator>
-#include <optional>
-#include <system_error>
 #include <utility>
 
 namespace dsasim {
@@ -31,13 +29,6 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     }
     text.remove_prefix(end + 1);
   }
-}
-
-std::optional<std::uint64_t> whole_number(std::string_view text) {
-  std::uint64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc{} && stop == end ? std::optional(number) : std::nullopt;
 }
 
 const PolicyDescription& description_of(const std::vector<PolicyDescription>& known, std::string_view name,

@@ -1,25 +1,13 @@
 #include "dsasim/config/bytes.hpp"
 
 #include "config/byte_units.hpp"
+#include "config/whole_number.hpp"
 #include "dsasim/error.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 namespace dsasim {
-
-namespace {
-
-/// Digits, all of them.
-std::optional<std::uint64_t> whole_number(std::string_view digits) {
-  std::uint64_t number = 0;
-  const char* const end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, number);
-  return error == std::errc{} && stop == end ? std::optional(number) : std::nullopt;
-}
-
-}  // namespace
 
 std::uint64_t parse_bytes(std::string_view option, std::string_view text, std::uint64_t most) {
   const std::size_t number_end = std::min(text.find_first_not_of("0123456789."), text.size());
