@@ -59,14 +59,14 @@ def decoded_hidden(model, retrofit):
     """The same while `retrofit` decodes, and what decode() returns."""
     seen = []
     hook = model.model.norm.register_forward_hook(lambda _, __, out: seen.append(out[0, -1]))
-    returned = retrofit.decode(*tokens())
+    returned = retrofit.decode(*tokens(), top_k=PROMPT + STEPS)
     hook.remove()
     return torch.stack(seen[1:]), returned
 
 
 def check_retrofit(name, model):
     expected = dense_hidden(model)
-    everything = Retrofit(model, heads=2, dim=16, top_k=PROMPT + STEPS).to(DEVICE)
+    everything = Retrofit(model, heads=2, dim=16).to(DEVICE)
     hidden, (selections, _, mass, oracle) = decoded_hidden(model, everything)
     error = (hidden - expected).abs().max().item()
     check(f"{name}: with all tokens selected it is the model's own attention", error < 1e-4, f"(off by {error:.1e})")
@@ -77,21 +77,35 @@ def check_retrofit(name, model):
           all(sorted(layer) == list(range(PROMPT + step + 1)) for step, layers in enumerate(selections) for layer in layers))
 
 
-def check_training(model):
+@torch.no_grad()
+def check_sampling(model):
+    """With everything selected and next to no temperature, what is sampled is what the model finds likeliest."""
+    prompt, decoded = tokens()
+    expected = torch.cat((prompt, decoded[:, :1]), dim=1)
+    for _ in range(STEPS - 1):
+        expected = torch.cat((expected, model(expected).logits[:, -1:].argmax(-1)), dim=1)
+    fed = []
+    hook = model.model.embed_tokens.register_forward_hook(lambda _, args, __: fed.append(args[0]))
+    Retrofit(model, heads=2, dim=16).to(DEVICE).decode(prompt, decoded, top_k=PROMPT + STEPS, temperature=1e-5)
+    hook.remove()
+    check("sampled tokens are the model's", torch.equal(torch.cat(fed, dim=1), expected))
+
+
+def check_training(model, queries):
     """A few batches on one text lower the loss, and raise the mass that 8 of 40 tokens capture."""
-    retrofit = Retrofit(model, heads=2, dim=16, top_k=8).to(DEVICE)
-    _, _, before, _ = retrofit.decode(*tokens())
-    losses = list(retrofit.train_on([tokens()[0]] * 60, learning_rate=3e-3))
-    _, _, mass, oracle = retrofit.decode(*tokens())
+    retrofit = Retrofit(model, heads=2, dim=16).to(DEVICE)
+    _, _, before, _ = retrofit.decode(*tokens(), top_k=8)
+    losses = list(retrofit.train_on([tokens()[0]] * 60, queries, learning_rate=3e-3))
+    _, _, mass, oracle = retrofit.decode(*tokens(), top_k=8)
     check("training lowers the loss", losses[-1] < 0.7 * losses[0], f"({losses[0]:.4f} to {losses[-1]:.4f})")
     check("no selection captures more than the oracle's", before <= oracle + 1e-6 and mass <= oracle + 1e-6,
           f"({before:.3f} untrained, {mass:.3f} trained, {oracle:.3f} oracle)")
 
 
 def check_refused(name, model):
-    retrofit = Retrofit(model, heads=2, dim=16, top_k=8).to(DEVICE)
+    retrofit = Retrofit(model, heads=2, dim=16).to(DEVICE)
     try:
-        retrofit.decode(*tokens())
+        retrofit.decode(*tokens(), top_k=8)
     except ValueError as error:
         check(f"{name}: is refused", True, f"({error})")
     else:
@@ -132,7 +146,9 @@ def main():
     check_file()
     for name, more in (("llama", {}), ("qwen2", {}), ("qwen3", {"head_dim": 32}), ("qwen3_moe", EXPERTS | {"head_dim": 32})):
         check_retrofit(name, build(name, **more))
-    check_training(build("llama"))
+    check_training(build("llama"), queries=None)
+    check_training(build("llama"), queries=16)
+    check_sampling(build("llama"))
     check_refused("a model with sliding windows", build("mistral", sliding_window=16))
     for model_type in ("deepseek_v32", "glm_moe_dsa"):
         check_hook(model_type)

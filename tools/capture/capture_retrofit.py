@@ -2,13 +2,15 @@
 """Adds a lightning indexer to a Llama- or Qwen-type model, trains it on the frozen model, decodes with its selections, and logs
 them: the method of arXiv 2603.13430 as a command.
 
-    python3 tools/capture/capture_retrofit.py --model PATH --text DIR --top-k 256 --steps 512 -o captures/
+    python3 tools/capture/capture_retrofit.py --model PATH --text DIR --top-k 128 256 --steps 512 -o captures/
+    python3 tools/capture/capture_retrofit.py --model DIR --gguf FILE.gguf --text DIR --sample 0.8 -o captures/
     python3 tools/capture/capture_retrofit.py --small --text /usr/share/doc --top-k 256 --steps 512 -o captures/
-    dsasim import --from npz captures/req_*.npz -o capture.dsat
+    dsasim import --from npz captures/k256/req_*.npz -o capture.dsat
 
 --small first trains a small Llama on the bytes of the text: for machines without downloaded weights. The last tenth of the text is
-held out: prompts and the tokens that are decoded, which are fed as they stand, come from there. Prints one JSON object a line:
-progress, and at the end the attention mass that the selections captured beside that of an oracle with the same top-k.
+held out: prompts and the tokens that are decoded come from there. They are fed as they stand; with --sample, the model also decodes
+what it samples itself. Requests of top-k K go to OUTPUT/kK/ and OUTPUT/kK-sampled/. Prints one JSON object a line: progress, and
+for each request the attention mass that the selections captured beside that of an oracle with the same top-k.
 """
 
 import argparse
@@ -47,9 +49,25 @@ def load(arguments, device):
         batches = small_llama.windows(training, arguments.window, 32, arguments.small_batches, 3, device)
         follow(small_llama.train(model, batches, arguments.small_batches), "model", 100)
         return model, text.long()
-    model = transformers.AutoModelForCausalLM.from_pretrained(arguments.model, torch_dtype=torch.bfloat16).to(device)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model)
+    quantised = {"gguf_file": arguments.gguf} if arguments.gguf else {}  # transformers needs the package gguf for it
+    model = transformers.AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.bfloat16, **quantised).to(device)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model, **quantised)
     return model, tokenizer(bytes(text).decode("utf-8", "replace"), return_tensors="pt").input_ids[0]
+
+
+def decode_all(arguments, retrofit, held_out, device):
+    """Every top-k over the same prompts, fed and sampled."""
+    needed = arguments.prompt + arguments.steps
+    ways = [("", None)] + ([("-sampled", arguments.sample)] if arguments.sample else [])
+    for number, window in enumerate(small_llama.windows(held_out, needed, 1, arguments.requests, 5, device)):
+        prompt, decoded = window[:, : arguments.prompt], window[:, arguments.prompt :]
+        for top_k in arguments.top_k:
+            for suffix, temperature in ways:
+                selections, scores, mass, oracle = retrofit.decode(prompt, decoded, top_k, temperature)
+                path = save_request(f"{arguments.output}/k{top_k}{suffix}", number, selections, arguments.prompt,
+                                    scores if arguments.scores else None)
+                report(file=str(path), prompt_len=arguments.prompt, steps=len(selections), layers=len(selections[0]),
+                       top_k=top_k, mass=round(mass, 4), oracle_mass=round(oracle, 4))
 
 
 def main():
@@ -67,28 +85,26 @@ def main():
     parser.add_argument("--dim", type=int, default=64, help="of the indexer's keys [64]")
     parser.add_argument("--batches", type=int, default=600, help="to train the indexer for [600]")
     parser.add_argument("--batch", type=int, default=2, help="windows in one of them [2]")
-    parser.add_argument("--top-k", type=int, default=256)
+    parser.add_argument("--train-queries", type=int, help="learn so many of a window's queries, at random [all]")
+    parser.add_argument("--top-k", type=int, nargs="+", default=[256])
     parser.add_argument("--prompt", type=int, default=4096, help="tokens of a prompt [4096]")
     parser.add_argument("--steps", type=int, default=512, help="tokens to decode [512]")
     parser.add_argument("--requests", type=int, default=1)
+    parser.add_argument("--sample", type=float, metavar="TEMPERATURE", help="decode sampled tokens as well")
     parser.add_argument("--scores", action="store_true", help="save scores too")
-    parser.add_argument("-o", "--output", required=True, help="folder for req_<i>.npz")
+    parser.add_argument("--gguf", metavar="FILE", help="quantised weights in the folder --model, read by transformers")
+    parser.add_argument("-o", "--output", required=True, help="folder for k<top-k>/req_<i>.npz")
     arguments = parser.parse_args()
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model, text = load(arguments, device)
     model = model.eval().requires_grad_(False)
-    retrofit = Retrofit(model, arguments.heads, arguments.dim, arguments.top_k).to(device)
+    torch.manual_seed(2)
+    retrofit = Retrofit(model, arguments.heads, arguments.dim).to(device)
     training, held_out = text[: len(text) * 9 // 10], text[len(text) * 9 // 10 :]
     batches = small_llama.windows(training, arguments.window, arguments.batch, arguments.batches, 4, device)
-    follow(retrofit.train_on(batches), "indexer", 50)
-    needed = arguments.prompt + arguments.steps
-    for number, window in enumerate(small_llama.windows(held_out, needed, 1, arguments.requests, 5, device)):
-        prompt, decoded = window[:, : arguments.prompt], window[:, arguments.prompt :]
-        selections, scores, mass, oracle = retrofit.decode(prompt, decoded)
-        path = save_request(arguments.output, number, selections, arguments.prompt, scores if arguments.scores else None)
-        report(file=str(path), prompt_len=arguments.prompt, steps=len(selections), layers=len(selections[0]),
-               top_k=arguments.top_k, mass=round(mass, 4), oracle_mass=round(oracle, 4))
+    follow(retrofit.train_on(batches, arguments.train_queries), "indexer", 50)
+    decode_all(arguments, retrofit, held_out, device)
 
 
 if __name__ == "__main__":

@@ -49,9 +49,10 @@ class Retrofit(nn.Module):
     sees the selected tokens alone; needs one query, kept in `selections` with its scores and the mass it captures).
     """
 
-    def __init__(self, model, heads, dim, top_k):
+    def __init__(self, model, heads, dim):
         super().__init__()
-        self.model, self.top_k, self.mode = [model], top_k, "off"  # in a list: no submodule
+        self.model, self.top_k, self.mode = [model], None, "off"  # in a list: no submodule
+        self.learned = None  # the queries of a window that training looks at, ascending
         layers = model.model.layers
         self.indexers = nn.ModuleList(LightningIndexer(model.config.hidden_size, heads, dim) for _ in layers)
         for number, layer in enumerate(layers):
@@ -73,7 +74,8 @@ class Retrofit(nn.Module):
             rope = kwargs["position_embeddings"]
             hidden = hidden.detach().float()
             indexer = self.indexers[number]
-            queries, weights = indexer.queries(hidden, rope)
+            asked = self.learned if self.mode == "train" else slice(None)
+            queries, weights = indexer.queries(hidden[:, asked], [angle[:, asked] for angle in rope])
             keys = indexer.keys(hidden, rope)
             if self.mode == "select":
                 past = self.keys[number]
@@ -93,25 +95,24 @@ class Retrofit(nn.Module):
         groups = query.shape[1] // key.shape[1]
         scaling = scaling if scaling is not None else query.shape[-1] ** -0.5
         one_query = query.shape[2] == 1
-        if self.mode == "off" or (self.mode == "select" and not one_query):
-            causal = not one_query
-            out = F.scaled_dot_product_attention(query, key, value, is_causal=causal, scale=scaling, enable_gqa=groups > 1)
-            return out.transpose(1, 2).contiguous(), None
-        logits = torch.matmul(query, key.repeat_interleave(groups, 1).transpose(2, 3)).float() * scaling
-        if not one_query:
-            future = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).triu(1)
-            logits = logits.masked_fill(future, float("-inf"))
-        probabilities = logits.softmax(-1)
+        keys = key.repeat_interleave(groups, 1).transpose(2, 3)
         if self.mode == "train":
-            self._learn(number, probabilities.mean(1))
-        else:
-            probabilities = self._select(number, logits, probabilities)
+            self._learn(number, torch.matmul(query[:, :, self.learned], keys).float() * scaling)
+        if self.mode != "select" or not one_query:
+            out = F.scaled_dot_product_attention(query, key, value, is_causal=not one_query, scale=scaling,
+                                                 enable_gqa=groups > 1)
+            return out.transpose(1, 2).contiguous(), None
+        logits = torch.matmul(query, keys).float() * scaling
+        probabilities = self._select(number, logits, logits.softmax(-1))
         out = torch.matmul(probabilities.to(value.dtype), value.repeat_interleave(groups, 1))
         return out.transpose(1, 2).contiguous(), None
 
-    def _learn(self, number, target):
+    def _learn(self, number, logits):
+        """The loss of one layer from the logits of the learned queries."""
         scores = self.scored[number]
-        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        future = torch.arange(scores.shape[-1], device=scores.device) > self.learned[:, None]
+        with torch.no_grad():
+            target = logits.masked_fill(future, float("-inf")).softmax(-1).mean(1)
         log_predicted = scores.masked_fill(future, float("-inf")).log_softmax(-1)
         log_target = target.clamp_min(1e-20).log()
         self.losses.append((target * (log_target - log_predicted).masked_fill(future, 0)).sum(-1).mean())
@@ -126,13 +127,17 @@ class Retrofit(nn.Module):
         keep = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, top.indices, True)
         return logits.masked_fill(~keep[:, None, None, :], float("-inf")).softmax(-1)
 
-    def train_on(self, batches, learning_rate=1e-3):
-        """`batches`: token ids [batch, tokens]. Yields the mean loss of the layers after each."""
+    def train_on(self, batches, queries=None, learning_rate=1e-3):
+        """`batches`: token ids [batch, tokens]. Of each window, `queries` at random are learned, or all: memory grows with
+        queries x tokens. Yields the mean loss of the layers after each."""
+        generator = torch.Generator().manual_seed(6)
         optimizer = torch.optim.AdamW(self.indexers.parameters(), lr=learning_rate, weight_decay=0)
         model = self.model[0]
         self.mode = "train"
         for tokens in batches:
             self.reset()
+            chosen = torch.randperm(tokens.shape[1], generator=generator)[:queries]
+            self.learned = chosen.sort().values.to(tokens.device)
             with torch.autocast(tokens.device.type, torch.bfloat16, enabled=False):
                 model.model(tokens, use_cache=False)
             loss = torch.stack(self.losses).mean()
@@ -143,17 +148,27 @@ class Retrofit(nn.Module):
         self.mode = "off"
 
     @torch.no_grad()
-    def decode(self, prompt, text):
-        """Feeds `text` [1, tokens] token by token after `prompt`. Returns selections and scores, by step, by layer."""
+    def decode(self, prompt, text, top_k, temperature=None):
+        """Decodes as many tokens as `text` [1, tokens] has after `prompt`: feeds the text as it stands, or, with a
+        temperature, what the model samples under its own selections. Returns selections and scores, by step, by layer,
+        and the attention mass that they and an oracle's captured."""
         model = self.model[0]
         self.reset()
-        self.mode = "select"
+        self.mode, self.top_k = "select", top_k
+        generator = torch.Generator(prompt.device).manual_seed(7)
         cache = model.model(prompt, use_cache=True).past_key_values
         mass, oracle = [], []
         selections, scores = [], []
-        for token in text[0]:
+        token = text[:, :1]
+        for step in range(text.shape[1]):
             self.selections, self.mass, self.oracle_mass = [], [], []
-            cache = model.model(token.view(1, 1), past_key_values=cache, use_cache=True).past_key_values
+            out = model.model(token, past_key_values=cache, use_cache=True)
+            cache = out.past_key_values
+            if temperature is None:
+                token = text[:, step + 1 : step + 2]
+            else:
+                chances = (model.lm_head(out.last_hidden_state[:, -1]).float() / temperature).softmax(-1)
+                token = torch.multinomial(chances, 1, generator=generator)
             selections.append([indices[0].tolist() for indices, _ in self.selections])
             scores.append([values[0].tolist() for _, values in self.selections])
             mass.append(torch.stack(self.mass).mean().item())
