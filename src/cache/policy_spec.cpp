@@ -134,6 +134,9 @@ PolicyNeeds policy_needs(const PolicySpec& spec) {
     if constexpr (AccessPolicy<P>) {
       needs.future = P::needs_future;
     }
+    if constexpr (StepPolicy<P>) {
+      needs.keeps_fitting_context = P::keeps_fitting_context;
+    }
     return true;
   });
   return needs;

@@ -3,7 +3,6 @@
 #include "dsasim/error.hpp"
 
 #include <array>
-#include <optional>
 
 namespace dsasim {
 namespace {
@@ -97,18 +96,19 @@ void StackRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t req
   const auto& stream = layout_.stream(layer, request, trace_.request_count());
   RecencyStack& stack = stacks_[stream.cache];
   const auto now = static_cast<std::uint32_t>(step);
-  const auto new_entry = order.new_entry(request, step - trace_.header().requests[request].start_step);
-  if (new_entry && order.inserts()) {
-    stack.insert(stream.base, *new_entry, now);
+  const NewestEntries newest =
+      order.newest(request, step - trace_.header().requests[request].start_step, layout_.capacity(stream));
+  if (newest.allocated) {
+    stack.insert(stream.base, *newest.allocated, now);
   }
   ReuseCounts* const counts = step < counted_from_ ? nullptr : &counts_[counts_place(layer, request)];
   std::uint32_t accesses = 0;
-  const SelectionView set = sets_ ? order.set(selection, new_entry) : selection;
+  const SelectionView set = sets_ ? order.set(selection, newest) : selection;
   if (sets_ && set.ascending) {
     accesses = set.size;
     stack.select_set(stream.base, set, now, counts);
   } else {
-    const auto ids = order.accesses(selection, new_entry);
+    const auto ids = order.accesses(selection, newest);
     accesses = static_cast<std::uint32_t>(ids.size());
     stack.select(stream.base, ids, now, counts);
   }

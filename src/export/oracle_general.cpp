@@ -5,7 +5,6 @@
 #include "replay/future.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <vector>
 
 namespace dsasim {
@@ -57,6 +56,7 @@ class OracleWriter {
     config.capacity = Capacity::parse("1");
     config.warm = Warm::none;
     config.new_token = NewToken::demand;
+    config.resident_blocks = 0;
     return config;
   }
 
@@ -70,7 +70,7 @@ class OracleWriter {
   }
 
   void append(std::uint64_t step, std::uint64_t stream, const SelectionView& selection) {
-    const auto ids = order_.accesses(selection, std::nullopt);
+    const auto ids = order_.accesses(selection, {});
     const auto next_uses = future_.next(ids.size());
     std::string& out = buffer_.bytes();
     for (std::size_t i = 0; i < ids.size(); ++i, ++accesses_) {

@@ -3,45 +3,78 @@
 #include "dsasim/replay/replay.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
 
 namespace dsasim {
 
-/// What a cache sees of a selection: its ids in the configured order, without the pinned one. One place, because
-/// Belady's look into the future must number exactly the accesses that the replay makes.
+/// What is special about a stream's newest entries at one step.
+struct NewestEntries {
+  std::optional<EntryId> allocated = std::nullopt;  ///< put into the cache before the accesses
+  std::uint32_t resident_from = none_resident;      ///< it and those after it are hits that the cache does not see
+
+  static constexpr std::uint32_t none_resident = std::numeric_limits<std::uint32_t>::max();
+};
+
+/// True if a context that fits the buffer lives in it, position p in slot p: nothing misses, and the order of
+/// replacement is not touched. So it is in SGLang, whose newest entry has a slot of its own besides.
+inline bool keeps_fitting_context(const ReplayConfig& config) {
+  return config.scope == Scope::stream && config.new_token == NewToken::pinned &&
+         policy_needs(config.policy).keeps_fitting_context;
+}
+
+/// What a cache sees of a selection: its ids in the configured order, without those that are resident elsewhere. One
+/// place, because Belady's look into the future must number exactly the accesses that the replay makes.
 class AccessOrder {
  public:
-  AccessOrder(const TraceHeader& header, const ReplayConfig& config) : header_(header), config_(config) {}
+  AccessOrder(const TraceHeader& header, const ReplayConfig& config)
+      : header_(header), config_(config), keeps_fitting_context_(keeps_fitting_context(config)) {}
 
-  /// The entry that the request's step (counted from its own first) appends, if the configuration treats it apart and
-  /// one is appended: with units of 4 tokens, every fourth step.
-  std::optional<EntryId> new_entry(std::uint32_t request, std::uint64_t step) const noexcept {
+  /// At the request's step (counted from its own first), in a cache of this capacity; at 0 nothing is special.
+  NewestEntries newest(std::uint32_t request, std::uint64_t step, std::uint64_t capacity_entries) const noexcept {
     const RequestInfo& info = header_.requests[request];
     const std::uint64_t context = context_entries(header_, info, step);
-    const bool appended = context > (info.prompt_tokens + step) / header_.unit_tokens;
-    if (config_.new_token == NewToken::demand || !appended) {
-      return std::nullopt;
+    if (context == 0 || capacity_entries == 0) {
+      return {};
     }
-    return EntryId{static_cast<std::uint32_t>(context - 1)};
+    const auto last = static_cast<std::uint32_t>(context - 1);
+    if (config_.resident_blocks > 0) {
+      const std::uint32_t blocks = last / resident_block_entries;
+      return {.resident_from = (blocks - std::min(blocks, config_.resident_blocks - 1)) * resident_block_entries};
+    }
+    if (config_.new_token == NewToken::pinned) {
+      return {.resident_from = keeps_fitting_context_ && context <= capacity_entries ? 0 : last};
+    }
+    // With units of 4 tokens, an entry is appended at every fourth step.
+    const bool appended = context > (info.prompt_tokens + step) / header_.unit_tokens;
+    if (config_.new_token == NewToken::allocate && appended) {
+      return {.allocated = EntryId{last}};
+    }
+    return {};
   }
 
-  /// True if new entries are put into the cache before the step's accesses.
-  bool inserts() const noexcept { return config_.new_token == NewToken::allocate; }
-
-  /// The accesses to the cache; valid until the next call and as long as the selection. `new_entry` is as above.
-  std::span<const EntryId> accesses(const SelectionView& selection, std::optional<EntryId> new_entry) {
+  /// The accesses to the cache; valid until the next call and as long as the selection.
+  std::span<const EntryId> accesses(const SelectionView& selection, const NewestEntries& newest) {
     const std::span<const EntryId> logged{selection.ids, selection.size};
-    const bool sort = config_.order == Order::ascending && !std::is_sorted(logged.begin(), logged.end());
-    const bool drop = config_.new_token == NewToken::pinned && new_entry &&
-                      std::find(logged.begin(), logged.end(), *new_entry) != logged.end();
+    if (selection.ascending) {  // residents come last
+      const auto first_resident = std::lower_bound(logged.begin(), logged.end(), EntryId{newest.resident_from});
+      return logged.first(static_cast<std::size_t>(first_resident - logged.begin()));
+    }
+    const bool sort = config_.order == Order::ascending;
+    const auto is_resident = [&](EntryId id) { return value(id) >= newest.resident_from; };
+    const bool drop =
+        newest.resident_from != NewestEntries::none_resident && std::any_of(logged.begin(), logged.end(), is_resident);
     if (!sort && !drop) {
       return logged;
     }
     scratch_.assign(logged.begin(), logged.end());
     if (drop) {
-      std::erase(scratch_, *new_entry);
+      std::erase_if(scratch_, is_resident);
     }
     if (sort) {
       std::sort(scratch_.begin(), scratch_.end());
@@ -50,31 +83,42 @@ class AccessOrder {
   }
 
   /// The same for a cache that takes sets; valid until the next call and as long as the selection.
-  SelectionView set(const SelectionView& selection, std::optional<EntryId> new_entry) {
+  SelectionView set(const SelectionView& selection, const NewestEntries& newest) {
     SelectionView view = selection;
-    const bool drop = config_.new_token == NewToken::pinned && new_entry && selects(selection, *new_entry);
-    if (drop) {
+    const std::uint32_t dropped = residents(selection, newest);
+    if (dropped > 0) {
       words_.assign(selection.words, selection.words + selection.word_count);
-      words_[value(*new_entry) / 64] &= ~(std::uint64_t{1} << (value(*new_entry) % 64));
+      std::fill(words_.begin() + newest.resident_from / 64 + 1, words_.end(), 0);
+      words_[newest.resident_from / 64] &= below(newest.resident_from);
       view.words = words_.data();
-      --view.size;
+      view.size -= dropped;
     }
     if (config_.order == Order::ascending) {
       view.ascending = true;
-    } else if (drop && !selection.ascending) {
-      view.ids = accesses(selection, new_entry).data();
+    } else if (dropped > 0 && !selection.ascending) {
+      view.ids = accesses(selection, newest).data();
     }
     return view;
   }
 
  private:
-  static bool selects(const SelectionView& selection, EntryId entry) noexcept {
-    return value(entry) / 64 < selection.word_count &&
-           (selection.words[value(entry) / 64] >> (value(entry) % 64) & 1U) != 0;
+  /// Of a word of 64 ids, the bits of those before `id`.
+  static std::uint64_t below(std::uint32_t id) noexcept { return (std::uint64_t{1} << (id % 64)) - 1; }
+
+  /// How many of the selected are resident outside the cache.
+  static std::uint32_t residents(const SelectionView& selection, const NewestEntries& newest) noexcept {
+    std::uint32_t count = 0;
+    const std::uint32_t first = newest.resident_from / 64;
+    for (std::uint32_t word = first; word < selection.word_count; ++word) {
+      const std::uint64_t kept = word == first ? below(newest.resident_from) : 0;
+      count += static_cast<std::uint32_t>(std::popcount(selection.words[word] & ~kept));
+    }
+    return count;
   }
 
   const TraceHeader& header_;
   const ReplayConfig& config_;
+  bool keeps_fitting_context_;
   std::vector<EntryId> scratch_;
   std::vector<std::uint64_t> words_;
 };

@@ -6,7 +6,6 @@
 #include "trace/block_cursor.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -61,7 +60,7 @@ trace::SelectionForms CacheRun::forms() const noexcept {
 }
 
 void CacheRun::preload(Future* future) {
-  dsasim::preload(caches_, layout_, trace_.header(), config_.warm, future);
+  dsasim::preload(caches_, layout_, trace_.header(), config_, future);
 }
 
 void CacheRun::begin(std::size_t workers) {
@@ -110,10 +109,8 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
                           const SelectionView& selection, std::span<const NextUse>& next_uses, ReplayScratch& scratch) {
   const auto& stream = layout_.stream(layer, request, trace_.request_count());
   Cache& cache = *caches_[stream.cache];
-  std::optional<EntryId> new_entry;
-  if (layout_.reserves(stream)) {
-    new_entry = scratch.order.new_entry(request, step - trace_.header().requests[request].start_step);
-  }
+  const NewestEntries newest =
+      scratch.order.newest(request, step - trace_.header().requests[request].start_step, layout_.capacity(stream));
   const auto foresee = [&](std::size_t count) {
     if (foresees_) {
       cache.foresee(next_uses.first(count));
@@ -121,20 +118,20 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     }
   };
   Counters counters{.accesses = selection.size};
-  if (new_entry && scratch.order.inserts()) {
+  if (newest.allocated) {
     foresee(1);
-    counters.evictions += cache.insert(stream.base, *new_entry);
+    counters.evictions += cache.insert(stream.base, *newest.allocated);
   }
   scratch.missed.clear();
   SelectionOutcome outcome;
   if (sets_ && cache.takes_sets()) {
-    outcome = cache.select_set(stream.base, scratch.order.set(selection, new_entry), scratch.missed);
+    outcome = cache.select_set(stream.base, scratch.order.set(selection, newest), scratch.missed);
   } else {
-    const auto ids = scratch.order.accesses(selection, new_entry);
+    const auto ids = scratch.order.accesses(selection, newest);
     foresee(ids.size());
     outcome = cache.select(stream.base, ids, scratch.missed);
   }
-  counters.hits = outcome.hits + (selection.size - outcome.accesses);  // an access left out is a pinned entry's hit
+  counters.hits = outcome.hits + (selection.size - outcome.accesses);  // an access left out is a resident entry's hit
   counters.compulsory_misses = outcome.compulsory_misses;
   counters.evictions += outcome.evictions;
   counters.fetched_rows = counters.misses() * trace_.header().layers[layer].group_size;

@@ -25,8 +25,9 @@ struct DirectoryLayout {
   std::vector<Stream> streams;     ///< numbered in replay order: layer * requests + request
   std::vector<CacheShape> caches;  ///< numbered by request, by layer or as the streams, by scope
 
+  std::uint64_t capacity(const Stream& stream) const noexcept { return caches[stream.cache].capacity_entries; }
   /// False where nothing is reserved: there every access misses, whatever else is configured.
-  bool reserves(const Stream& stream) const noexcept { return caches[stream.cache].capacity_entries > 0; }
+  bool reserves(const Stream& stream) const noexcept { return capacity(stream) > 0; }
 
   const Stream& stream(std::uint32_t layer, std::uint32_t request, std::uint32_t requests) const noexcept {
     return streams[std::size_t{layer} * requests + request];

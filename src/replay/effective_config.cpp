@@ -23,6 +23,15 @@ void check_positions(const TraceReader& trace, const ReplayConfig& config) {
   if (config.new_token != NewToken::demand) {
     throw ConfigError("--new-token", "needs positions, and {} holds physical slots; expected demand", trace.name());
   }
+  if (config.resident_blocks > 0) {
+    throw ConfigError("--resident-blocks", "needs positions, and {} holds physical slots; expected 0", trace.name());
+  }
+}
+
+void check_new_token(const ReplayConfig& config) {
+  if (config.resident_blocks > 0 && config.new_token != NewToken::demand) {
+    throw ConfigError("--resident-blocks", "the newest entry is in a resident block; expected --new-token demand");
+  }
 }
 
 std::uint32_t effective_page_tokens(const TraceReader& trace, const ReplayConfig& config) {
@@ -170,6 +179,7 @@ void add_time(const TraceReader& trace, EffectiveConfig& effective) {
 
 EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& config) {
   check_positions(trace, config);
+  check_new_token(config);
   EffectiveConfig effective;
   effective.asked = config;
   effective.asked.policy = complete_policy(config.policy);

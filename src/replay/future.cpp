@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <optional>
 #include <string>
 
 namespace dsasim {
@@ -124,28 +123,27 @@ std::uint32_t Future::stream_of(std::uint32_t layer, std::uint32_t request) cons
   return layer * trace_.request_count() + request;
 }
 
-std::optional<EntryId> Future::new_entry(const DirectoryLayout::Stream& stream, std::uint64_t step) const {
-  if (!layout_.reserves(stream)) {
-    return std::nullopt;
-  }
-  return order_.new_entry(stream.request, step - trace_.header().requests[stream.request].start_step);
+NewestEntries Future::newest(std::uint32_t stream, std::uint64_t step) const {
+  const std::uint32_t request = layout_.streams[stream].request;
+  return order_.newest(request, step - trace_.header().requests[request].start_step,
+                       layout_.capacity(layout_.streams[stream]));
 }
 
 std::size_t Future::count(std::uint32_t layer, std::uint32_t request, std::uint64_t step,
                           const SelectionView& selection) {
-  const auto entry = new_entry(layout_.streams[stream_of(layer, request)], step);
-  return order_.accesses(selection, entry).size() + (entry && order_.inserts() ? 1 : 0);
+  const NewestEntries entries = newest(stream_of(layer, request), step);
+  return order_.accesses(selection, entries).size() + (entries.allocated ? 1 : 0);
 }
 
 void Future::add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const SelectionView& selection) {
-  const auto entry = new_entry(layout_.streams[stream], step);
-  const bool insert = entry && order_.inserts();
-  if (insert) {
-    window.entries.push_back(*entry);
+  const NewestEntries entries = newest(stream, step);
+  if (entries.allocated) {
+    window.entries.push_back(*entries.allocated);
   }
-  const auto ids = order_.accesses(selection, entry);
+  const auto ids = order_.accesses(selection, entries);
   window.entries.insert(window.entries.end(), ids.begin(), ids.end());
-  window.selections.push_back({.stream = stream, .accesses = static_cast<std::uint32_t>(ids.size()), .insert = insert});
+  window.selections.push_back(
+      {.stream = stream, .accesses = static_cast<std::uint32_t>(ids.size()), .insert = entries.allocated.has_value()});
 }
 
 void Future::walk_back(const Window& window) {

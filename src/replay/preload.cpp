@@ -1,5 +1,7 @@
 #include "replay/preload.hpp"
 
+#include "replay/access_order.hpp"
+
 #include <algorithm>
 
 namespace dsasim {
@@ -41,13 +43,27 @@ void insert(Cache& cache, std::uint32_t cache_number, std::uint32_t base, std::u
   cache.insert(base, entry);
 }
 
+std::uint64_t prompt_entries_of(const TraceHeader& header, std::uint32_t request) {
+  return header.requests[request].prompt_tokens / header.unit_tokens;
+}
+
+/// The stream's buffer as it is at the first step whose context does not fit, if there is one: nothing changes it
+/// before. So positions that are yet to come can go in at once.
+void fill_with_first_positions(Cache& cache, std::uint32_t number, const DirectoryLayout& layout, Future* future) {
+  const DirectoryLayout::CacheShape& shape = layout.caches[number];
+  if (shape.capacity_entries < shape.directory_entries) {
+    for (std::uint64_t position = 0; position < shape.capacity_entries; ++position) {
+      insert(cache, number, layout.streams[shape.streams.front()].base, position, future);
+    }
+  }
+}
+
 void fill(Cache& cache, std::uint32_t number, const DirectoryLayout& layout, const TraceHeader& header, Warm warm,
           Future* future) {
   const auto& streams = layout.caches[number].streams;
   std::vector<std::uint64_t> prompt_entries(streams.size());
-  std::transform(streams.begin(), streams.end(), prompt_entries.begin(), [&](std::uint32_t stream) {
-    return header.requests[layout.streams[stream].request].prompt_tokens / header.unit_tokens;
-  });
+  std::transform(streams.begin(), streams.end(), prompt_entries.begin(),
+                 [&](std::uint32_t stream) { return prompt_entries_of(header, layout.streams[stream].request); });
   const auto taken = shares(prompt_entries, layout.caches[number].capacity_entries);
   const std::uint64_t rounds = *std::max_element(taken.begin(), taken.end());
   for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -63,9 +79,15 @@ void fill(Cache& cache, std::uint32_t number, const DirectoryLayout& layout, con
 }  // namespace
 
 void preload(std::span<const std::unique_ptr<Cache>> caches, const DirectoryLayout& layout, const TraceHeader& header,
-             Warm warm, Future* future) {
-  for (std::uint32_t number = 0; warm != Warm::none && number < caches.size(); ++number) {
-    fill(*caches[number], number, layout, header, warm, future);
+             const ReplayConfig& config, Future* future) {
+  const bool keeps_fitting = keeps_fitting_context(config);
+  for (std::uint32_t number = 0; number < caches.size(); ++number) {
+    const DirectoryLayout::Stream& stream = layout.streams[layout.caches[number].streams.front()];
+    if (keeps_fitting && prompt_entries_of(header, stream.request) <= layout.capacity(stream)) {
+      fill_with_first_positions(*caches[number], number, layout, future);
+    } else if (config.warm != Warm::none) {
+      fill(*caches[number], number, layout, header, config.warm, future);
+    }
   }
 }
 

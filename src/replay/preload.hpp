@@ -11,8 +11,9 @@
 namespace dsasim {
 
 /// Fills the caches to their capacity before the first step, as --warm says, from the prompts of their streams in turn.
-/// `future` is null unless the policy needs it.
+/// Where contexts that fit are kept as they are, a stream whose prompt fits gets, whatever --warm says, what it holds
+/// when its context has grown to the capacity: the first positions. `future` is null unless the policy needs it.
 void preload(std::span<const std::unique_ptr<Cache>> caches, const DirectoryLayout& layout, const TraceHeader& header,
-             Warm warm, Future* future);
+             const ReplayConfig& config, Future* future);
 
 }  // namespace dsasim

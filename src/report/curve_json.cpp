@@ -24,6 +24,9 @@ Json config_json(const CurveResult& result) {
   out["order"] = name_of(order_names, asked.order);
   out["warm"] = name_of(warm_names, asked.warm);
   out["new_token"] = name_of(new_token_names, asked.new_token);
+  if (asked.resident_blocks > 0) {
+    out["resident_blocks"] = asked.resident_blocks;
+  }
   out["steps"] = {result.config.steps.first, result.config.steps.last};
   out["warmup_steps"] = asked.warmup_steps;
   return out;

@@ -119,6 +119,9 @@ void add_replay_config(Json& out, const EffectiveConfig& config) {
   out["order"] = name_of(order_names, config.asked.order);
   out["warm"] = name_of(warm_names, config.asked.warm);
   out["new_token"] = name_of(new_token_names, config.asked.new_token);
+  if (config.asked.resident_blocks > 0) {
+    out["resident_blocks"] = config.asked.resident_blocks;
+  }
   out["steps"] = {config.steps.first, config.steps.last};
   out["warmup_steps"] = config.asked.warmup_steps;
   out["memory"] = config.memory_model;

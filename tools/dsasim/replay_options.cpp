@@ -31,6 +31,10 @@ void add_cache_options(CLI::App& app, ReplayConfig& config, const ReplayOptionsI
   add_choice(app, "--warm", config.warm, "What caches hold before the first step [none]", warm_names);
   add_choice(app, "--new-token", config.new_token, "How the entry that a step appends gets in [demand]",
              new_token_names);
+  add_number<std::uint32_t>(
+      app, "--resident-blocks", config.resident_blocks,
+      "The newest N blocks of 64 entries stay resident outside the capacity, as vLLM's newest pages do [0]", 0,
+      1U << 25U);
 }
 
 void add_range_options(CLI::App& app, ReplayRun& run) {

@@ -112,9 +112,11 @@ concept AccessPolicy = StatefulPolicy<P> && requires(P p, SlotId slot) {
 ///                            capacity is at least the selection's size.
 ///   on_end()                 the selection is over
 ///
-/// An insert() is victim() (if full), on_fill(slot), on_end(). Again every hook is required.
+/// An insert() is victim() (if full), on_fill(slot), on_end(). Again every hook is required, and whether contexts that
+/// fit are spared all this: PolicyNeeds::keeps_fitting_context.
 template <class P>
 concept StepPolicy = StatefulPolicy<P> && requires(P p, SlotId slot) {
+  { P::keeps_fitting_context } -> std::convertible_to<bool>;
   { p.on_hit(slot) }
   noexcept->std::same_as<void>;
   { p.victim() }

@@ -53,6 +53,9 @@ std::vector<PolicyDescription> policy_descriptions();
 struct PolicyNeeds {
   bool future = false;           ///< foresee() before each select() and insert()
   bool whole_selection = false;  ///< a capacity above 0 and below the longest selection makes no sense
+  /// A stream's context that fits its cache is kept as it is, if the newest entry has a slot of its own (--new-token
+  /// pinned): position p in slot p, no misses, no replacement.
+  bool keeps_fitting_context = false;
 };
 PolicyNeeds policy_needs(const PolicySpec& spec);
 

@@ -35,8 +35,10 @@ enum class Warm : std::uint8_t { none, first, prompt_tail };
 enum class NewToken : std::uint8_t {
   demand,    ///< enters when it is first selected, as a miss
   allocate,  ///< is put in as the newest before the step's accesses
-  pinned,    ///< has a slot of its own outside the capacity at its own step, and is absent afterwards
+  pinned,    ///< has a slot of its own outside the capacity until the next one appears, and is absent afterwards
 };
+/// A block of the KV pool, as ReplayConfig::resident_blocks counts them: vLLM's for sparse attention.
+inline constexpr std::uint32_t resident_block_entries = 64;
 
 inline constexpr std::array scope_names = {
     ChoiceName<Scope>{"shared", Scope::shared}, ChoiceName<Scope>{"layer", Scope::layer},
@@ -61,6 +63,9 @@ struct ReplayConfig {
   Order order = Order::logged;
   Warm warm = Warm::none;
   NewToken new_token = NewToken::demand;
+  /// Of each stream's context, the newest: their entries are resident outside the capacity, hits that touch no cache,
+  /// and absent once their block is not among them. Only with NewToken::demand.
+  std::uint32_t resident_blocks = 0;
   std::optional<StepRange> steps;  ///< otherwise all
   std::uint64_t warmup_steps = 0;  ///< the first of the range, replayed and not counted
   MemorySpec memory;

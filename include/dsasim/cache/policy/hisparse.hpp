@@ -20,7 +20,8 @@ namespace dsasim {
 /// slots left over in their old order, the misses in logged order, the hits in their old order (not in the order of
 /// access).
 ///
-/// Its special case for contexts shorter than the buffer and its extra slot for the newest token are not applied here.
+/// Contexts that fit the buffer and the slots of the newest entries are the replay's: none of them get here
+/// (src/replay/access_order.hpp).
 ///
 /// The order is a log of positions: a slot becomes the newest by being appended once more, and a bit for each position
 /// says whether it is the one that counts. Hits only set a bit at their position; when the selection is over, a walk
@@ -33,6 +34,7 @@ class Hisparse {
   static constexpr std::string_view source = "SGLang HiSparse, also in vLLM and TensorRT-LLM";
   static constexpr std::array<PolicyParameter, 0> parameters{};
   static constexpr Replacement replacement = Replacement::per_selection;
+  static constexpr bool keeps_fitting_context = true;
 
   explicit Hisparse(const PolicySetup& setup)
       : capacity_entries_(setup.capacity_entries),

@@ -61,6 +61,7 @@ class RandomStep {
   static constexpr std::string_view source = Random::source;
   static constexpr auto parameters = Random::parameters;
   static constexpr Replacement replacement = Replacement::per_selection;
+  static constexpr bool keeps_fitting_context = false;
 
   explicit RandomStep(const PolicySetup& setup)
       : draws_(Xoshiro256::numbered(Random::seed_of(setup.spec), setup.cache_number)),
