@@ -96,19 +96,19 @@ void StackRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t req
   const auto& stream = layout_.stream(layer, request, trace_.request_count());
   RecencyStack& stack = stacks_[stream.cache];
   const auto now = static_cast<std::uint32_t>(step);
-  const NewestEntries newest =
-      order.newest(request, step - trace_.header().requests[request].start_step, layout_.capacity(stream));
-  if (newest.allocated) {
-    stack.insert(stream.base, *newest.allocated, now);
+  const EntriesApart apart =
+      order.apart(request, step - trace_.header().requests[request].start_step, layout_.capacity(stream));
+  if (apart.allocated) {
+    stack.insert(stream.base, *apart.allocated, now);
   }
   ReuseCounts* const counts = step < counted_from_ ? nullptr : &counts_[counts_place(layer, request)];
   std::uint32_t accesses = 0;
-  const SelectionView set = sets_ ? order.set(selection, newest) : selection;
+  const SelectionView set = sets_ ? order.set(selection, apart) : selection;
   if (sets_ && set.ascending) {
     accesses = set.size;
     stack.select_set(stream.base, set, now, counts);
   } else {
-    const auto ids = order.accesses(selection, newest);
+    const auto ids = order.accesses(selection, apart);
     accesses = static_cast<std::uint32_t>(ids.size());
     stack.select(stream.base, ids, now, counts);
   }

@@ -13,8 +13,8 @@
 
 namespace dsasim {
 
-/// What is special about a stream's newest entries at one step.
-struct NewestEntries {
+/// Entries of a stream that do not come to its cache as accesses, at one step.
+struct EntriesApart {
   std::optional<EntryId> allocated = std::nullopt;  ///< put into the cache before the accesses
   std::uint32_t resident_from = none_resident;      ///< it and those after it are hits that the cache does not see
 
@@ -35,8 +35,8 @@ class AccessOrder {
   AccessOrder(const TraceHeader& header, const ReplayConfig& config)
       : header_(header), config_(config), keeps_fitting_context_(keeps_fitting_context(config)) {}
 
-  /// At the request's step (counted from its own first), in a cache of this capacity; at 0 nothing is special.
-  NewestEntries newest(std::uint32_t request, std::uint64_t step, std::uint64_t capacity_entries) const noexcept {
+  /// At the request's step (counted from its own first), of a cache of this capacity; none at 0.
+  EntriesApart apart(std::uint32_t request, std::uint64_t step, std::uint64_t capacity_entries) const noexcept {
     const RequestInfo& info = header_.requests[request];
     const std::uint64_t context = context_entries(header_, info, step);
     if (context == 0 || capacity_entries == 0) {
@@ -59,16 +59,16 @@ class AccessOrder {
   }
 
   /// The accesses to the cache; valid until the next call and as long as the selection.
-  std::span<const EntryId> accesses(const SelectionView& selection, const NewestEntries& newest) {
+  std::span<const EntryId> accesses(const SelectionView& selection, const EntriesApart& apart) {
     const std::span<const EntryId> logged{selection.ids, selection.size};
     if (selection.ascending) {  // residents come last
-      const auto first_resident = std::lower_bound(logged.begin(), logged.end(), EntryId{newest.resident_from});
+      const auto first_resident = std::lower_bound(logged.begin(), logged.end(), EntryId{apart.resident_from});
       return logged.first(static_cast<std::size_t>(first_resident - logged.begin()));
     }
     const bool sort = config_.order == Order::ascending;
-    const auto is_resident = [&](EntryId id) { return value(id) >= newest.resident_from; };
+    const auto is_resident = [&](EntryId id) { return value(id) >= apart.resident_from; };
     const bool drop =
-        newest.resident_from != NewestEntries::none_resident && std::any_of(logged.begin(), logged.end(), is_resident);
+        apart.resident_from != EntriesApart::none_resident && std::any_of(logged.begin(), logged.end(), is_resident);
     if (!sort && !drop) {
       return logged;
     }
@@ -83,20 +83,20 @@ class AccessOrder {
   }
 
   /// The same for a cache that takes sets; valid until the next call and as long as the selection.
-  SelectionView set(const SelectionView& selection, const NewestEntries& newest) {
+  SelectionView set(const SelectionView& selection, const EntriesApart& apart) {
     SelectionView view = selection;
-    const std::uint32_t dropped = residents(selection, newest);
+    const std::uint32_t dropped = residents(selection, apart);
     if (dropped > 0) {
       words_.assign(selection.words, selection.words + selection.word_count);
-      std::fill(words_.begin() + newest.resident_from / 64 + 1, words_.end(), 0);
-      words_[newest.resident_from / 64] &= below(newest.resident_from);
+      std::fill(words_.begin() + apart.resident_from / 64 + 1, words_.end(), 0);
+      words_[apart.resident_from / 64] &= below(apart.resident_from);
       view.words = words_.data();
       view.size -= dropped;
     }
     if (config_.order == Order::ascending) {
       view.ascending = true;
     } else if (dropped > 0 && !selection.ascending) {
-      view.ids = accesses(selection, newest).data();
+      view.ids = accesses(selection, apart).data();
     }
     return view;
   }
@@ -106,11 +106,11 @@ class AccessOrder {
   static std::uint64_t below(std::uint32_t id) noexcept { return (std::uint64_t{1} << (id % 64)) - 1; }
 
   /// How many of the selected are resident outside the cache.
-  static std::uint32_t residents(const SelectionView& selection, const NewestEntries& newest) noexcept {
+  static std::uint32_t residents(const SelectionView& selection, const EntriesApart& apart) noexcept {
     std::uint32_t count = 0;
-    const std::uint32_t first = newest.resident_from / 64;
+    const std::uint32_t first = apart.resident_from / 64;
     for (std::uint32_t word = first; word < selection.word_count; ++word) {
-      const std::uint64_t kept = word == first ? below(newest.resident_from) : 0;
+      const std::uint64_t kept = word == first ? below(apart.resident_from) : 0;
       count += static_cast<std::uint32_t>(std::popcount(selection.words[word] & ~kept));
     }
     return count;

@@ -109,8 +109,8 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
                           const SelectionView& selection, std::span<const NextUse>& next_uses, ReplayScratch& scratch) {
   const auto& stream = layout_.stream(layer, request, trace_.request_count());
   Cache& cache = *caches_[stream.cache];
-  const NewestEntries newest =
-      scratch.order.newest(request, step - trace_.header().requests[request].start_step, layout_.capacity(stream));
+  const EntriesApart apart =
+      scratch.order.apart(request, step - trace_.header().requests[request].start_step, layout_.capacity(stream));
   const auto foresee = [&](std::size_t count) {
     if (foresees_) {
       cache.foresee(next_uses.first(count));
@@ -118,16 +118,16 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     }
   };
   Counters counters{.accesses = selection.size};
-  if (newest.allocated) {
+  if (apart.allocated) {
     foresee(1);
-    counters.evictions += cache.insert(stream.base, *newest.allocated);
+    counters.evictions += cache.insert(stream.base, *apart.allocated);
   }
   scratch.missed.clear();
   SelectionOutcome outcome;
   if (sets_ && cache.takes_sets()) {
-    outcome = cache.select_set(stream.base, scratch.order.set(selection, newest), scratch.missed);
+    outcome = cache.select_set(stream.base, scratch.order.set(selection, apart), scratch.missed);
   } else {
-    const auto ids = scratch.order.accesses(selection, newest);
+    const auto ids = scratch.order.accesses(selection, apart);
     foresee(ids.size());
     outcome = cache.select(stream.base, ids, scratch.missed);
   }

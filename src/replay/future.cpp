@@ -123,27 +123,27 @@ std::uint32_t Future::stream_of(std::uint32_t layer, std::uint32_t request) cons
   return layer * trace_.request_count() + request;
 }
 
-NewestEntries Future::newest(std::uint32_t stream, std::uint64_t step) const {
+EntriesApart Future::entries_apart(std::uint32_t stream, std::uint64_t step) const {
   const std::uint32_t request = layout_.streams[stream].request;
-  return order_.newest(request, step - trace_.header().requests[request].start_step,
-                       layout_.capacity(layout_.streams[stream]));
+  return order_.apart(request, step - trace_.header().requests[request].start_step,
+                      layout_.capacity(layout_.streams[stream]));
 }
 
 std::size_t Future::count(std::uint32_t layer, std::uint32_t request, std::uint64_t step,
                           const SelectionView& selection) {
-  const NewestEntries entries = newest(stream_of(layer, request), step);
-  return order_.accesses(selection, entries).size() + (entries.allocated ? 1 : 0);
+  const EntriesApart apart = entries_apart(stream_of(layer, request), step);
+  return order_.accesses(selection, apart).size() + (apart.allocated ? 1 : 0);
 }
 
 void Future::add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const SelectionView& selection) {
-  const NewestEntries entries = newest(stream, step);
-  if (entries.allocated) {
-    window.entries.push_back(*entries.allocated);
+  const EntriesApart apart = entries_apart(stream, step);
+  if (apart.allocated) {
+    window.entries.push_back(*apart.allocated);
   }
-  const auto ids = order_.accesses(selection, entries);
+  const auto ids = order_.accesses(selection, apart);
   window.entries.insert(window.entries.end(), ids.begin(), ids.end());
   window.selections.push_back(
-      {.stream = stream, .accesses = static_cast<std::uint32_t>(ids.size()), .insert = entries.allocated.has_value()});
+      {.stream = stream, .accesses = static_cast<std::uint32_t>(ids.size()), .insert = apart.allocated.has_value()});
 }
 
 void Future::walk_back(const Window& window) {

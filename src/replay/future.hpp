@@ -65,7 +65,7 @@ class Future {
   std::uint32_t stream_of(std::uint32_t layer, std::uint32_t request) const noexcept;
   void decode(StepRange window_steps, Window& window);
   void add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const SelectionView& selection);
-  NewestEntries newest(std::uint32_t stream, std::uint64_t step) const;
+  EntriesApart entries_apart(std::uint32_t stream, std::uint64_t step) const;
   void walk_back(const Window& window);
   NextUse use_before(std::uint32_t cache, std::uint32_t key, bool access);
   void load_next_block();

@@ -164,17 +164,35 @@ class ReferenceReplay {
     return config_.new_token == NewToken::allocate ? new_entry(step, layer, request) : std::nullopt;
   }
 
-  /// The selection in the order of its accesses, without the pinned entry.
+  std::uint64_t context_of(std::uint64_t step, std::uint32_t request) const {
+    const RequestInfo& info = trace_.header.requests[request];
+    return (info.prompt_tokens + (step - info.start_step) + 1) / trace_.header.unit_tokens;
+  }
+  /// SGLang's buffer: a context that fits it lives in it.
+  bool lives_in_buffer(std::uint64_t context, std::uint32_t layer) const {
+    return config_.policy.name == "hisparse" && config_.scope == Scope::stream &&
+           config_.new_token == NewToken::pinned && context <= capacity_of(layer);
+  }
+  /// An entry outside the cache, so that its access is a hit and not the cache's.
+  bool is_resident(std::uint64_t step, std::uint32_t layer, std::uint32_t request, std::uint32_t id) const {
+    const std::uint64_t context = context_of(step, request);
+    if (capacity_of(layer) == 0 || trace_.header.ids == IdKind::physical) {
+      return false;
+    }
+    const bool pinned = config_.new_token == NewToken::pinned && id + 1 == context;
+    const bool in_recent_block = id / 64 + config_.resident_blocks > (context - 1) / 64;
+    return pinned || in_recent_block || lives_in_buffer(context, layer);
+  }
+
+  /// The selection in the order of its accesses, without the resident entries.
   std::vector<Key> accesses(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
     PlainSelection ids = logged(step, layer, request);
     if (config_.order == Order::ascending) {
       std::sort(ids.begin(), ids.end());
     }
-    const auto pinned =
-        config_.new_token == NewToken::pinned ? new_entry(step, layer, request) : std::optional<std::uint32_t>();
     std::vector<Key> keys;
     for (const std::uint32_t id : ids) {
-      if (id != pinned) {
+      if (!is_resident(step, layer, request, id)) {
         keys.push_back(key_of(layer, request, id));
       }
     }
@@ -284,7 +302,22 @@ class ReferenceReplay {
     }
   }
 
+  /// When a context that lived in the buffer has outgrown it: the first positions are in it, the first is the oldest.
+  void leave_buffer(std::uint64_t step, std::uint32_t layer, std::uint32_t request) {
+    const std::uint64_t prompt = trace_.header.requests[request].prompt_tokens / trace_.header.unit_tokens;
+    const std::uint32_t number = cache_of(layer, request);
+    if (!lives_in_buffer(prompt, layer) || lives_in_buffer(context_of(step, request), layer) ||
+        capacity_of(layer) == 0 || !left_buffer_.insert(number).second) {
+      return;
+    }
+    caches_.at(number) = ReferenceCache(config_.policy, capacity_of(layer), number);
+    for (std::uint32_t id = 0; id < capacity_of(layer); ++id) {
+      caches_.at(number).insert(key_of(layer, request, id), never_again);
+    }
+  }
+
   PlainCounters select(std::uint64_t step, std::uint32_t layer, std::uint32_t request) {
+    leave_buffer(step, layer, request);
     const std::uint32_t number = cache_of(layer, request);
     const auto entry = allocated(step, layer, request);
     const std::vector<Key> keys = accesses(step, layer, request);
@@ -358,6 +391,7 @@ class ReferenceReplay {
   std::vector<std::uint64_t> capacity_by_layer_;
   std::map<std::uint32_t, ReferenceCache> caches_;
   std::map<std::uint32_t, std::set<Key>> touched_;  ///< by cache without capacity
+  std::set<std::uint32_t> left_buffer_;             ///< caches whose stream's context has outgrown them
   std::vector<Event> events_;
   std::size_t at_ = 0;  ///< the next event
 };
