@@ -7,8 +7,10 @@
 #include "dsasim/curve/knee.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/replay/replay.hpp"
+#include "dsasim/sweep/sweep.hpp"
 #include "import/captures.hpp"
 #include "replay/reference_hot_buffer.hpp"
+#include "replay/reference_replay.hpp"
 #include "replay/small_traces.hpp"
 
 #include <fmt/format.h>
@@ -162,6 +164,12 @@ TEST_CASE("Only SGLang's buffer, of one stream, keeps contexts that fit", "[repl
   }
 }
 
+TEST_CASE("The first positions are in the buffer even if next to nothing was selected", "[replay][hotbuffer]") {
+  // 100 slots, prompt 99: position 99 is the last that fits. From step 1 on, slots 0 to 99 hold 0 to 99.
+  const Written trace(one_stream({{7}, {99}, {50}, {0}, {100}, {1}}, 99));
+  CHECK(step_misses(trace.reader, sglang(100)) == Misses{0, 0, 0, 0, 1, 1});  // 100 takes the place of 1
+}
+
 TEST_CASE("A part of a replay begins with the buffer as it is when the context outgrows it", "[replay][hotbuffer]") {
   // 3 slots, prompt 2; from step 2 on the context has 5 entries. The slots hold 0, 1, 2.
   const Written trace(one_stream({{0}, {1}, {3, 1}, {0}}, 2));
@@ -204,6 +212,32 @@ TEST_CASE("vLLM's buffer misses what the plain one misses", "[replay][hotbuffer]
     CAPTURE(slots, unit_tokens, blocks, seed);
     compare(batch_around(slots, unit_tokens, 250, seed), vllm(slots, blocks),
             [&](std::uint64_t) { return ReferenceHotBuffer::vllm(slots, blocks); });
+  }
+}
+
+TEST_CASE("Resident blocks are left out of any cache, and of a curve", "[replay][curve][hotbuffer][reference]") {
+  const Scope scope = GENERATE(Scope::shared, Scope::layer, Scope::request, Scope::stream);
+  const PlainTrace trace = batch_around(70, 1, 250, 11);
+  const Written written(trace);
+  for (const char* name : {"lru", "fifo", "clock", "lfu", "belady", "hisparse", "random,atomic=step"}) {
+    ReplayConfig config = vllm(90, 2);
+    config.policy = parse_policy(name);
+    config.scope = scope;
+    config.page_tokens = 16;
+    config.steps = StepRange{.first = 1, .last = written.reader.batch_steps()};
+    CAPTURE(name, static_cast<int>(scope));
+    std::uint64_t misses = 0;
+    for (const PlainRow& row : ReferenceReplay(trace, config, {90, 90}).run()) {
+      misses += row.counters.accesses - row.counters.hits;
+    }
+    REQUIRE(misses > 0);
+    CHECK(replay(written.reader, config).totals.misses() == misses);
+    if (config.policy.name == "lru") {
+      CurveConfig curve_config{.replay = config, .capacities = {Capacity::parse("90"), Capacity::parse("0")}};
+      const Curve curve_of_all = curve(written.reader, curve_config).total;
+      CHECK(curve_of_all.points[0].misses == misses);
+      CHECK(curve_of_all.points[1].misses == curve_of_all.accesses);
+    }
   }
 }
 
@@ -253,6 +287,29 @@ TEST_CASE("Curves, knees and splits of SGLang's buffer count what replays count"
   const AllocateResult splits = allocate(trace.reader, split);  // replays what it predicts
   REQUIRE(splits.optimal.replayed);
   CHECK(splits.optimal.replayed->misses() == splits.optimal.predicted_total);
+}
+
+TEST_CASE("Rows of a sweep of SGLang's buffer are what replays count", "[sweep][hotbuffer]") {
+  const Warm warm = GENERATE(Warm::none, Warm::first);
+  const Written trace(batch_around(12, 4, 40, 8));
+  const std::vector<std::string> keys = {"trace", "capacity"};
+  const std::string grid =
+      fmt::format(R"({{"trace": "{}", "capacity": [12, 13, 15, 18, 60], "columns": ["misses"]}})", trace.path.string());
+  const Sweep sweep(Grid::parse("g.json", grid, keys, sweep_columns()), [&](std::span<const Setting> settings) {
+    SweepPoint point{.trace = trace.path.string(), .allow_truncated = false, .config = sglang(12, warm)};
+    if (settings.back().key == "capacity") {
+      point.config.capacity = Capacity::parse(settings.back().text);
+    }
+    return point;
+  });
+  sweep.run(trace.folder / "out.csv", {.jobs = 2});
+  std::string expected = "point,trace,capacity,capacity_entries,misses,status,error\n";
+  for (std::size_t i = 0; i < sweep.points().size(); ++i) {
+    const ReplayConfig& config = sweep.points()[i].settings.config;
+    expected += fmt::format("{0},{1},{2},{2},{3},ok,\n", i, trace.path.string(), config.capacity.text(),
+                            replay(trace.reader, config).totals.misses());
+  }
+  CHECK(captures::read_file(trace.folder / "out.csv") == expected);
 }
 
 namespace {
