@@ -17,6 +17,7 @@ namespace dsasim {
 struct EntriesApart {
   std::optional<EntryId> allocated = std::nullopt;  ///< put into the cache before the accesses
   std::uint32_t resident_from = none_resident;      ///< it and those after it are hits that the cache does not see
+  std::uint32_t resident_end = 0;                   ///< no id is as large
 
   static constexpr std::uint32_t none_resident = std::numeric_limits<std::uint32_t>::max();
 };
@@ -42,13 +43,15 @@ class AccessOrder {
     if (context == 0 || capacity_entries == 0) {
       return {};
     }
-    const auto last = static_cast<std::uint32_t>(context - 1);
+    const auto end = static_cast<std::uint32_t>(context);
+    const std::uint32_t last = end - 1;
     if (config_.resident_blocks > 0) {
-      const std::uint32_t blocks = last / resident_block_entries;
-      return {.resident_from = (blocks - std::min(blocks, config_.resident_blocks - 1)) * resident_block_entries};
+      const std::uint32_t newest = last / resident_block_entries;
+      const std::uint32_t first = newest - std::min(newest, config_.resident_blocks - 1);
+      return {.resident_from = first * resident_block_entries, .resident_end = end};
     }
     if (config_.new_token == NewToken::pinned) {
-      return {.resident_from = keeps_fitting_context_ && context <= capacity_entries ? 0 : last};
+      return {.resident_from = keeps_fitting_context_ && context <= capacity_entries ? 0 : last, .resident_end = end};
     }
     // With units of 4 tokens, an entry is appended at every fourth step.
     const bool appended = context > (info.prompt_tokens + step) / header_.unit_tokens;
@@ -109,7 +112,8 @@ class AccessOrder {
   static std::uint32_t residents(const SelectionView& selection, const EntriesApart& apart) noexcept {
     std::uint32_t count = 0;
     const std::uint32_t first = apart.resident_from / 64;
-    for (std::uint32_t word = first; word < selection.word_count; ++word) {
+    const std::uint32_t last = std::min((apart.resident_end + 63) / 64, selection.word_count);
+    for (std::uint32_t word = first; word < last; ++word) {
       const std::uint64_t kept = word == first ? below(apart.resident_from) : 0;
       count += static_cast<std::uint32_t>(std::popcount(selection.words[word] & ~kept));
     }
