@@ -63,8 +63,8 @@ struct ReplayConfig {
   Order order = Order::logged;
   Warm warm = Warm::none;
   NewToken new_token = NewToken::demand;
-  /// Of each stream's context, the newest: their entries are resident outside the capacity, hits that touch no cache,
-  /// and absent once their block is not among them. Only with NewToken::demand.
+  /// The newest blocks of each stream's context whose entries are resident outside the capacity: hits that no cache
+  /// sees, and absent once their block is not among these. Only with NewToken::demand.
   std::uint32_t resident_blocks = 0;
   std::optional<StepRange> steps;  ///< otherwise all
   std::uint64_t warmup_steps = 0;  ///< the first of the range, replayed and not counted
