@@ -455,16 +455,16 @@ std::string replay_difference(const TraceReader& trace, const RandomCase& drawn)
 std::string joint_replay_difference(const TraceReader& trace, const RandomCase& drawn) {
   std::vector<ReplayConfig> configs = {at_capacity(drawn.config, drawn.capacities.front())};
   std::vector<Expected> all = {expect(drawn.trace, configs[0], drawn.capacities.front())};
-  bool has_belady = drawn.config.policy.name == "belady";
+  bool foresees = policy_needs(drawn.config.policy).future;
   for (std::size_t i = 0; i < drawn.policies.size(); ++i) {
-    if (has_belady && drawn.policies[i].name == "belady") {
+    if (foresees && policy_needs(drawn.policies[i]).future) {
       continue;  // they would have to agree on all but the capacity
     }
     const PlainCapacity& capacity = drawn.capacities[i % drawn.capacities.size()];
     ReplayConfig& config = configs.emplace_back(at_capacity(drawn.config, capacity));
     config.policy = drawn.policies[i];
     config.scope = (drawn.seed + i) % 2 == 0 ? Scope::stream : scope_names[(drawn.seed + i) / 2 % 4].second;
-    has_belady = has_belady || config.policy.name == "belady";
+    foresees = foresees || policy_needs(config.policy).future;
     all.push_back(expect(drawn.trace, config, capacity));
   }
   const bool refused = std::any_of(all.begin(), all.end(), [](const Expected& expected) { return expected.refused; });

@@ -316,7 +316,7 @@ std::vector<RandomCase> simpler(const RandomCase& from) {
 std::string replay_command(const RandomCase& drawn, const std::filesystem::path& path) {
   const std::string capacity = drawn.config.capacity_list.empty()
                                    ? fmt::format(" --capacity {}", drawn.capacities.front().text)
-                                   : fmt::format(" --capacities-from '{{\"capacity_entries\":[{}]}}'",
+                                   : fmt::format(" --capacities-from <(echo '{{\"capacity_entries\":[{}]}}')",
                                                  fmt::join(drawn.config.capacity_list, ","));
   return fmt::format("dsasim replay {}{}{}{}", path.string(), capacity, common_options(drawn),
                      page_and_memory_options(drawn.config));

@@ -128,7 +128,7 @@ std::uint64_t other_value(std::uint64_t value, Draws& draws) {
 }
 
 void change_field(Bytes& bytes, Field field, Draws& draws) {
-  if (field.at + field.size > bytes.size()) {
+  if (field.at > bytes.size() || field.size > bytes.size() - field.at) {
     return;
   }
   std::uint64_t value = 0;

@@ -114,7 +114,10 @@ class ReferenceReplay {
   /// Nothing in `config` may be left to a default of the trace; its capacity is not read. `capacity_entries` are of the
   /// caches of each layer, or, at scope stream, of each stream (layer * requests + request).
   ReferenceReplay(const PlainTrace& trace, const ReplayConfig& config, std::vector<std::uint64_t> capacity_entries)
-      : trace_(trace), config_(config), capacity_entries_(std::move(capacity_entries)) {}
+      : trace_(trace),
+        config_(config),
+        capacity_entries_(std::move(capacity_entries)),
+        foresees_(policy_needs(config.policy).future) {}
 
   std::vector<PlainRow> run() {
     list_events();
@@ -232,7 +235,7 @@ class ReferenceReplay {
 
   /// Belady's knowledge, by looking forward: accesses of this cache from event `from` on, until one of the key.
   NextUse search(std::size_t from, std::uint32_t cache, Key key) const {
-    if (config_.policy.name != "belady") {
+    if (!foresees_) {
       return never_again;  // nobody asks
     }
     NextUse distance = 0;
@@ -387,6 +390,7 @@ class ReferenceReplay {
   const PlainTrace& trace_;
   const ReplayConfig& config_;
   std::vector<std::uint64_t> capacity_entries_;
+  bool foresees_;
   std::map<std::uint32_t, ReferenceCache> caches_;
   std::map<std::uint32_t, std::set<Key>> touched_;  ///< by cache without capacity
   std::vector<Event> events_;
