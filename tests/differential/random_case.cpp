@@ -1,6 +1,7 @@
 #include "differential/random_case.hpp"
 
 #include "cache/replay_log.hpp"
+#include "dsasim/curve/curve.hpp"
 
 #include <fmt/ranges.h>
 
@@ -68,7 +69,7 @@ void draw_steps(const PlainTrace& trace, Draws& draws, ReplayConfig& config) {
 
 ReplayConfig random_config(const PlainTrace& trace, Draws& draws) {
   ReplayConfig config;
-  config.policy = draws.of(all_variants());
+  config.policy = draws.one_in(5) ? parse_policy("lru") : draws.of(all_variants());  // it has most ways to be replayed
   config.scope = draws.of(scope_names).second;
   config.order = draws.of(order_names).second;
   if (trace.header.ids == IdKind::logical) {
@@ -104,12 +105,14 @@ BudgetDraw random_budget(const RandomCase& drawn, Draws& draws) {
   budget.granularity = 1 + draws.below(5);
   budget.least =
       policy_needs(drawn.config.policy).whole_selection ? longest + draws.below(3) : draws.below(longest + 2);
-  budget.most = budget.least + draws.below(6 * budget.granularity);
-  budget.amount = caches * (budget.least + budget.granularity) + draws.below(caches * 5 * budget.granularity + 1);
+  budget.most = budget.least + draws.below(10 * budget.granularity);
+  budget.amount = caches * (budget.least + budget.granularity) + draws.below(caches * 6 * budget.granularity + 1);
   budget.in_bytes = draws.one_in(3);
   budget.amount *= budget.in_bytes ? drawn.config.entry_bytes.value_or(drawn.trace.header.entry_bytes) : 1;
-  budget.over = draws.of(over_names).second;
-  budget.minimise = draws.of(minimise_names).second;
+  const bool streams_fit = is_stack(drawn.config) && drawn.config.scope == Scope::stream;
+  const bool by_stream = streams_fit ? !draws.one_in(4) : draws.one_in(8);  // where they do not fit: refused
+  budget.over = by_stream ? Over::streams : Over::layers;
+  budget.minimise = draws.one_in(3) ? Minimise::gather_ns : Minimise::misses;
   return budget;
 }
 
