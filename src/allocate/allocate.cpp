@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <new>
 #include <numeric>
 #include <stdexcept>
@@ -272,7 +273,14 @@ void Allocator::verify() {
   for (std::size_t i = 0; i < allocations.size(); ++i) {
     configs[i].capacity_list = allocations[i]->capacity_entries;
   }
-  const auto replays = replay_all(trace_, configs, hooks_, jobs_);
+  std::vector<ReplayResult> replays;
+  if (policy_needs(config_.replay.policy).future) {
+    // Replays share a look into the future only if they reserve anything in the same layers, and splits need not.
+    std::transform(configs.begin(), configs.end(), std::back_inserter(replays),
+                   [&](const ReplayConfig& config) { return replay(trace_, config, hooks_, jobs_); });
+  } else {
+    replays = replay_all(trace_, configs, hooks_, jobs_);
+  }
   for (std::size_t i = 0; i < allocations.size(); ++i) {
     const Counters& totals = replays[i].totals;
     const std::uint64_t truth = config_.minimise == Minimise::misses ? totals.misses() : totals.gather_ns;

@@ -146,8 +146,8 @@ void CacheRun::end_block(const ReplayBlock& block) {
     for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
       const std::size_t first = first_row(step - block.steps.first, layer, block.active.size());
       const std::span<StepRow> rows{rows_.data() + first, block.active.size()};
-      const std::span<const std::vector<EntryId>> missed{missed_.data() + first,
-                                                         timing_.needs_missed() ? rows.size() : 0};
+      const std::span<const std::vector<EntryId>> missed =
+          timing_.needs_missed() ? std::span(missed_).subspan(first, rows.size()) : std::span<std::vector<EntryId>>();
       timing_.time(rows, missed, counted);
       if (counted) {
         count(layer, rows);

@@ -167,7 +167,8 @@ class Driver {
   /// Accesses and inserts of a block, as the future numbers them.
   std::size_t accesses_of(const DecodedBlock& now) {
     std::size_t count = 0;
-    for (std::uint64_t step = now.block.steps.first; step < now.block.steps.last; ++step) {
+    const bool gap = now.block.active.empty();  // of any length
+    for (std::uint64_t step = now.block.steps.first; step < now.block.steps.last && !gap; ++step) {
       for (std::size_t i = 0; i < now.lanes.views.size(); ++i) {
         const std::size_t width = now.block.active.size();
         count += future_->count(static_cast<std::uint32_t>(i / width), now.block.active[i % width], step,

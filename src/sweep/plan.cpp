@@ -1,5 +1,6 @@
 // What a sweep is going to do: its points, what each takes, and which are replayed together.
 
+#include "dsasim/curve/curve.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/sweep/sweep.hpp"
 #include "sweep/table.hpp"
@@ -99,7 +100,11 @@ void plan_point(const Grid& grid, const TraceReader& trace, PlannedPoint& point)
     const ReplayConfig& asked = point.settings.config;
     const EffectiveConfig config = effective_config(trace, asked);
     const bool future = policy_needs(asked.policy).future;
-    point.is_curve = asked.policy.name == "lru" && asked.warm == Warm::none && curve_has_columns(grid.columns());
+    // Where nothing is reserved, nothing is pinned or allocated, and other entries are new than in the curve's caches.
+    const bool all_reserve =
+        std::find(config.capacity_entries.begin(), config.capacity_entries.end(), 0) == config.capacity_entries.end();
+    point.is_curve =
+        is_stack(asked) && (all_reserve || asked.new_token == NewToken::demand) && curve_has_columns(grid.columns());
     point.capacity_entries = capacity_text(config);
     point.accesses = accesses_of(trace, config.steps);
     point.curve_bytes = point.is_curve ? directory_entries(trace) * curve_place_bytes : 0;

@@ -186,13 +186,13 @@ class ReferenceCache {
   /// The entry, of those not named by an open selection, for which `rank` is smallest.
   template <class Rank>
   Key least(Rank rank) const {
-    std::map<std::pair<std::uint64_t, std::uint64_t>, Key> ranked;
+    const Key* best = nullptr;
     for (const auto& [key, entry] : entries_) {
-      if (!named_.contains(key)) {
-        ranked[rank(entry)] = key;
+      if (!named_.contains(key) && (best == nullptr || rank(entry) < rank(entries_.at(*best)))) {
+        best = &key;
       }
     }
-    return ranked.begin()->second;
+    return *best;
   }
 
   PolicySpec spec_;

@@ -49,16 +49,6 @@ std::uint64_t misses_at(const Curve& curve, std::uint64_t capacity) {
   return misses;
 }
 
-ReplayConfig random_config(const PlainTrace& trace, std::uint64_t steps, std::mt19937_64& bits) {
-  ReplayConfig config;
-  config.policy = parse_policy("lru");
-  config.order = order_names[bits() % 2].second;
-  config.new_token = trace.header.ids == IdKind::logical ? new_token_names[bits() % 3].second : NewToken::demand;
-  config.steps = StepRange{.first = bits() % 2 * (bits() % steps), .last = steps};
-  config.warmup_steps = bits() % 2 * (bits() % (config.steps->last - config.steps->first));
-  return config;
-}
-
 void compare_with_replays(const TraceReader& reader, const CurveConfig& config) {
   CurveConfig unnamed = config;
   unnamed.capacities.clear();
@@ -91,37 +81,6 @@ void compare_with_replays(const TraceReader& reader, const CurveConfig& config) 
 }
 
 }  // namespace
-
-TEST_CASE("a curve's points are what replays count", "[curve]") {
-  const Scope scope = GENERATE(Scope::shared, Scope::layer, Scope::request, Scope::stream);
-  const bool ascending = GENERATE(true, false);
-  const TraceShape shape = GENERATE(TraceShape{}, TraceShape{.requests = 2, .layers = 2, .unit_tokens = 4},
-                                    TraceShape{.requests = 1, .layers = 1, .top_k = 14},
-                                    TraceShape{.ids = IdKind::physical, .groups = true});
-  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
-    CAPTURE(static_cast<int>(scope), ascending, shape.requests, seed);
-    std::mt19937_64 bits(seed);
-    PlainTrace trace = random_trace(shape, seed);
-    for (auto& request : trace.requests) {
-      for (auto& step : request) {
-        for (auto& selection : step) {
-          // Some selections are not ascending even where most are.
-          if (ascending && bits() % 16 != 0) {
-            std::sort(selection.begin(), selection.end());
-          }
-        }
-      }
-    }
-    const TraceReader reader = written(trace);
-    CurveConfig config;
-    config.replay = random_config(trace, reader.batch_steps(), bits);
-    config.capacities = capacities({1, 2, 3, 5, 8, 9, 12, 16, 17, 24, 33, 50, 90, 200, 1000});
-    config.replay.scope = scope;
-    compare_with_replays(reader, config);
-    config.capacities = capacities({40, 60, 0, 80});
-    compare_with_replays(reader, config);
-  }
-}
 
 TEST_CASE("a request that ends before a gap keeps its entries' place among those of its caches", "[curve][replay]") {
   // Request 0 selects at steps 0 and 1, request 1 from step 5 on: what request 0 left is older than all that request 1

@@ -18,9 +18,9 @@ namespace captures {
 
 namespace fs = std::filesystem;
 
-TempDir::TempDir() {
+TempDir::TempDir(const fs::path& parent) {
   static std::atomic<int> next{0};
-  path_ = fs::temp_directory_path() / fmt::format("dsasim-import-{}-{}", ::getpid(), next++);
+  path_ = parent / fmt::format("dsasim-import-{}-{}", ::getpid(), next++);
   fs::create_directories(path_);
 }
 

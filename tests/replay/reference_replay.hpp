@@ -7,6 +7,8 @@
 #include "dsasim/replay/replay.hpp"
 #include "replay/small_traces.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -14,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,7 +24,7 @@ namespace dsasim::test {
 
 /// A capacity of numerator / denominator units; the text is what the user writes.
 struct PlainCapacity {
-  const char* text;
+  std::string text;
   Capacity::Unit unit;
   std::uint64_t numerator;
   std::uint64_t denominator;
@@ -35,6 +38,18 @@ struct PlainCounters {
   std::uint64_t fetched_rows = 0;
   std::uint64_t missed_pages = 0;
   std::uint64_t gather_ns = 0;
+
+  std::uint64_t misses() const { return accesses - hits; }
+  PlainCounters& operator+=(const PlainCounters& other) {
+    accesses += other.accesses;
+    hits += other.hits;
+    compulsory_misses += other.compulsory_misses;
+    evictions += other.evictions;
+    fetched_rows += other.fetched_rows;
+    missed_pages += other.missed_pages;
+    gather_ns += other.gather_ns;
+    return *this;
+  }
 };
 
 struct PlainRow {
@@ -43,6 +58,17 @@ struct PlainRow {
   std::uint32_t request = 0;
   PlainCounters counters;
 };
+
+/// Counters and PlainCounters name their fields alike.
+template <class C>
+std::string counters_text(const C& c) {
+  return fmt::format("accesses {} hits {} compulsory {} evictions {} rows {} pages {} ns {}", c.accesses, c.hits,
+                     c.compulsory_misses, c.evictions, c.fetched_rows, c.missed_pages, c.gather_ns);
+}
+template <class R>
+std::string row_text(const R& row) {
+  return fmt::format("step {} layer {} request {}: {}", row.step, row.layer, row.request, counters_text(row.counters));
+}
 
 inline std::uint64_t longest_selection(const PlainTrace& trace) {
   std::size_t longest = 0;
@@ -85,9 +111,13 @@ inline std::uint64_t capacity_entries(const PlainTrace& trace, const PlainCapaci
 
 class ReferenceReplay {
  public:
-  /// Nothing in `config` may be left to a default of the trace; its capacity is not read.
-  ReferenceReplay(const PlainTrace& trace, const ReplayConfig& config, std::vector<std::uint64_t> capacity_by_layer)
-      : trace_(trace), config_(config), capacity_by_layer_(std::move(capacity_by_layer)) {}
+  /// Nothing in `config` may be left to a default of the trace; its capacity is not read. `capacity_entries` are of the
+  /// caches of each layer, or, at scope stream, of each stream (layer * requests + request).
+  ReferenceReplay(const PlainTrace& trace, const ReplayConfig& config, std::vector<std::uint64_t> capacity_entries)
+      : trace_(trace),
+        config_(config),
+        capacity_entries_(std::move(capacity_entries)),
+        foresees_(policy_needs(config.policy).future) {}
 
   std::vector<PlainRow> run() {
     list_events();
@@ -141,7 +171,10 @@ class ReferenceReplay {
     }
     return layer * requests() + request;
   }
-  std::uint64_t capacity_of(std::uint32_t layer) const { return capacity_by_layer_[layer]; }
+  std::uint64_t capacity_of(std::uint32_t layer, std::uint32_t request) const {
+    return capacity_entries_.size() == layers() ? capacity_entries_[layer]
+                                                : capacity_entries_[layer * requests() + request];
+  }
   Key key_of(std::uint32_t layer, std::uint32_t request, std::uint32_t id) const {
     return (layer * requests() + request) * 100'000 + id;
   }
@@ -155,7 +188,7 @@ class ReferenceReplay {
     const RequestInfo& info = trace_.header.requests[request];
     const std::uint64_t position = info.prompt_tokens + (step - info.start_step);
     const bool complete = (position + 1) % trace_.header.unit_tokens == 0;
-    if (!complete || capacity_of(layer) == 0) {
+    if (!complete || capacity_of(layer, request) == 0) {
       return std::nullopt;
     }
     return static_cast<std::uint32_t>(position / trace_.header.unit_tokens);
@@ -220,6 +253,9 @@ class ReferenceReplay {
 
   /// Belady's knowledge, by looking forward: accesses of this cache from event `from` on, until one of the key.
   NextUse search(std::size_t from, std::uint32_t cache, Key key) const {
+    if (!foresees_) {
+      return never_again;  // nobody asks
+    }
     NextUse distance = 0;
     for (std::size_t i = from; i < events_.size(); ++i) {
       if (events_[i].cache == cache && !events_[i].is_insert) {
@@ -240,8 +276,8 @@ class ReferenceReplay {
     for (std::uint32_t layer = 0; layer < layers(); ++layer) {
       for (std::uint32_t request = 0; request < requests(); ++request) {
         const std::uint32_t number = cache_of(layer, request);
-        if (capacity_of(layer) > 0 && !caches_.contains(number)) {
-          caches_.emplace(number, ReferenceCache(config_.policy, capacity_of(layer), number));
+        if (capacity_of(layer, request) > 0 && !caches_.contains(number)) {
+          caches_.emplace(number, ReferenceCache(config_.policy, capacity_of(layer, request), number));
         }
       }
     }
@@ -263,7 +299,7 @@ class ReferenceReplay {
       for (std::uint32_t layer = 0; layer < layers(); ++layer) {
         for (std::uint32_t request = 0; request < requests(); ++request) {
           if (cache_of(layer, request) == number) {
-            left = capacity_of(layer);
+            left = capacity_of(layer, request);
             const std::uint64_t prompt = trace_.header.requests[request].prompt_tokens / trace_.header.unit_tokens;
             streams.push_back({.layer = layer, .request = request, .prompt_entries = prompt, .share = 0});
           }
@@ -323,7 +359,7 @@ class ReferenceReplay {
     const std::vector<Key> keys = accesses(step, layer, request);
     PlainCounters counters{.accesses = logged(step, layer, request).size()};
     std::vector<Key> missed;
-    if (capacity_of(layer) == 0) {
+    if (capacity_of(layer, request) == 0) {
       missed = keys;
       for (const Key key : keys) {
         counters.compulsory_misses += touched_[number].insert(key).second ? 1U : 0U;
@@ -337,10 +373,8 @@ class ReferenceReplay {
         ++at_;
       }
       std::vector<NextUse> next_uses;
-      if (config_.policy.name == "belady") {
-        for (std::size_t i = 0; i < keys.size(); ++i) {
-          next_uses.push_back(next_use_after_access(at_ + i));
-        }
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        next_uses.push_back(next_use_after_access(at_ + i));
       }
       const SelectionOutcome outcome = cache.select(keys, next_uses, missed);
       at_ += keys.size();
@@ -364,7 +398,7 @@ class ReferenceReplay {
     std::uint64_t misses = 0;
     for (const PlainRow& row : rows) {
       pages += row.counters.missed_pages;
-      misses += row.counters.accesses - row.counters.hits;
+      misses += row.counters.misses();
     }
     if (misses == 0) {
       return;
@@ -374,7 +408,7 @@ class ReferenceReplay {
     std::uint64_t left = total;
     std::vector<std::uint64_t> remainders;
     for (PlainRow& row : rows) {
-      const std::uint64_t product = total * (row.counters.accesses - row.counters.hits);
+      const std::uint64_t product = total * row.counters.misses();
       row.counters.gather_ns = product / misses;
       left -= row.counters.gather_ns;
       remainders.push_back(product % misses);
@@ -388,7 +422,8 @@ class ReferenceReplay {
 
   const PlainTrace& trace_;
   const ReplayConfig& config_;
-  std::vector<std::uint64_t> capacity_by_layer_;
+  std::vector<std::uint64_t> capacity_entries_;
+  bool foresees_;
   std::map<std::uint32_t, ReferenceCache> caches_;
   std::map<std::uint32_t, std::set<Key>> touched_;  ///< by cache without capacity
   std::set<std::uint32_t> left_buffer_;             ///< caches whose stream's context has outgrown them

@@ -6,6 +6,7 @@
 #include "dsasim/trace/writer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <random>
@@ -28,10 +29,14 @@ inline void write_trace(const std::filesystem::path& path, const PlainTrace& tra
     for (const PlainStep& step : trace.requests[request]) {
       for (const PlainSelection& selection : step) {
         std::vector<EntryId> ids;
+        std::vector<std::uint16_t> scores;
         for (const std::uint32_t id : selection) {
           ids.push_back(EntryId{id});
+          if (trace.header.has_scores) {
+            scores.push_back(static_cast<std::uint16_t>(31 * id));  // of no meaning
+          }
         }
-        writer.append(request, ids);
+        writer.append(request, ids, scores);
       }
     }
   }
@@ -58,6 +63,10 @@ struct TraceShape {
   IdKind ids = IdKind::logical;
   std::uint32_t top_k = 8;
   bool groups = false;
+  std::uint32_t longest_prompt = 24;  ///< in units, less one
+  std::uint32_t longest_steps = 18;   ///< less one; the shortest has a third
+  std::uint32_t slots = 60;           ///< physical ids are below
+  std::uint32_t kept_of_8 = 0;        ///< so many of eight ids stay selected from a step to the next
 };
 
 inline PlainTrace random_trace(const TraceShape& shape, std::uint64_t seed) {
@@ -71,22 +80,78 @@ inline PlainTrace random_trace(const TraceShape& shape, std::uint64_t seed) {
     trace.header.layers.push_back({.model_layer = 3 * layer, .group_size = shape.groups ? 1 + (layer + 1) % 3 : 1});
   }
   for (std::uint32_t request = 0; request < shape.requests; ++request) {
-    const RequestInfo info{.prompt_tokens = draw(24) * shape.unit_tokens + draw(shape.unit_tokens),
+    const RequestInfo info{.prompt_tokens = draw(shape.longest_prompt) * shape.unit_tokens + draw(shape.unit_tokens),
                            .start_step = request == 0 ? 0 : draw(5)};
     trace.header.requests.push_back(info);
-    const std::uint32_t steps = request > 1 && request + 1 == shape.requests ? 0 : 6 + draw(12);
+    const std::uint32_t steps = request > 1 && request + 1 == shape.requests
+                                    ? 0
+                                    : shape.longest_steps / 3 + draw(shape.longest_steps - shape.longest_steps / 3);
     PlainRequest& written = trace.requests.emplace_back(steps, PlainStep(shape.layers));
     for (std::uint32_t step = 0; step < steps; ++step) {
       const auto context = static_cast<std::uint32_t>(context_entries(trace.header, info, step));
-      const std::uint32_t bound = shape.ids == IdKind::logical ? context : 60;
-      for (PlainSelection& selection : written[step]) {
+      const std::uint32_t bound = shape.ids == IdKind::logical ? context : shape.slots;
+      for (std::uint32_t layer = 0; layer < shape.layers; ++layer) {
+        PlainSelection& selection = written[step][layer];
         const std::uint32_t wanted = std::min(bound, draw(8) == 0 ? 0 : draw(shape.top_k + 1));
+        for (const std::uint32_t id : step == 0 || shape.kept_of_8 == 0 ? PlainSelection() : written[step - 1][layer]) {
+          if (selection.size() < wanted && draw(8) < shape.kept_of_8) {
+            selection.push_back(id);
+          }
+        }
         while (selection.size() < wanted) {
           // Half of them recent: the newest is often selected, and there is reuse.
           const std::uint32_t id = draw(2) == 0 ? bound - 1 - draw(std::min(bound, 6U)) : draw(bound);
           if (std::find(selection.begin(), selection.end(), id) == selection.end()) {
             selection.push_back(id);
           }
+        }
+      }
+    }
+  }
+  return trace;
+}
+
+/// Batches of all kinds: units, slots, groups, orders and scores; requests that start at any step, with gaps between
+/// them, of any length down to none; ids that stay selected and that do not; contexts of a few ids and of thousands.
+inline PlainTrace random_batch(std::uint64_t seed) {
+  std::mt19937_64 bits(seed);
+  const auto draw = [&bits](std::uint64_t bound) { return static_cast<std::uint32_t>(bits() % bound); };
+  const auto one_of = [&draw](const auto& choices) { return choices[draw(choices.size())]; };
+  TraceShape shape{.requests = 1 + draw(4),
+                   .layers = 1 + draw(3),
+                   .unit_tokens = one_of(std::array{1U, 1U, 1U, 4U, 4U, 3U}),
+                   .ids = draw(4) == 0 ? IdKind::physical : IdKind::logical,
+                   .top_k = one_of(std::array{1U, 3U, 6U, 6U, 10U, 20U}),
+                   .groups = draw(2) == 0,
+                   .longest_prompt = one_of(std::array{1U, 8U, 24U, 24U, 100U, 700U}),
+                   .longest_steps = one_of(std::array{3U, 12U, 18U, 18U, 40U}),
+                   .slots = one_of(std::array{20U, 60U, 200U, 3000U}),
+                   .kept_of_8 = one_of(std::array{0U, 4U, 6U, 7U})};
+  if (draw(16) == 0) {  // so many steps that a block of 64 ends within a chunk
+    shape.requests = 1 + draw(2);
+    shape.layers = 1;
+    shape.longest_steps = 150;
+    shape.top_k = 3;
+  } else if (draw(16) == 0) {  // so many ids that selections do not come as sets
+    shape.longest_prompt = 9000;
+    shape.slots = 50'000;
+  }
+  PlainTrace trace = random_trace(shape, bits());
+  trace.header.has_scores = draw(8) == 0;
+  trace.header.page_tokens = one_of(std::array{0U, 1U, 8U, 64U});
+  trace.header.entry_bytes = one_of(std::array{0U, 48U, 656U});
+  const std::uint32_t latest_start = one_of(std::array{1U, 1U, 6U, 30U, 100U});
+  const std::uint32_t sorted_of_16 = one_of(std::array{0U, 8U, 15U, 16U});
+  for (std::uint32_t request = 0; request < shape.requests; ++request) {
+    trace.header.requests[request].start_step = draw(latest_start);
+    const std::uint32_t cut = draw(8);
+    if (cut < 2) {
+      trace.requests[request].resize(std::min<std::size_t>(trace.requests[request].size(), cut));
+    }
+    for (PlainStep& step : trace.requests[request]) {
+      for (PlainSelection& selection : step) {
+        if (draw(16) < sorted_of_16) {
+          std::sort(selection.begin(), selection.end());
         }
       }
     }

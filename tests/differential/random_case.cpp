@@ -1,0 +1,363 @@
+#include "differential/random_case.hpp"
+
+#include "cache/replay_log.hpp"
+#include "dsasim/curve/curve.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <random>
+#include <utility>
+
+namespace dsasim::test {
+namespace {
+
+class Draws {
+ public:
+  explicit Draws(std::uint64_t seed) : bits_(seed) {}
+  std::uint64_t below(std::uint64_t bound) { return bits_() % bound; }
+  bool one_in(std::uint64_t n) { return below(n) == 0; }
+  template <class Choices>
+  auto of(const Choices& choices) {
+    return choices[below(choices.size())];
+  }
+
+ private:
+  std::mt19937_64 bits_;
+};
+
+PlainCapacity entries(std::uint64_t count) {
+  return {.text = std::to_string(count), .unit = Capacity::Unit::entries, .numerator = count, .denominator = 1};
+}
+
+/// From nothing to beyond all ids there are, in every unit.
+PlainCapacity random_capacity(Draws& draws) {
+  const std::uint64_t hundredths = draws.below(draws.one_in(3) ? 2000 : 300);
+  const auto decimal = [&] { return fmt::format("{}.{:02}", hundredths / 100, hundredths % 100); };
+  switch (draws.below(9)) {
+    case 0:
+      return entries(0);
+    case 1:
+    case 2:
+      return entries(1 + draws.below(12));
+    case 3:
+      return entries(1 + draws.below(200));
+    case 4:
+    case 5:
+      return {decimal() + "x", Capacity::Unit::longest_selection, hundredths, 100};
+    case 6:
+      return {decimal() + "ctx", Capacity::Unit::context, hundredths, 100};
+    case 7:
+      return {decimal() + "kB", Capacity::Unit::bytes, hundredths * 1000, 100};
+    default:
+      return entries(draws.of(std::array{std::uint64_t{123'456'789}, std::uint64_t{1} << 33U}));
+  }
+}
+
+void draw_steps(const PlainTrace& trace, Draws& draws, ReplayConfig& config) {
+  std::uint64_t replayed = batch_steps(trace);
+  if (draws.one_in(2)) {
+    const std::uint64_t first = draws.below(replayed + 1);
+    replayed = draws.below(replayed - first + 1);
+    config.steps = StepRange{.first = first, .last = first + replayed};
+  }
+  if (draws.one_in(2)) {
+    config.warmup_steps = draws.below(replayed + 1);
+  }
+}
+
+ReplayConfig random_config(const PlainTrace& trace, Draws& draws) {
+  ReplayConfig config;
+  config.policy = draws.one_in(5) ? parse_policy("lru") : draws.of(all_variants());  // it has most ways to be replayed
+  config.scope = draws.of(scope_names).second;
+  config.order = draws.of(order_names).second;
+  if (trace.header.ids == IdKind::logical) {
+    config.warm = draws.one_in(2) ? Warm::none : draws.of(warm_names).second;
+    config.new_token = draws.of(new_token_names).second;
+  }
+  if (!draws.one_in(3)) {
+    config.page_tokens = draws.of(std::array{1U, 3U, 16U, 64U});
+  } else if (draws.one_in(2) && trace.header.page_tokens != 0) {
+    config.page_tokens = 0;
+  }
+  if (trace.header.entry_bytes == 0 || draws.one_in(2)) {
+    config.entry_bytes = draws.of(std::array{48U, 100U});
+  }
+  draw_steps(trace, draws, config);
+  config.memory.miss_ns = draws.of(std::array{200.0, 0.5, 33.25, 0.0});
+  if (draws.one_in(6) && (config.scope == Scope::layer || config.scope == Scope::stream)) {
+    const bool by_stream = config.scope == Scope::stream && draws.one_in(2);
+    const std::size_t parts = trace.header.layers.size() * (by_stream ? trace.requests.size() : 1);
+    const std::uint64_t most = 1 + 4 * longest_selection(trace);
+    for (std::size_t part = 0; part < parts; ++part) {
+      config.capacity_list.push_back(draws.below(most));
+    }
+  }
+  return config;
+}
+
+BudgetDraw random_budget(const RandomCase& drawn, Draws& draws) {
+  BudgetDraw budget;
+  const std::uint64_t longest = longest_selection(drawn.trace);
+  const std::uint64_t layers = drawn.trace.header.layers.size();
+  const std::uint64_t caches = layers * (drawn.config.scope == Scope::stream ? drawn.trace.requests.size() : 1);
+  budget.granularity = 1 + draws.below(5);
+  budget.least =
+      policy_needs(drawn.config.policy).whole_selection ? longest + draws.below(3) : draws.below(longest + 2);
+  budget.most = budget.least + draws.below(10 * budget.granularity);
+  budget.amount = caches * (budget.least + budget.granularity) + draws.below(caches * 6 * budget.granularity + 1);
+  budget.in_bytes = draws.one_in(3);
+  budget.amount *= budget.in_bytes ? drawn.config.entry_bytes.value_or(drawn.trace.header.entry_bytes) : 1;
+  const bool streams_fit = is_stack(drawn.config) && drawn.config.scope == Scope::stream;
+  const bool by_stream = streams_fit ? !draws.one_in(4) : draws.one_in(8);  // where they do not fit: refused
+  budget.over = by_stream ? Over::streams : Over::layers;
+  budget.minimise = draws.one_in(3) ? Minimise::gather_ns : Minimise::misses;
+  return budget;
+}
+
+// ---- Smaller cases ----
+
+/// Makes what names steps, layers or requests fit the trace again.
+void fit(RandomCase& drawn) {
+  const std::uint64_t steps = batch_steps(drawn.trace);
+  ReplayConfig& config = drawn.config;
+  if (config.steps) {
+    config.steps->last = std::min(config.steps->last, steps);
+    config.steps->first = std::min(config.steps->first, config.steps->last);
+  }
+  const std::uint64_t replayed = config.steps ? config.steps->last - config.steps->first : steps;
+  config.warmup_steps = std::min(config.warmup_steps, replayed);
+}
+
+class Simpler {
+ public:
+  explicit Simpler(const RandomCase& from) : from_(from) {}
+
+  std::vector<RandomCase> all() {
+    leave_out_parts();
+    set_defaults();
+    shorten_requests();
+    shorten_selections();
+    return std::move(cases_);
+  }
+
+ private:
+  template <class Change>
+  void add(Change change) {
+    RandomCase changed = from_;
+    change(changed);
+    fit(changed);
+    cases_.push_back(std::move(changed));
+  }
+
+  void leave_out_parts() {
+    const bool listed = !from_.config.capacity_list.empty();
+    for (std::size_t request = 0; from_.trace.requests.size() > 1 && !listed && request < from_.trace.requests.size();
+         ++request) {
+      add([&](RandomCase& drawn) {
+        drawn.trace.requests.erase(drawn.trace.requests.begin() + static_cast<std::ptrdiff_t>(request));
+        auto& infos = drawn.trace.header.requests;
+        infos.erase(infos.begin() + static_cast<std::ptrdiff_t>(request));
+      });
+    }
+    for (std::size_t layer = 0;
+         from_.trace.header.layers.size() > 1 && !listed && layer < from_.trace.header.layers.size(); ++layer) {
+      add([&](RandomCase& drawn) {
+        const auto at = static_cast<std::ptrdiff_t>(layer);
+        drawn.trace.header.layers.erase(drawn.trace.header.layers.begin() + at);
+        for (PlainRequest& request : drawn.trace.requests) {
+          for (PlainStep& step : request) {
+            step.erase(step.begin() + at);
+          }
+        }
+      });
+    }
+    for (std::size_t i = 1; i < from_.capacities.size(); ++i) {
+      add([&](RandomCase& drawn) {
+        drawn.capacities.erase(drawn.capacities.begin() + static_cast<std::ptrdiff_t>(i));
+      });
+    }
+    for (std::size_t i = 0; i < from_.policies.size(); ++i) {
+      add([&](RandomCase& drawn) { drawn.policies.erase(drawn.policies.begin() + static_cast<std::ptrdiff_t>(i)); });
+    }
+  }
+
+  void set_defaults() {
+    const ReplayConfig plain;
+    const ReplayConfig& config = from_.config;
+    const auto set = [&](bool differs, auto change) {
+      if (differs) {
+        add(change);
+      }
+    };
+    set(from_.jobs != 1, [](RandomCase& c) { c.jobs = 1; });
+    set(from_.chunk_steps != 1024, [](RandomCase& c) { c.chunk_steps = 1024; });
+    set(config.order != plain.order, [&](RandomCase& c) { c.config.order = plain.order; });
+    set(config.warm != plain.warm, [&](RandomCase& c) { c.config.warm = plain.warm; });
+    set(config.new_token != plain.new_token, [&](RandomCase& c) { c.config.new_token = plain.new_token; });
+    set(config.steps.has_value(), [](RandomCase& c) { c.config.steps.reset(); });
+    set(config.warmup_steps != 0, [](RandomCase& c) { c.config.warmup_steps = 0; });
+    set(config.page_tokens.has_value(), [](RandomCase& c) { c.config.page_tokens.reset(); });
+    set(from_.trace.header.has_scores, [](RandomCase& c) { c.trace.header.has_scores = false; });
+    set(std::any_of(from_.trace.header.layers.begin(), from_.trace.header.layers.end(),
+                    [](const LayerInfo& layer) { return layer.group_size != 1; }),
+        [](RandomCase& c) {
+          for (LayerInfo& layer : c.trace.header.layers) {
+            layer.group_size = 1;
+          }
+        });
+  }
+
+  void shorten_requests() {
+    for (std::size_t request = 0; request < from_.trace.requests.size(); ++request) {
+      const std::size_t steps = from_.trace.requests[request].size();
+      for (const std::size_t kept : {steps / 2, steps - std::min<std::size_t>(steps, 1)}) {
+        if (kept < steps) {
+          add([&](RandomCase& drawn) { drawn.trace.requests[request].resize(kept); });
+          add([&](RandomCase& drawn) {  // from the front: the prompt takes them in
+            RequestInfo& info = drawn.trace.header.requests[request];
+            info.prompt_tokens += steps - kept;
+            info.start_step += static_cast<std::uint32_t>(steps - kept);
+            auto& written = drawn.trace.requests[request];
+            written.erase(written.begin(), written.end() - static_cast<std::ptrdiff_t>(kept));
+          });
+        }
+      }
+      if (const std::uint32_t start = from_.trace.header.requests[request].start_step; start > 0) {
+        for (const std::uint32_t less : {std::uint32_t{0}, start / 2, start - 1}) {
+          add([&](RandomCase& drawn) { drawn.trace.header.requests[request].start_step = less; });
+        }
+      }
+    }
+  }
+
+  void shorten_selections() {
+    for (std::size_t request = 0; request < from_.trace.requests.size(); ++request) {
+      for (std::size_t step = 0; step < from_.trace.requests[request].size(); ++step) {
+        for (std::size_t layer = 0; layer < from_.trace.requests[request][step].size(); ++layer) {
+          const auto ids = static_cast<std::ptrdiff_t>(from_.trace.requests[request][step][layer].size());
+          const auto drop = [&](std::ptrdiff_t first, std::ptrdiff_t count) {
+            add([&](RandomCase& drawn) {
+              PlainSelection& selection = drawn.trace.requests[request][step][layer];
+              selection.erase(selection.begin() + first, selection.begin() + first + count);
+            });
+          };
+          if (ids > 1) {
+            drop(0, ids);
+          }
+          for (std::ptrdiff_t i = 0; i < ids; ++i) {
+            drop(i, 1);
+          }
+        }
+      }
+    }
+  }
+
+  const RandomCase& from_;
+  std::vector<RandomCase> cases_;
+};
+
+// ---- Commands ----
+
+template <class Names, class Choice>
+std::string option(std::string_view name, const Names& names, Choice chosen) {
+  const auto* const found =
+      std::find_if(names.begin(), names.end(), [&](const auto& known) { return known.second == chosen; });
+  return fmt::format(" {} {}", name, found->first);
+}
+
+/// The options that all three commands have.
+std::string common_options(const RandomCase& drawn) {
+  const ReplayConfig& config = drawn.config;
+  std::string text = fmt::format(" --policy {}", to_string(config.policy));
+  text += option("--scope", scope_names, config.scope) + option("--order", order_names, config.order) +
+          option("--warm", warm_names, config.warm) + option("--new-token", new_token_names, config.new_token);
+  text += config.entry_bytes ? fmt::format(" --entry-bytes {}", *config.entry_bytes) : "";
+  text += config.steps ? fmt::format(" --steps {}:{}", config.steps->first, config.steps->last) : "";
+  return text + fmt::format(" --warmup-steps {} --jobs {}", config.warmup_steps, drawn.jobs);
+}
+
+std::string page_and_memory_options(const ReplayConfig& config) {
+  std::string text = fmt::format(" --miss-ns {}", config.memory.miss_ns);
+  if (config.page_tokens) {
+    text += *config.page_tokens == 0 ? " --page-tokens trace" : fmt::format(" --page-tokens {}", *config.page_tokens);
+  }
+  return text;
+}
+
+}  // namespace
+
+RandomCase random_case(std::uint64_t seed) {
+  Draws draws(seed);
+  RandomCase drawn;
+  drawn.seed = seed;
+  drawn.trace = random_batch(draws.below(~std::uint64_t{0}));
+  drawn.chunk_steps = draws.of(std::array{1U, 2U, 3U, 7U, 40U, 1024U});
+  drawn.config = random_config(drawn.trace, draws);
+  const std::size_t capacities = 2 + draws.below(4);
+  while (drawn.capacities.size() < capacities) {
+    drawn.capacities.push_back(random_capacity(draws));
+  }
+  if (policy_needs(drawn.config.policy).whole_selection && !draws.one_in(4)) {  // most would be refused
+    for (std::size_t i = 0; i < capacities; ++i) {
+      drawn.capacities[i] = entries(longest_selection(drawn.trace) + draws.below(i == 0 ? 10 : 200));
+    }
+  }
+  for (std::uint64_t more = draws.below(4); more > 0; --more) {
+    drawn.policies.push_back(draws.of(all_variants()));
+  }
+  drawn.budget = random_budget(drawn, draws);
+  drawn.jobs = static_cast<std::uint32_t>(1 + draws.below(4));
+  return drawn;
+}
+
+std::vector<RandomCase> simpler(const RandomCase& from) {
+  return Simpler(from).all();
+}
+
+std::string replay_command(const RandomCase& drawn, const std::filesystem::path& path) {
+  const std::string capacity = drawn.config.capacity_list.empty()
+                                   ? fmt::format(" --capacity {}", drawn.capacities.front().text)
+                                   : fmt::format(" --capacities-from <(echo '{{\"capacity_entries\":[{}]}}')",
+                                                 fmt::join(drawn.config.capacity_list, ","));
+  return fmt::format("dsasim replay {}{}{}{}", path.string(), capacity, common_options(drawn),
+                     page_and_memory_options(drawn.config));
+}
+
+std::string curve_command(const RandomCase& drawn, const std::filesystem::path& path) {
+  std::vector<std::string> texts;
+  for (const PlainCapacity& capacity : drawn.capacities) {
+    texts.push_back(capacity.text);
+  }
+  return fmt::format("dsasim curve {} --capacities {}{}", path.string(), fmt::join(texts, ","), common_options(drawn));
+}
+
+std::string allocate_command(const RandomCase& drawn, const std::filesystem::path& path) {
+  const BudgetDraw& budget = drawn.budget;
+  return fmt::format("dsasim allocate {} --budget {}{} --min {} --max {} --granularity {}{}{}{}{}", path.string(),
+                     budget.amount, budget.in_bytes ? "B" : "", budget.least, budget.most, budget.granularity,
+                     option("--over", over_names, budget.over), option("--minimise", minimise_names, budget.minimise),
+                     common_options(drawn), page_and_memory_options(drawn.config));
+}
+
+std::string trace_text(const PlainTrace& trace) {
+  const TraceHeader& header = trace.header;
+  std::string text = fmt::format("{} ids, {} tokens each, pages of {}, entries of {} B, groups of",
+                                 header.ids == IdKind::logical ? "logical" : "physical", header.unit_tokens,
+                                 header.page_tokens, header.entry_bytes);
+  for (const LayerInfo& layer : header.layers) {
+    text += fmt::format(" {}", layer.group_size);
+  }
+  for (std::size_t request = 0; request < trace.requests.size(); ++request) {
+    const RequestInfo& info = header.requests[request];
+    text += fmt::format("\nrequest {}: a prompt of {} tokens, starts at step {}; selections by step:", request,
+                        info.prompt_tokens, info.start_step);
+    for (std::size_t step = 0; step < trace.requests[request].size(); ++step) {
+      text += fmt::format("\n  {}: {}", info.start_step + step, trace.requests[request][step]);
+    }
+  }
+  return text;
+}
+
+}  // namespace dsasim::test
