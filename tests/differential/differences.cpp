@@ -19,29 +19,13 @@ namespace {
 
 // ---- What is expected ----
 
-/// SGLang's hot buffers have a rule of their own while a context fits the buffer, and for units of several tokens; the
-/// reference does not know it yet.
-bool has_hot_buffer_rule(const PlainTrace& trace, const ReplayConfig& config,
-                         const std::vector<std::uint64_t>& capacity_entries) {
-  if (config.policy.name != "hisparse" || config.new_token != NewToken::pinned || config.scope != Scope::stream) {
-    return false;
-  }
-  const std::uint64_t largest = *std::max_element(capacity_entries.begin(), capacity_entries.end());
-  return trace.header.unit_tokens > 1 ||
-         std::any_of(trace.header.requests.begin(), trace.header.requests.end(),
-                     [largest](const RequestInfo& request) { return request.prompt_tokens <= largest; });
-}
-
 /// One configuration on one trace, as the contract has it.
 struct Expected {
   std::vector<std::uint64_t> capacity_entries;  ///< by layer, or by stream
   bool refused = false;
-  bool unknown = false;  ///< see has_hot_buffer_rule()
   std::vector<PlainRow> rows;
   PlainCounters totals;
   std::vector<PlainCounters> layers, requests;
-
-  bool counted() const { return !refused && !unknown; }
 };
 
 std::uint64_t entry_bytes_of(const PlainTrace& trace, const ReplayConfig& config) {
@@ -71,9 +55,8 @@ bool is_refused(const PlainTrace& trace, const ReplayConfig& config, const std::
 Expected expect(const PlainTrace& trace, const ReplayConfig& config, std::vector<std::uint64_t> capacity_entries) {
   Expected expected;
   expected.refused = is_refused(trace, config, capacity_entries);
-  expected.unknown = has_hot_buffer_rule(trace, config, capacity_entries);
   expected.capacity_entries = capacity_entries;
-  if (!expected.counted()) {
+  if (expected.refused) {
     return expected;
   }
   const ReplayConfig whole = complete(trace, config);
@@ -423,8 +406,7 @@ std::string table_difference(const std::string& path, const RandomCase& drawn, c
         const Expected expected = expect(drawn.trace, config, capacity);
         std::getline(table, line);
         const std::string end = cells(expected, grid, entry_bytes_of(drawn.trace, config));
-        const bool same = expected.unknown ||
-                          (expected.refused ? line.find(",refused,") != std::string::npos : line.ends_with("," + end));
+        const bool same = expected.refused ? line.find(",refused,") != std::string::npos : line.ends_with("," + end);
         if (!same) {
           return fmt::format("{}\n  found    {}\n  expected {}", grid.json, line, expected.refused ? "refused" : end);
         }
@@ -447,8 +429,7 @@ std::string replay_difference(const TraceReader& trace, const RandomCase& drawn)
   return outcome_difference(
       expected.refused, [&] { return replay(trace, config, hooks, drawn.jobs); },
       [&](const ReplayResult& found) {
-        return expected.unknown ? ""
-                                : first_of({rows_difference(rows, expected.rows), result_difference(found, expected)});
+        return first_of({rows_difference(rows, expected.rows), result_difference(found, expected)});
       });
 }
 
@@ -472,7 +453,7 @@ std::string joint_replay_difference(const TraceReader& trace, const RandomCase& 
       refused, [&] { return replay_all(trace, configs, {}, drawn.jobs); },
       [&](const std::vector<ReplayResult>& found) {
         for (std::size_t i = 0; i < all.size(); ++i) {
-          const std::string difference = all[i].unknown ? "" : result_difference(found[i], all[i]);
+          const std::string difference = result_difference(found[i], all[i]);
           if (!difference.empty()) {
             return fmt::format("number {} ({}, scope {}): {}", i, to_string(configs[i].policy),
                                scope_names[static_cast<std::size_t>(configs[i].scope)].first, difference);
@@ -493,10 +474,9 @@ std::string curve_difference(const TraceReader& trace, const RandomCase& drawn) 
   }
   const bool refused = std::any_of(all.begin(), all.end(), [](const Expected& expected) { return expected.refused; }) ||
                        (policy_needs(config.replay.policy).future && share_no_future(all));
-  const bool unknown = std::any_of(all.begin(), all.end(), [](const Expected& expected) { return expected.unknown; });
   const std::string named = outcome_difference(
       refused, [&] { return curve(trace, config, {}, drawn.jobs); },
-      [&](const CurveResult& found) { return unknown ? "" : points_difference(found, all); });
+      [&](const CurveResult& found) { return points_difference(found, all); });
   if (!named.empty() || refused || !is_stack(config.replay)) {
     return named;
   }

@@ -75,6 +75,9 @@ ReplayConfig random_config(const PlainTrace& trace, Draws& draws) {
   if (trace.header.ids == IdKind::logical) {
     config.warm = draws.one_in(2) ? Warm::none : draws.of(warm_names).second;
     config.new_token = draws.of(new_token_names).second;
+    if (config.new_token == NewToken::demand && draws.one_in(4)) {
+      config.resident_blocks = 1 + static_cast<std::uint32_t>(draws.below(3));
+    }
   }
   if (!draws.one_in(3)) {
     config.page_tokens = draws.of(std::array{1U, 3U, 16U, 64U});
@@ -196,6 +199,7 @@ class Simpler {
     set(config.order != plain.order, [&](RandomCase& c) { c.config.order = plain.order; });
     set(config.warm != plain.warm, [&](RandomCase& c) { c.config.warm = plain.warm; });
     set(config.new_token != plain.new_token, [&](RandomCase& c) { c.config.new_token = plain.new_token; });
+    set(config.resident_blocks != 0, [](RandomCase& c) { c.config.resident_blocks = 0; });
     set(config.steps.has_value(), [](RandomCase& c) { c.config.steps.reset(); });
     set(config.warmup_steps != 0, [](RandomCase& c) { c.config.warmup_steps = 0; });
     set(config.page_tokens.has_value(), [](RandomCase& c) { c.config.page_tokens.reset(); });
@@ -273,6 +277,7 @@ std::string common_options(const RandomCase& drawn) {
   std::string text = fmt::format(" --policy {}", to_string(config.policy));
   text += option("--scope", scope_names, config.scope) + option("--order", order_names, config.order) +
           option("--warm", warm_names, config.warm) + option("--new-token", new_token_names, config.new_token);
+  text += config.resident_blocks > 0 ? fmt::format(" --resident-blocks {}", config.resident_blocks) : "";
   text += config.entry_bytes ? fmt::format(" --entry-bytes {}", *config.entry_bytes) : "";
   text += config.steps ? fmt::format(" --steps {}:{}", config.steps->first, config.steps->last) : "";
   return text + fmt::format(" --warmup-steps {} --jobs {}", config.warmup_steps, drawn.jobs);

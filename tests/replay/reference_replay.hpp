@@ -202,19 +202,19 @@ class ReferenceReplay {
     return (info.prompt_tokens + (step - info.start_step) + 1) / trace_.header.unit_tokens;
   }
   /// SGLang's buffer: a context that fits it lives in it.
-  bool lives_in_buffer(std::uint64_t context, std::uint32_t layer) const {
+  bool lives_in_buffer(std::uint64_t context, std::uint32_t layer, std::uint32_t request) const {
     return config_.policy.name == "hisparse" && config_.scope == Scope::stream &&
-           config_.new_token == NewToken::pinned && context <= capacity_of(layer);
+           config_.new_token == NewToken::pinned && context <= capacity_of(layer, request);
   }
   /// An entry outside the cache, so that its access is a hit and not the cache's.
   bool is_resident(std::uint64_t step, std::uint32_t layer, std::uint32_t request, std::uint32_t id) const {
     const std::uint64_t context = context_of(step, request);
-    if (capacity_of(layer) == 0 || trace_.header.ids == IdKind::physical) {
+    if (capacity_of(layer, request) == 0 || trace_.header.ids == IdKind::physical) {
       return false;
     }
     const bool pinned = config_.new_token == NewToken::pinned && id + 1 == context;
     const bool in_recent_block = id / 64 + config_.resident_blocks > (context - 1) / 64;
-    return pinned || in_recent_block || lives_in_buffer(context, layer);
+    return pinned || in_recent_block || lives_in_buffer(context, layer, request);
   }
 
   /// The selection in the order of its accesses, without the resident entries.
@@ -342,12 +342,12 @@ class ReferenceReplay {
   void leave_buffer(std::uint64_t step, std::uint32_t layer, std::uint32_t request) {
     const std::uint64_t prompt = trace_.header.requests[request].prompt_tokens / trace_.header.unit_tokens;
     const std::uint32_t number = cache_of(layer, request);
-    if (!lives_in_buffer(prompt, layer) || lives_in_buffer(context_of(step, request), layer) ||
-        capacity_of(layer) == 0 || !left_buffer_.insert(number).second) {
+    if (!lives_in_buffer(prompt, layer, request) || lives_in_buffer(context_of(step, request), layer, request) ||
+        capacity_of(layer, request) == 0 || !left_buffer_.insert(number).second) {
       return;
     }
-    caches_.at(number) = ReferenceCache(config_.policy, capacity_of(layer), number);
-    for (std::uint32_t id = 0; id < capacity_of(layer); ++id) {
+    caches_.at(number) = ReferenceCache(config_.policy, capacity_of(layer, request), number);
+    for (std::uint32_t id = 0; id < capacity_of(layer, request); ++id) {
       caches_.at(number).insert(key_of(layer, request, id), never_again);
     }
   }
