@@ -14,6 +14,8 @@ namespace {
 
 /// Fewer selections than these are no evidence.
 constexpr std::uint64_t least_selections = 32;
+/// Ids outside their context are damage if so few selections have them.
+constexpr std::uint64_t most_bad_one_in = 10;
 constexpr std::string_view usual = "96 to 100% do in captures of served models";
 
 /// Calls f(capture, its request, the number in the batch) for each request.
@@ -68,24 +70,26 @@ void require_known_start(const Capture& capture, std::uint32_t request, const Re
 
 void require_in_context(std::span<const Capture> captures, std::span<const RequestEvidence> evidence,
                         const IdsBeyondContext& beyond, const Declared& declared) {
-  if (beyond.selections == 0 || declared.skip_bad) {
+  if (beyond.selections == 0) {
     return;
   }
   std::uint64_t selections = 0;
-  std::string hint;
+  std::string reason;
   for_each_request(captures, [&](const Capture& capture, std::uint32_t request, std::uint32_t number) {
-    selections += evidence[number].selections();
-    const std::optional<std::int64_t> shift = evidence[number].shift();
-    if (hint.empty() && declared.entry_tokens == 1 && shift.value_or(0) > 0) {
-      hint = fmt::format("{} of its {} selections end {} after the position of their own query: {}; ",
-                         evidence[number].shifted(), evidence[number].telling(), *shift,
-                         shift_hint(capture, request, *shift));
+    const RequestEvidence& found = evidence[number];
+    selections += found.selections();
+    const std::int64_t shift = declared.entry_tokens == 1 ? found.shift().value_or(0) : 0;
+    if (reason.empty() && shift > 0) {
+      reason = fmt::format("{} of its {} selections end {} after the position of their own query: {}; ",
+                           found.shifted(), found.telling(), shift, shift_hint(capture, request, shift));
     }
   });
-  throw TraceError(beyond.first,
-                   "{} of {} selections have such ids; {}--skip-bad leaves these ids out, --ids physical "
-                   "says that ids are slots",
-                   beyond.selections, selections, hint);
+  const bool are_few = beyond.selections * most_bad_one_in <= selections;
+  if (are_few && declared.skip_bad) {
+    return;
+  }
+  throw TraceError(beyond.first, "{} of {} selections have such ids; {}{}--ids physical says that ids are slots",
+                   beyond.selections, selections, reason, are_few ? "--skip-bad leaves these ids out, " : "");
 }
 
 class Warnings {

@@ -109,6 +109,10 @@ std::vector<std::string> ResponseList::notes(const std::set<std::string>& unread
   return out;
 }
 
+std::string_view skip_bad_hint(const ImportOptions& options) {
+  return options.skip_bad ? "" : "; --skip-bad leaves out requests that cannot be used";
+}
+
 void require_first(const JsonFields& json, bool seen) {
   if (seen) {
     throw TraceError(json.place(), "{} is there twice", json.field_name());

@@ -27,8 +27,8 @@ struct ResponseArray {
   CaptureShape shape;
 };
 
-/// What to say of requests that --skip-bad is for.
-inline constexpr std::string_view skip_bad_hint = "--skip-bad leaves out requests that cannot be used";
+/// Ends the reason why a request cannot be used: names --skip-bad unless the user gave it.
+std::string_view skip_bad_hint(const ImportOptions& options);
 
 /// The requests of a file of responses, while it is read for the first time.
 class ResponseList {

@@ -56,8 +56,8 @@ class Layout {
     const ArrayShape shape = array_shape(ids, claims_of(options_));
     const DecodeRows rows = decode_steps(shape.rows);
     if (rows.steps == 0) {
-      throw TraceError(where_, "has {} rows for {} prompt tokens, and no decode steps; {}", shape.rows, *prompt_,
-                       skip_bad_hint);
+      throw TraceError(where_, "has {} rows for {} prompt tokens, and no decode steps{}", shape.rows, *prompt_,
+                       skip_bad_hint(options_));
     }
     out.shape = capture_shape(ids, nullptr, shape, rows, response_.prompt);
     return out;
@@ -285,18 +285,22 @@ class Scan {
   }
 
   void require_array(const Response& response, std::size_t choice) const {
-    if (response.bytes) {
+    if (response.bytes.value_or(0) > 0) {
       return;
     }
     const std::string name =
         fmt::format("response {}{}", json_.documents() - 1, in_choices_ ? fmt::format(", choice {}", choice) : "");
     if (response.finish == "abort") {
-      throw TraceError(json_.place(), "{} was aborted and has no meta_info.indexer_topk; {}", name, skip_bad_hint);
+      throw TraceError(json_.place(), "{} was aborted and has no meta_info.indexer_topk{}", name,
+                       skip_bad_hint(options_));
+    }
+    if (response.bytes) {
+      throw TraceError(json_.place(), "{} has an empty meta_info.indexer_topk{}", name, skip_bad_hint(options_));
     }
     throw TraceError(json_.place(),
                      "{} has no meta_info.indexer_topk; the server needs --enable-return-indexer-topk, the request "
-                     "\"return_indexer_topk\": true; {}",
-                     name, skip_bad_hint);
+                     "\"return_indexer_topk\": true{}",
+                     name, skip_bad_hint(options_));
   }
 
   static constexpr std::size_t most_text = 64;

@@ -180,8 +180,8 @@ class Scan {
 
   void require_array(const Choice& choice, std::size_t index) const {
     if (!choice.array) {
-      throw TraceError(json_.place(), "response {} has no indexer_topk in choice {}{}; {}", json_.documents() - 1,
-                       index, choice.finish == "abort" ? ", which was aborted" : "", skip_bad_hint);
+      throw TraceError(json_.place(), "response {} has no indexer_topk in choice {}{}{}", json_.documents() - 1, index,
+                       choice.finish == "abort" ? ", which was aborted" : "", skip_bad_hint(options_));
     }
   }
 
@@ -190,6 +190,7 @@ class Scan {
     const Number recorded = choice.prompt          ? choice.prompt
                             : response_.prompt_ids ? response_.prompt_ids
                                                    : response_.prompt;
+    require_one_prompt(array.where, choice);
     const Number prompt = recorded ? recorded : options_.prompt_tokens;
     if (!prompt) {
       throw TraceError(array.where, "has no usage.prompt_tokens beside it; give --prompt-len");
@@ -203,7 +204,15 @@ class Scan {
     array.shape.prompt_tokens = recorded;
   }
 
-  static CaptureShape shape_of(const Choice& choice, std::uint64_t prompt, Number completion, Number start) {
+  /// usage counts the prompts of all choices, which need not be one.
+  void require_one_prompt(const std::string& where, const Choice& choice) const {
+    const Number ids = choice.prompt ? choice.prompt : response_.prompt_ids;
+    if (response_.choices.size() == 1 && ids && response_.prompt && *ids != *response_.prompt) {
+      throw TraceError(where, "has {} prompt_token_ids beside it, usage.prompt_tokens is {}", *ids, *response_.prompt);
+    }
+  }
+
+  CaptureShape shape_of(const Choice& choice, std::uint64_t prompt, Number completion, Number start) const {
     const std::uint64_t rows = choice.rows.rows;
     DecodeRows found = rows_after_prompt(rows, prompt, start);
     if (completion) {
@@ -214,8 +223,8 @@ class Scan {
       found = *known;
     }
     if (found.steps == 0) {
-      throw TraceError(choice.array->where, "has {} rows for {} prompt tokens, and no decode steps; {}", rows, prompt,
-                       skip_bad_hint);
+      throw TraceError(choice.array->where, "has {} rows for {} prompt tokens, and no decode steps{}", rows, prompt,
+                       skip_bad_hint(options_));
     }
     return {.steps = found.steps,
             .layers = choice.rows.layers,

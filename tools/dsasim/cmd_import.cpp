@@ -34,12 +34,7 @@ PromptStart parse_prompt_start(const std::string& text) {
 }
 
 int run(const Options& options) {
-  if (options.output.empty()) {
-    throw ConfigError("--output", "expected the path of the trace to write");
-  }
-  if (options.output == "-") {
-    throw ConfigError("--output", "is \"-\", expected the path of a file: a trace is not written to stdout");
-  }
+  require_trace_file(options.output);
   refuse_same_file("--output", options.output, "the file of --layer-map", options.import.layer_map);
   refuse_same_file("--output", options.output, "the file of --model", options.import.model);
   Progress progress("import");
