@@ -56,7 +56,11 @@ class JsonRows final : public RowReader {
 
   std::string place() const override { return json_.place(); }
   bool has_scores() const noexcept { return has_scores_.value_or(false); }
-  std::vector<std::string> unread() const { return {json_.unread().begin(), json_.unread().end()}; }
+  std::vector<std::string> unread() const {
+    std::vector<std::string> out;
+    std::transform(json_.unread().begin(), json_.unread().end(), std::back_inserter(out), printable);
+    return out;
+  }
 
  private:
   void read_field(SelectionRow& row, std::array<bool, field_count>& seen) {

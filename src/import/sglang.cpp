@@ -236,7 +236,9 @@ class Scan {
         response.bytes = measure_base64(json_, where(json_.element()), /*start_bytes=*/0).bytes;
         return;
       case finish:
-        response.finish = json_.text(most_text);
+        if (json_.kind() == JsonKind::string) {
+          response.finish = json_.text(most_text);
+        }
         return;
       default:
         read_number(part == layers       ? response.layers

@@ -103,7 +103,9 @@ class Scan {
         number(choice().start);
         return;
       case finish:
-        choice().finish = json_.text(most_text);
+        if (json_.kind() == JsonKind::string) {
+          choice().finish = json_.text(most_text);
+        }
         return;
       case response_start:
         number(response_.start);

@@ -93,7 +93,7 @@ struct ImportFormat {
 
 std::span<const ImportFormat> import_formats();
 
-/// What came of the ids.
+/// What came of the ids, and what there is to say of the captures.
 struct ImportedIds {
   IdKind kind = IdKind::logical;
   /// One sentence if the ids of the capture are slots: what proved it, and whether the positions were recovered.
