@@ -367,11 +367,18 @@ class RowFile final : public CaptureFile {
   }
 
   std::vector<std::string> notes() const override {
-    if (format_.unread.empty()) {
-      return {};
+    std::vector<std::string> out;
+    if (!format_.unread.empty()) {
+      out.push_back(fmt::format("{}: {} {} not read", path_.string(), fmt::join(format_.unread, ", "),
+                                format_.unread.size() == 1 ? "is" : "are"));
     }
-    return {fmt::format("{}: {} {} not read", path_.string(), fmt::join(format_.unread, ", "),
-                        format_.unread.size() == 1 ? "is" : "are")};
+    if (steps_are_positions()) {
+      out.push_back(
+          fmt::format("{}: the steps of all {} requests are positions of their queries; they are taken for "
+                      "steps of the batch, so that requests of longer prompts join it later",
+                      path_.string(), requests_.size()));
+    }
+    return out;
   }
 
  private:
@@ -383,6 +390,19 @@ class RowFile final : public CaptureFile {
     if (options.top_k && *options.top_k < contents_.top_k) {
       throw TraceError(path_.string(), "has a selection of {} ids, --top-k says {}", contents_.top_k, *options.top_k);
     }
+  }
+
+  /// Requests of several prompts that begin at their ends are no batch that was logged by its steps.
+  bool steps_are_positions() const {
+    const std::vector<Request>& requests = contents_.requests;
+    const auto counts_tokens = [](const Request& request) {
+      return request.prompt_tokens && request.first_step > 0 &&
+             (*request.prompt_tokens == request.first_step || *request.prompt_tokens + 1 == request.first_step);
+    };
+    const bool differ = std::any_of(requests.begin(), requests.end(), [&](const Request& request) {
+      return request.first_step != requests.front().first_step;
+    });
+    return differ && std::all_of(requests.begin(), requests.end(), counts_tokens);
   }
 
   std::filesystem::path path_;

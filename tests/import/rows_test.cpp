@@ -242,14 +242,14 @@ TEST_CASE("objects may have scores, all or none", "[import][jsonl]") {
   CHECK(read("jsonl", with(0, "", R"(, "scores": [])")).at(0).shape.has_scores);
   const auto [text, message] = GENERATE_COPY(table<std::string, std::string>({
       {with(0, "3, 1", R"(, "scores": [1.0])"),
-       "line 1, byte 117: the object that ends here has 1 scores of 2 positions"},
+       "line 1, byte 116: the object that ends here has 1 scores of 2 positions"},
       {with(0, "3", R"(, "scores": [1])") + with(1, "3", ""),
        "line 2, byte 208: the object that ends here has no scores"},
       {with(0, "3", "") + with(1, "3", R"(, "scores": [1])"),
        "line 2, byte 208: the object that ends here has scores, those before it have none"},
-      {with(0, "3", R"(, "scores": ["1"])"), "line 1, byte 110: expected a number, found '\"'"},
-      {with(0, "3", R"(, "scores": [1,])"), "line 1, byte 112: expected a number, found ']'"},
-      {with(0, "3", R"(, "scores": 1)"), "line 1, byte 109: scores is a number, expected a list"},
+      {with(0, "3", R"(, "scores": ["1"])"), "line 1, byte 108: expected a number, found '\"'"},
+      {with(0, "3", R"(, "scores": [1,])"), "line 1, byte 110: expected a number, found ']'"},
+      {with(0, "3", R"(, "scores": 1)"), "line 1, byte 107: scores is a number, expected a list"},
   }));
   CAPTURE(text);
   CHECK(error("jsonl", text) == "r: " + message);
@@ -326,6 +326,21 @@ TEST_CASE("a request that joins a batch later keeps its step", "[import][jsonl][
     // Of 214 accesses, by LRU's definition. As if both began at step 0 it would be other numbers.
     CHECK(shared_lru_misses(dir / "out.dsat", {12, 18, 24, 40}) == std::vector<std::uint64_t>{196, 176, 122, 74});
   }
+}
+
+TEST_CASE("steps that are positions are told", "[import][jsonl]") {
+  const auto notes = [](int second_step) {
+    const TempDir dir;
+    write_file(dir / "r", line("1", 20, 0, 21, {1}) + line("2", second_step, 0, 31, {2}));
+    return captures::open("jsonl", dir / "r")->notes();
+  };
+  CHECK(notes(20).empty());
+  CHECK(notes(29).empty());
+  REQUIRE(notes(30).size() == 1);
+  CHECK(notes(30)[0].ends_with(
+      "r: the steps of all 2 requests are positions of their queries; they are taken for steps of the batch, so that "
+      "requests of longer prompts join it later"));
+  CHECK(notes(31).size() == 1);  // counted from 1
 }
 
 TEST_CASE("a request that pauses is refused, and said to pause", "[import][jsonl][csv]") {

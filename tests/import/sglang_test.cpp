@@ -241,14 +241,14 @@ TEST_CASE("the chat endpoint has a response in each choice", "[import][sglang]")
   const std::string text = fmt::format(R"({{"object": "chat.completion", "choices": [{}, {}], "usage": {{}}}})",
                                        choice(five_rows), choice(two_steps));
   write_file(dir / "r.json", text);
-  const std::vector<Contents> contents = read_requests(*captures::open("sglang", dir / "r.json"));
+  const std::vector<Contents> contents = read_requests(*captures::open("sglang", dir / "r.json", shaped({}, 3)));
   REQUIRE(contents.size() == 2);
   CHECK(contents[0].ids == two_steps);
   CHECK(contents[0].shape == shape);
   CHECK(contents[1].ids == two_steps);
   // By its content, too.
   const std::vector<std::filesystem::path> inputs{dir / "r.json"};
-  import_captures(inputs, dir / "out.dsat", {});
+  import_captures(inputs, dir / "out.dsat", shaped({}, 3));
   CHECK(TraceReader(dir / "out.dsat").header().provenance == "sglang: r.json");
   for (std::size_t at = 0; at < text.size(); ++at) {
     write_file(dir / "r.json", text.substr(0, at));
