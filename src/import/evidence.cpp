@@ -60,12 +60,12 @@ void require_known_start(const Capture& capture, std::uint32_t request, const Re
   const std::string found =
       evidence == nullptr
           ? "Its ids do not say which"
-          : fmt::format("{} of its {} selections name the position of their own query if they begin behind the prompt",
-                        evidence->names_own(), evidence->selections());
+          : fmt::format("If they begin behind it, {} of {} selections name the position of their own query ({})",
+                        evidence->names_own(), evidence->selections(), usual);
   throw TraceError(capture.place(request),
                    "has as many rows as completion tokens; they may begin with the prompt's last token or behind the "
-                   "prompt. {} ({}); give --prompt-start last, or --prompt-start end",
-                   found, usual);
+                   "prompt. {}; give --prompt-start last, or --prompt-start end",
+                   found);
 }
 
 void require_in_context(std::span<const Capture> captures, std::span<const RequestEvidence> evidence,
@@ -229,10 +229,12 @@ std::vector<std::string> find_contradictions(std::span<const Capture> captures,
     if (found.shift().value_or(0) < 0) {
       warnings.shifted(capture, request, found);
     } else if (!declared.unit_tokens && found.telling() >= least_selections && found.unit() > 1) {
+      const std::uint64_t unit = std::min<std::uint64_t>(found.unit(), TraceHeader::max_unit_tokens);
       throw TraceError(capture.place(request),
                        "none of its {} selections names an entry beyond 1/{} of its context, as if an id stood for {} "
-                       "tokens; give --unit-tokens {}, or --unit-tokens 1 if ids are single tokens",
-                       found.telling(), found.unit(), found.unit(), found.unit());
+                       "tokens or the prompt was shorter; give --unit-tokens {}, or --unit-tokens 1 if ids are single "
+                       "tokens",
+                       found.telling(), unit, unit, unit);
     }
   });
   return std::move(warnings).list();

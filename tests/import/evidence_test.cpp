@@ -135,11 +135,12 @@ TEST_CASE("as many rows as completion tokens have to show where they begin", "[i
                             {"completion_tokens.npy", scalar(9)}});
   const std::string name = GENERATE("r.json", "r.npz");
   ImportOptions options = of_eight();
-  CHECK(import_error(dir, {name}, options) ==
-        name +
-            ": has as many rows as completion tokens; they may begin with the prompt's last token or behind the "
-            "prompt. 0 of its 27 selections name the position of their own query if they begin behind the prompt "
-            "(96 to 100% do in captures of served models); give --prompt-start last, or --prompt-start end");
+  CHECK(
+      import_error(dir, {name}, options) ==
+      name +
+          ": has as many rows as completion tokens; they may begin with the prompt's last token or behind the "
+          "prompt. If they begin behind it, 0 of 27 selections name the position of their own query (96 to 100% do in "
+          "captures of served models); give --prompt-start last, or --prompt-start end");
   options.prompt_start = last_of_prompt;
   CHECK(import(dir, {name}, options).warnings.empty());
   CHECK(counts(dir) == right);
@@ -164,7 +165,7 @@ TEST_CASE("as many rows as completion tokens are decode steps if the ids say so"
   CHECK(TraceReader(dir / "out.dsat").extent(0).steps == 30);
   fs::remove(dir / "out.dsat");
   write(101);
-  CHECK(import_error(dir, {"r.npz"}).find("0 of its 60 selections name the position") != std::string::npos);
+  CHECK(import_error(dir, {"r.npz"}).find("0 of 60 selections name the position") != std::string::npos);
   // Slots and entries of several tokens say nothing.
   write(100);
   ImportOptions options;
@@ -378,8 +379,8 @@ TEST_CASE("ids of several tokens are noticed unless somebody said what they are"
   write_steps(dir / "a.npy", entries, 40, 8);
   ImportOptions options = with_prompt(400);
   CHECK(import_error(dir, {"a.npy"}, options) ==
-        "a.npy: none of its 80 selections names an entry beyond 1/4 of its context, as if an id stood for 4 tokens; "
-        "give --unit-tokens 4, or --unit-tokens 1 if ids are single tokens");
+        "a.npy: none of its 80 selections names an entry beyond 1/4 of its context, as if an id stood for 4 tokens or "
+        "the prompt was shorter; give --unit-tokens 4, or --unit-tokens 1 if ids are single tokens");
   for (const std::uint32_t unit : {1U, 4U}) {
     options.unit_tokens = unit;
     CHECK(import(dir, {"a.npy"}, options).warnings.empty());
