@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t least_selections = 32;
 /// Ids outside their context are damage if so few selections have them.
 constexpr std::uint64_t most_bad_one_in = 10;
-constexpr std::string_view usual = "96 to 100% do in captures of served models";
+constexpr std::string_view usual = "97 to 100% do in real captures";
 
 /// Calls f(capture, its request, the number in the batch) for each request.
 template <class F>

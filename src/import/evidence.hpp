@@ -13,7 +13,7 @@
 
 namespace dsasim {
 
-// What the selections themselves say of what was declared of them. In captures of served models 96 to 100% of the
+// What the selections themselves say of what was declared of them. In the captures of traces/ 97 to 100% of the
 // selections name the position of their own query, which is the newest that they can name; rows that begin one early,
 // a prompt of another length or ids that stand for several tokens show in the largest id of each selection.
 

@@ -21,7 +21,7 @@ std::optional<std::size_t> find_slot(std::span<const std::int64_t> ids, std::uin
 
 /// Whether the ids of a capture are slots. A selection is a witness if one of its ids is no position. One can be
 /// damage; slots are proven by half of the selections and at least two ids, among the first `enough` selections that
-/// have any. Of real slots nearly all selections are witnesses: a query's own position, which 96 to 100% of them name,
+/// have any. Of real slots nearly all selections are witnesses: a query's own position, which 97 to 100% of them name,
 /// lies in a slot not below its number where slots are taken in order, and anywhere in the pool where they are not.
 ///
 /// Positions of rows that begin late, or behind a longer prompt than declared, are witnesses as well, all by the same

@@ -4,6 +4,7 @@
 
 #include "captures.hpp"
 #include "catch.hpp"
+#include "dsasim/export/export.hpp"
 #include "dsasim/replay/replay.hpp"
 #include "dsasim/trace/reader.hpp"
 #include "reading.hpp"
@@ -139,8 +140,8 @@ TEST_CASE("as many rows as completion tokens have to show where they begin", "[i
       import_error(dir, {name}, options) ==
       name +
           ": has as many rows as completion tokens; they may begin with the prompt's last token or behind the "
-          "prompt. If they begin behind it, 0 of 27 selections name the position of their own query (96 to 100% do in "
-          "captures of served models); give --prompt-start last, or --prompt-start end");
+          "prompt. If they begin behind it, 0 of 27 selections name the position of their own query (97 to 100% do in "
+          "real captures); give --prompt-start last, or --prompt-start end");
   options.prompt_start = last_of_prompt;
   CHECK(import(dir, {name}, options).warnings.empty());
   CHECK(counts(dir) == right);
@@ -299,8 +300,8 @@ TEST_CASE("a prompt of another length shows in where selections end", "[import][
   const auto warnings = import(dir, {"a.npy"}, with_prompt(101)).warnings;
   REQUIRE(warnings.size() == 1);
   CHECK(warnings[0].ends_with(
-      " of 60 selections end 1 before the position of their own query, and few at it (96 to 100% do in captures of "
-      "served models); its rows begin 1 earlier than declared (--prompt-start 100 says so), or its prompt has 100 "
+      " of 60 selections end 1 before the position of their own query, and few at it (97 to 100% do in real "
+      "captures); its rows begin 1 earlier than declared (--prompt-start 100 says so), or its prompt has 100 "
       "tokens (--prompt-len 100)"));
   CHECK(import(dir, {"a.npy"}, with_prompt(1000)).warnings.at(0).find("(--prompt-len 100)") != std::string::npos);
   fs::remove(dir / "out.dsat");
@@ -322,6 +323,24 @@ TEST_CASE("a prompt of another length shows in where selections end", "[import][
   }
   write_file(dir / "r.jsonl", lines);
   CHECK(import(dir, {"r.jsonl"}).warnings.at(0).ends_with("; its contexts are 1 too large"));
+}
+
+TEST_CASE("a real capture contradicts nothing, and shows a wrong prompt", "[import][evidence]") {
+  const TempDir dir;
+  export_npz(TraceReader("traces/paper128-req_0.dsat"), 0, dir / "r.npz");
+  CHECK(import(dir, {"r.npz"}).warnings.empty());
+  // As rows that begin one early: with a prompt that is one longer.
+  write_zip(dir / "r.npz",
+            {{"x.npy", npy("(200, 16, 128)", read_all("npz", dir / "r.npz").ids)}, {"prompt_len.npy", scalar(1025)}});
+  CHECK(
+      import(dir, {"r.npz"})
+          .warnings.at(0)
+          .find(
+              " of 3200 selections end 1 before the position of their own query, and few at it (97 to 100% do in real "
+              "captures); its rows begin 1 earlier than declared (--prompt-start 1024 says so)") != std::string::npos);
+  ImportOptions options;
+  options.prompt_start = PromptStart{.from = PromptStart::From::begin, .tokens = 1024};
+  CHECK(import(dir, {"r.npz"}, options).warnings.empty());
 }
 
 TEST_CASE("few selections and those of everything are no evidence", "[import][evidence]") {
