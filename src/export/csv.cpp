@@ -35,7 +35,8 @@ void write_csv(const TraceReader& trace, const ReplayConfig& config, const Expor
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
     const StepRange steps = steps_of(trace, request, batch);
     RequestCursor cursor(trace, request, steps.first, steps.last);
-    for (std::uint64_t step = 0; cursor.next(); ++step) {
+    const std::uint64_t start = trace.header().requests[request].start_step;
+    for (std::uint64_t step = start + steps.first; cursor.next(); ++step) {
       for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
         append_selection(buffer.bytes(), fmt::format("{},{},{},", request, step, layer), cursor.selection(layer),
                          scores);

@@ -2,6 +2,9 @@
 
 #include "dsasim/error.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <cassert>
 
 namespace dsasim {
@@ -124,9 +127,21 @@ class ArrayFile final : public CaptureFile {
   using Open = RequestArrays (*)(const std::filesystem::path&, const ImportOptions&);
 
   ArrayFile(const std::filesystem::path& path, const ImportOptions& options, Open open)
-      : path_(path), options_(options), open_(open), requests_{open(path, options).shape} {}
+      : path_(path), options_(options), open_(open) {
+    RequestArrays arrays = open(path, options);
+    requests_.push_back(std::move(arrays.shape));
+    unread_ = std::move(arrays.unread);
+  }
 
   const std::vector<CaptureShape>& requests() const override { return requests_; }
+
+  std::vector<std::string> notes() const override {
+    if (unread_.empty()) {
+      return {};
+    }
+    return {fmt::format("{}: {} {} not read", path_.string(), fmt::join(unread_, ", "),
+                        unread_.size() == 1 ? "is" : "are")};
+  }
 
   std::unique_ptr<CaptureSource> read() const override {
     RequestArrays arrays = open_(path_, options_);
@@ -141,6 +156,7 @@ class ArrayFile final : public CaptureFile {
   ImportOptions options_;
   Open open_;
   std::vector<CaptureShape> requests_;
+  std::vector<std::string> unread_;
 };
 
 }  // namespace
@@ -193,7 +209,39 @@ CaptureShape capture_shape(NpyReader& ids, NpyReader* scores, const ArrayShape& 
           .top_k = array.top_k,
           .prompt_tokens = prompt_tokens,
           .has_scores = scores != nullptr,
-          .first_row = rows.first};
+          .first_row = rows.first,
+          .may_start_early = rows.may_start_early};
+}
+
+std::optional<std::uint64_t> start_of_rows(const std::string& name, std::optional<std::uint64_t> recorded,
+                                           const ImportOptions& options, std::optional<std::uint64_t> prompt) {
+  if (!options.prompt_start) {
+    return recorded;
+  }
+  if (!prompt) {
+    throw TraceError(name, "does not say how long the prompt is; --prompt-start needs --prompt-len");
+  }
+  const std::uint64_t said = options.prompt_start->position(*prompt);
+  if (recorded && *recorded != said) {
+    throw TraceError(name, "its rows begin at position {}, --prompt-start says {}", *recorded, said);
+  }
+  return said;
+}
+
+DecodeRows steps_from(const std::string& name, std::uint64_t rows, std::optional<std::uint64_t> prompt,
+                      std::optional<std::uint64_t> start) {
+  if (!start) {
+    return {.first = 0, .steps = rows};
+  }
+  if (!prompt) {
+    throw TraceError(name, "its rows begin at position {}, the length of its prompt is not known; give --prompt-len",
+                     *start);
+  }
+  if (*start > *prompt) {
+    throw TraceError(name, "its rows begin at position {}, behind the prompt of {} tokens: its first steps are missing",
+                     *start, *prompt);
+  }
+  return rows_after_prompt(rows, *prompt, start);
 }
 
 std::unique_ptr<CaptureSource> read_arrays(std::unique_ptr<NpyReader> ids, std::unique_ptr<NpyReader> scores,

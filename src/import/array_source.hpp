@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -44,6 +45,16 @@ ArrayShape array_shape(const NpyReader& ids, const ArrayClaims& claims);
 CaptureShape capture_shape(NpyReader& ids, NpyReader* scores, const ArrayShape& array, const DecodeRows& rows,
                            std::optional<std::uint64_t> prompt_tokens);
 
+/// The position of the query of row 0, by what stands beside the rows or by --prompt-start. Throws TraceError if the
+/// two differ, or if --prompt-start counts from the end of a prompt of unknown length.
+std::optional<std::uint64_t> start_of_rows(const std::string& name, std::optional<std::uint64_t> recorded,
+                                           const ImportOptions& options, std::optional<std::uint64_t> prompt);
+
+/// The steps of an array of `rows` that holds nothing but decode steps, unless `start` says that it begins earlier, at
+/// a position of the prompt. Throws TraceError if that is not in the prompt.
+DecodeRows steps_from(const std::string& name, std::uint64_t rows, std::optional<std::uint64_t> prompt,
+                      std::optional<std::uint64_t> start);
+
 /// Reads the steps of one request out of an array of ids and, perhaps, one of scores that has the same shape.
 std::unique_ptr<CaptureSource> read_arrays(std::unique_ptr<NpyReader> ids, std::unique_ptr<NpyReader> scores,
                                            const CaptureShape& shape);
@@ -53,6 +64,7 @@ struct RequestArrays {
   std::unique_ptr<NpyReader> ids;
   std::unique_ptr<NpyReader> scores;  ///< or null
   CaptureShape shape;
+  std::vector<std::string> unread = {};  ///< names of what else the file holds
 };
 
 /// A file that holds one request as arrays. `open` is called twice: to know the shape, and to read.

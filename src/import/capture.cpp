@@ -25,9 +25,14 @@ std::uint64_t prompt_tokens_of(const std::string& place, const CaptureShape& sha
   return shape.prompt_tokens ? *shape.prompt_tokens : *options.prompt_tokens;
 }
 
-Capture inspect(const fs::path& path, const ImportOptions& options, const LayerMap* layers) {
+Capture inspect(const fs::path& path, const ImportOptions& options, const LayerMap* layers,
+                std::vector<std::string>& notes) {
   const ImportFormat& format = choose_format(path, options.format);
+  if (options.prompt_start && format.names_steps) {
+    throw ConfigError("--prompt-start", "does not apply to {}, whose rows name their steps", path.string());
+  }
   std::unique_ptr<CaptureFile> file = format.open(path, options);
+  const std::vector<std::string> said = file->notes();
   if (options.steps) {
     file = first_steps(std::move(file), *options.steps);
   }
@@ -38,6 +43,7 @@ Capture inspect(const fs::path& path, const ImportOptions& options, const LayerM
   for (std::uint32_t i = 0; i < capture.requests().size(); ++i) {
     capture.prompt_tokens.push_back(prompt_tokens_of(capture.place(i), capture.requests()[i], options));
   }
+  notes.insert(notes.end(), said.begin(), said.end());
   return capture;
 }
 
@@ -114,23 +120,33 @@ CaptureEntries entries_of(std::span<const Capture> captures) {
   return all;
 }
 
-std::vector<Capture> open_captures(std::span<const fs::path> inputs, const ImportOptions& options,
-                                   const LayerMap* layers) {
-  std::vector<Capture> captures;
+OpenedCaptures open_captures(std::span<const fs::path> inputs, const ImportOptions& options, const LayerMap* layers) {
+  OpenedCaptures out;
   std::uint64_t requests = 0;
   for (const fs::path& input : inputs) {
-    captures.push_back(inspect(input, options, layers));
-    Capture& capture = captures.back();
+    try {
+      out.captures.push_back(inspect(input, options, layers, out.notes));
+    } catch (const TraceError& error) {
+      if (!options.skip_bad) {
+        throw;
+      }
+      out.notes.push_back(fmt::format("left out: {}", error.what()));
+      continue;
+    }
+    Capture& capture = out.captures.back();
     capture.first_request = static_cast<std::uint32_t>(requests);
     requests += capture.requests().size();
     if (requests > std::numeric_limits<std::uint32_t>::max()) {
       throw ConfigError("import", "{} requests are more than a batch can have", requests);
     }
     for (std::uint32_t i = 0; i < capture.requests().size(); ++i) {
-      require_alike(captures.front(), capture, i);
+      require_alike(out.captures.front(), capture, i);
     }
   }
-  return captures;
+  if (out.captures.empty()) {
+    throw TraceError("import", "none of {} inputs can be used; the first is {}", inputs.size(), out.notes.front());
+  }
+  return out;
 }
 
 }  // namespace dsasim

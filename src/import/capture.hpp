@@ -32,10 +32,16 @@ struct Capture {
   std::uint64_t context(std::uint32_t request, std::uint64_t step) const { return prompt_tokens[request] + step + 1; }
 };
 
+struct OpenedCaptures {
+  std::vector<Capture> captures;   ///< at least one
+  std::vector<std::string> notes;  ///< what is in the inputs and not used
+};
+
 /// Opens all inputs, in this order, collapses their layers if a map is given, and checks all that can be checked
-/// without reading selections. Throws TraceError, ConfigError or SystemError.
-std::vector<Capture> open_captures(std::span<const std::filesystem::path> inputs, const ImportOptions& options,
-                                   const LayerMap* layers);
+/// without reading selections. Throws TraceError, ConfigError or SystemError; inputs that cannot be used are left out
+/// if the options say so.
+OpenedCaptures open_captures(std::span<const std::filesystem::path> inputs, const ImportOptions& options,
+                             const LayerMap* layers);
 
 /// What the captures say of their ids, each where one of them says it. Throws TraceError if two differ.
 CaptureEntries entries_of(std::span<const Capture> captures);

@@ -48,15 +48,25 @@ bool wants_proof(std::span<const Capture> captures, const ImportOptions& options
   return automatic && options.unit_tokens.value_or(1) == 1;
 }
 
-std::string find_proof(const Capture& capture, std::uint32_t request, std::uint64_t step_number,
-                       const CaptureStep& step) {
-  const std::uint64_t context = capture.context(request, step_number);
-  const std::optional<std::size_t> found = find_slot(step.ids, context);
-  if (!found) {
-    return "";
+std::string find_proof(std::span<const Capture> captures) {
+  for (const Capture& capture : captures) {
+    SlotWitnesses witnesses;
+    std::string first;
+    for_each_step(capture, [&](std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
+      const std::uint64_t context = capture.context(request, step_number);
+      const std::uint32_t top_k = capture.requests()[request].top_k;
+      if (const auto found = first.empty() ? find_slot(step.ids, context) : std::nullopt) {
+        first = fmt::format("{}, step {}, layer {}: id {} lies outside the context of {}", capture.place(request),
+                            step_number, *found / top_k, step.ids[*found], context);
+      }
+      witnesses.add(step.ids, top_k, context);
+      return !witnesses.has_enough();
+    });
+    if (witnesses.prove_slots()) {
+      return fmt::format("{}; so do ids of {} of {} selections", first, witnesses.witnesses(), witnesses.selections());
+    }
   }
-  return fmt::format("{}, step {}, layer {}: id {} lies outside the context of {}", capture.place(request), step_number,
-                     *found / capture.requests()[request].top_k, step.ids[*found], context);
+  return "";
 }
 
 CapturedIds recover_positions(std::span<const Capture> captures, const ImportOptions& options,

@@ -20,9 +20,8 @@ struct CapturedIds {
 /// Whether the user or a format leaves it open what ids are.
 bool wants_proof(std::span<const Capture> captures, const ImportOptions& options);
 
-/// What proves that the ids are slots; "" if nothing in this step does.
-std::string find_proof(const Capture& capture, std::uint32_t request, std::uint64_t step_number,
-                       const CaptureStep& step);
+/// What proves that the ids of one of the captures are slots (SlotWitnesses); "" if nothing does.
+std::string find_proof(std::span<const Capture> captures);
 
 /// Of ids that `proof` says are slots: learns the positions that they hold, from all steps of all captures.
 CapturedIds recover_positions(std::span<const Capture> captures, const ImportOptions& options,

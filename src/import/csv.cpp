@@ -1,6 +1,7 @@
-// Format "csv": a header line `request,step,layer,id` or `request,step,layer,id,score`, then one line for each selected
-// id. The lines of a selection follow each other, in logged order; an empty id is a selection without ids. Nothing is
-// quoted.
+// Format "csv": a header line that names the columns request, step, layer, id and, if there are scores, score, in any
+// order; then one line for each selected id. The lines of a selection follow each other, in logged order; an empty id
+// is a selection without ids. Nothing is quoted. The last line ends as the others do: a file that was cut within a
+// number cannot be told from a whole one otherwise.
 #include "byte_source.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/types.hpp"
@@ -11,14 +12,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
+#include <vector>
 
 namespace dsasim {
 namespace {
 
-constexpr std::string_view header = "request,step,layer,id";
-constexpr std::string_view header_with_scores = "request,step,layer,id,score";
+enum Column : std::uint8_t { request_column, step_column, layer_column, id_column, score_column, unread_column };
+constexpr std::array<std::string_view, 5> column_names{"request", "step", "layer", "id", "score"};
+constexpr std::string_view comment = "#";
 constexpr std::size_t longest_line = 4096;
 constexpr std::size_t buffer_bytes = std::size_t{1} << 18U;
 
@@ -38,8 +43,8 @@ class Lines {
         at_ = 0;
         end_ = text_->read_some(std::as_writable_bytes(std::span(buffer_)));
         if (end_ == 0) {
-          line = line_;
-          return !line_.empty();
+          require_end();
+          return false;
         }
       }
       const std::string_view rest(buffer_.data() + at_, end_ - at_);
@@ -61,6 +66,13 @@ class Lines {
   }
 
  private:
+  void require_end() const {
+    if (!line_.empty()) {
+      throw TraceError(place(), "the file ends within \"{}\" and may be cut off; a whole file ends with a line end",
+                       printable(line_));
+    }
+  }
+
   std::unique_ptr<TextStream> text_;
   std::vector<char> buffer_;
   std::size_t at_ = 0;
@@ -78,20 +90,66 @@ struct Record {
   std::uint16_t score = 0;
 };
 
+/// What each column of a header line is. Empty unless request, step, layer and id are among them.
+std::vector<Column> columns_of(std::string_view header) {
+  std::vector<Column> out;
+  std::array<bool, column_names.size()> seen{};
+  while (true) {
+    const std::size_t comma = header.find(',');
+    const auto known = std::find(column_names.begin(), column_names.end(), header.substr(0, comma));
+    const auto column = static_cast<Column>(known - column_names.begin());
+    if (column != unread_column && std::exchange(seen.at(column), true)) {
+      return {};  // twice
+    }
+    out.push_back(column);
+    if (comma == std::string_view::npos) {
+      break;
+    }
+    header.remove_prefix(comma + 1);
+  }
+  const bool whole = std::all_of(seen.begin(), seen.begin() + score_column, [](bool found) { return found; });
+  return whole ? out : std::vector<Column>();
+}
+
+bool is_before_header(std::string_view line) {
+  return line.empty() || line.starts_with(comment);
+}
+
 class CsvRows final : public RowReader {
  public:
   explicit CsvRows(const std::filesystem::path& path) : lines_(path) {
     std::string_view line;
-    const bool any = lines_.next(line);
-    has_scores_ = line == header_with_scores;
-    if (!has_scores_ && line != header) {
-      throw TraceError(lines_.place(), "{}, expected the header \"{}\" or \"{}\"",
-                       any ? fmt::format("found \"{}\"", printable(line)) : "is missing", header, header_with_scores);
+    bool any = lines_.next(line);
+    while (any && is_before_header(line)) {
+      any = lines_.next(line);
     }
+    columns_ = columns_of(any ? line : "");
+    if (columns_.empty()) {
+      throw TraceError(lines_.place(),
+                       "{}, expected a header of the columns request, step, layer, id and, if there is "
+                       "one, score, in any order and divided by commas",
+                       any ? fmt::format("found \"{}\"", printable(line)) : "is missing");
+    }
+    has_scores_ = std::find(columns_.begin(), columns_.end(), score_column) != columns_.end();
+    header_ = line;
     has_next_ = read_record();
   }
 
   bool has_scores() const noexcept { return has_scores_; }
+
+  /// The names of the columns that are not read. One without a name is the index that pandas writes.
+  std::vector<std::string> unread() const {
+    std::vector<std::string> out;
+    std::string_view rest = header_;
+    for (const Column column : columns_) {
+      const std::string_view name = rest.substr(0, rest.find(','));
+      if (column == unread_column && !name.empty()) {
+        out.push_back(printable(name));
+      }
+      rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+    }
+    return out;
+  }
 
   bool next(SelectionRow& row) override {
     if (!has_next_) {
@@ -129,56 +187,64 @@ class CsvRows final : public RowReader {
 
   bool read_record() {
     std::string_view line;
-    if (!lines_.next(line)) {
-      return false;
+    do {
+      if (!lines_.next(line)) {
+        return false;
+      }
+    } while (line.empty());
+    std::string_view rest = line;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const bool last = i + 1 == columns_.size();
+      const std::size_t comma = rest.find(',');
+      if (last != (comma == std::string_view::npos)) {
+        throw TraceError(lines_.place(), "found \"{}\", expected {} columns: {}", printable(line), columns_.size(),
+                         printable(header_));
+      }
+      texts_[columns_[i]] = rest.substr(0, comma);
+      rest.remove_prefix(last ? rest.size() : comma + 1);
     }
-    rest_ = line;
-    next_.request = column("request");
-    next_.step = number(column("step"), "step");
-    next_.layer = static_cast<std::uint32_t>(number(column("layer"), "layer"));
-    const std::string_view id = has_scores_ ? column("id") : rest_;
-    next_.id.reset();
-    if (!id.empty()) {
-      next_.id = static_cast<std::int64_t>(number(id, "id"));
-    }
-    next_.score = has_scores_ && next_.id ? score() : std::uint16_t{0};
+    take_record();
     return true;
   }
 
-  /// The text up to the next comma.
-  std::string_view column(std::string_view name) {
-    const std::size_t comma = rest_.find(',');
-    if (comma == std::string_view::npos) {
-      throw TraceError(lines_.place(), "ends after {}, expected {}", name, has_scores_ ? header_with_scores : header);
+  void take_record() {
+    next_.request = texts_[request_column];
+    next_.step = number(step_column);
+    next_.layer = static_cast<std::uint32_t>(number(layer_column));
+    next_.id.reset();
+    if (!texts_[id_column].empty()) {
+      next_.id = static_cast<std::int64_t>(number(id_column));
     }
-    const std::string_view out = rest_.substr(0, comma);
-    rest_.remove_prefix(comma + 1);
-    return out;
+    next_.score = has_scores_ && next_.id ? score() : std::uint16_t{0};
   }
 
-  std::uint64_t number(std::string_view text, std::string_view name) const {
+  std::uint64_t number(Column column) const {
+    const std::string_view text = texts_.at(column);
     std::uint64_t out = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
     if (error != std::errc{} || end != text.data() + text.size() || out >= max_entry_ids) {
-      throw TraceError(lines_.place(), "{} is \"{}\", expected a whole number below {}", name, printable(text),
-                       max_entry_ids);
+      throw TraceError(lines_.place(), "{} is \"{}\", expected a whole number below {}", column_names.at(column),
+                       printable(text), max_entry_ids);
     }
     return out;
   }
 
   std::uint16_t score() const {
+    const std::string_view text = texts_[score_column];
     double out = 0;
-    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), out);
-    if (error != std::errc{} || end != rest_.data() + rest_.size()) {
-      throw TraceError(lines_.place(), "score is \"{}\", expected a number", printable(rest_));
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (error != std::errc{} || end != text.data() + text.size()) {
+      throw TraceError(lines_.place(), "score is \"{}\", expected a number", printable(text));
     }
     return float16_from(out);
   }
 
   Lines lines_;
+  std::string header_;
+  std::vector<Column> columns_;  ///< from left to right
   bool has_scores_ = false;
-  std::string_view rest_;  ///< of the line that is taken apart
-  Record next_;            ///< the first of the next selection
+  std::array<std::string_view, unread_column + 1> texts_;  ///< of the line that is taken apart
+  Record next_;                                            ///< the first of the next selection
   bool has_next_ = false;
   std::string place_;
 };
@@ -187,17 +253,35 @@ std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path) {
   return std::make_unique<CsvRows>(path);
 }
 
-std::unique_ptr<CaptureFile> open_csv(const std::filesystem::path& path, const ImportOptions& /*options*/) {
-  return row_file(path, {.open = open_rows, .has_scores = CsvRows(path).has_scores()});
+std::unique_ptr<CaptureFile> open_csv(const std::filesystem::path& path, const ImportOptions& options) {
+  const CsvRows rows(path);
+  return row_file(path, {.open = open_rows, .has_scores = rows.has_scores(), .unread = rows.unread()}, options);
+}
+
+/// Whether the first line that is no comment names the columns.
+bool has_header(std::span<const unsigned char> bytes) {
+  const std::string text(bytes.begin(), bytes.end());
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t end = rest.find('\n');
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    line.remove_suffix(line.ends_with('\r') ? 1 : 0);
+    if (!is_before_header(line)) {
+      return !columns_of(line).empty();
+    }
+  }
+  return false;
 }
 
 }  // namespace
 
 ImportFormat csv_format() {
   return {.name = "csv",
-          .description = "one line for each id: request,step,layer,id or request,step,layer,id,score",
-          .recognises = [](const CaptureStart& start) { return starts_with(start.bytes, header); },
-          .open = open_csv};
+          .description = "one line for each id; columns request, step, layer, id and perhaps score, in any order",
+          .recognises = [](const CaptureStart& start) { return has_header(start.bytes); },
+          .open = open_csv,
+          .names_steps = true};
 }
 
 }  // namespace dsasim

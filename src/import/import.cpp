@@ -7,6 +7,7 @@
 #include "dsasim/error.hpp"
 #include "dsasim/model/model.hpp"
 #include "dsasim/trace/partial_file.hpp"
+#include "evidence.hpp"
 #include "layer_map.hpp"
 
 #include <fmt/format.h>
@@ -84,12 +85,23 @@ void require_output(const fs::path& output, std::span<const fs::path> inputs) {
   }
 }
 
+/// What the selections of a batch say, as they go by.
+struct BatchEvidence {
+  explicit BatchEvidence(std::span<const Capture> captures)
+      : requests(captures.back().first_request + captures.back().requests().size()), prints(captures) {}
+
+  std::vector<RequestEvidence> requests;
+  IdsBeyondContext beyond;
+  RequestPrints prints;
+};
+
 /// Copies one capture's steps; holds one of them at a time.
 class CaptureCopier {
  public:
   /// `positions`: those of the capture's requests, or empty.
-  CaptureCopier(const Capture& capture, std::span<const SlotPages> positions, TraceWriter& writer)
-      : capture_(capture), positions_(positions), writer_(writer) {}
+  CaptureCopier(const Capture& capture, std::span<const SlotPages> positions, const TraceHeader& header,
+                TraceWriter& writer, BatchEvidence& evidence)
+      : capture_(capture), positions_(positions), header_(header), writer_(writer), evidence_(evidence) {}
 
   void copy_step(std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
     request_ = request;
@@ -98,49 +110,92 @@ class CaptureCopier {
     const std::size_t top_k = shape.top_k;
     for (layer_ = 0; layer_ < shape.layers; ++layer_) {
       const std::size_t begin = layer_ * top_k;
-      const std::size_t size = take_ids(std::span(step.ids).subspan(begin, top_k));
       std::span<const std::uint16_t> scores;
       if (shape.has_scores) {
-        scores = std::span(step.scores).subspan(begin, size);
-        require_numbers(scores);
+        scores = std::span(step.scores).subspan(begin, top_k);
       }
-      append(scores);
+      take_row(std::span(step.ids).subspan(begin, top_k), scores);
+      append();
     }
     if (step_ + 1 == shape.steps) {
-      writer_.end_request(capture_.first_request + request);
+      writer_.end_request(batch_request());
     }
   }
 
  private:
-  /// Turns a row into row_, without the negative ids that pad its end. Returns how many are left.
-  std::size_t take_ids(std::span<const std::int64_t> row) {
+  std::uint32_t batch_request() const { return capture_.first_request + request_; }
+
+  /// Turns a row into ids_ and scores_, without the negative ids that pad it and, of positions, those that its query
+  /// does not see.
+  void take_row(std::span<const std::int64_t> row, std::span<const std::uint16_t> scores) {
+    const std::uint64_t context = context_entries(header_, header_.requests[batch_request()], step_);
+    const std::uint64_t limit = header_.ids == IdKind::logical ? context : max_entry_ids;
     std::uint64_t seen = 0;
+    std::int64_t largest = -1;
     for (const std::int64_t id : row) {
       seen |= static_cast<std::uint64_t>(id);
+      largest = std::max(largest, id);  // no exit, so that it vectorises
     }
-    const std::size_t size = seen < max_entry_ids ? row.size() : selected(row);
-    row_.resize(size);
-    for (std::size_t i = 0; i < size; ++i) {
-      row_[i] = EntryId{static_cast<std::uint32_t>(positions_.empty() ? row[i] : position(row[i]))};
+    const bool plain = seen < max_entry_ids && positions_.empty() && largest < static_cast<std::int64_t>(limit);
+    ids_.clear();
+    scores_.clear();
+    if (plain) {
+      ids_.resize(row.size());
+      std::transform(row.begin(), row.end(), ids_.begin(),
+                     [](std::int64_t id) { return EntryId{static_cast<std::uint32_t>(id)}; });
+      scores_.assign(scores.begin(), scores.end());
+    } else {
+      largest = take_selected(row, scores, limit);
     }
-    return size;
+    require_numbers(scores);
+    note(largest, context);
   }
 
-  /// The length of a row that is padded or wrong. Throws if it is wrong.
-  std::size_t selected(std::span<const std::int64_t> row) const {
-    std::size_t size = row.size();
-    while (size > 0 && row[size - 1] < 0) {
-      --size;
-    }
-    for (std::size_t column = 0; column < size; ++column) {
+  /// The slow way. Returns the largest id, also of those left out; -1 if there is none.
+  std::int64_t take_selected(std::span<const std::int64_t> row, std::span<const std::uint16_t> scores,
+                             std::uint64_t limit) {
+    std::int64_t largest = -1;
+    const std::uint64_t beyond_before = evidence_.beyond.ids;
+    for (std::size_t column = 0; column < row.size(); ++column) {
       if (row[column] < 0) {
-        throw TraceError(place(column), "{} stands before an id; negative ids pad the end of a row", row[column]);
+        continue;
       }
-      if (static_cast<std::uint64_t>(row[column]) >= max_entry_ids) {
-        throw TraceError(place(column), "id {} is not below {}", row[column], max_entry_ids);
+      const std::int64_t id = positions_.empty() ? row[column] : position(row[column]);
+      if (static_cast<std::uint64_t>(id) >= max_entry_ids) {
+        throw TraceError(place(column), "id {} is not below {}", id, max_entry_ids);
+      }
+      largest = std::max(largest, id);
+      if (static_cast<std::uint64_t>(id) >= limit) {
+        note_beyond(id, limit);
+        continue;
+      }
+      ids_.push_back(EntryId{static_cast<std::uint32_t>(id)});
+      if (!scores.empty()) {
+        scores_.push_back(scores[column]);
       }
     }
-    return size;
+    evidence_.beyond.selections += evidence_.beyond.ids > beyond_before ? 1U : 0U;
+    return largest;
+  }
+
+  void note_beyond(std::int64_t id, std::uint64_t limit) {
+    if (evidence_.beyond.ids++ == 0) {
+      evidence_.beyond.first =
+          fmt::format("{}: request {}, step {}, layer {}: id {} lies outside the context of {} entries",
+                      capture_.path.string(), batch_request(), step_, layer_, id, limit);
+    }
+  }
+
+  void note(std::int64_t largest, std::uint64_t context) {
+    if (largest < 0) {
+      return;
+    }
+    if (header_.ids == IdKind::logical) {
+      evidence_.requests[batch_request()].add(static_cast<std::uint64_t>(largest), ids_.size(), context);
+    }
+    if (ids_.size() < context) {
+      evidence_.prints.add(batch_request(), step_, layer_, ids_);
+    }
   }
 
   std::int64_t position(std::int64_t slot) const {
@@ -151,10 +206,12 @@ class CaptureCopier {
     return *found;
   }
 
+  /// Of the ids that are taken: those of others are not looked at.
   void require_numbers(std::span<const std::uint16_t> scores) const {
-    for (std::size_t column = 0; column < scores.size(); ++column) {
-      if ((scores[column] & 0x7fffU) > 0x7c00U) {
-        throw TraceError(place(column), "the score is not a number (NaN)");
+    for (const std::uint16_t score : scores_) {
+      if ((score & 0x7fffU) > 0x7c00U) {
+        const auto wrong = std::find(scores.begin(), scores.end(), score);
+        throw TraceError(place(static_cast<std::size_t>(wrong - scores.begin())), "the score is not a number (NaN)");
       }
     }
   }
@@ -164,9 +221,9 @@ class CaptureCopier {
   }
 
   /// The writer checks the ids against the context and each other; it does not know the input's name.
-  void append(std::span<const std::uint16_t> scores) {
+  void append() {
     try {
-      writer_.append(capture_.first_request + request_, row_, scores);
+      writer_.append(batch_request(), ids_, scores_);
     } catch (const TraceError& error) {
       throw TraceError(capture_.path.string(), "{}", error.what());
     }
@@ -174,51 +231,67 @@ class CaptureCopier {
 
   const Capture& capture_;
   std::span<const SlotPages> positions_;
+  const TraceHeader& header_;
   TraceWriter& writer_;
+  BatchEvidence& evidence_;
   std::uint32_t request_ = 0;
   std::uint64_t step_ = 0;
   std::size_t layer_ = 0;
-  std::vector<EntryId> row_;
+  std::vector<EntryId> ids_;
+  std::vector<std::uint16_t> scores_;
 };
 
-/// Writes the trace while nothing proves that ids are no positions, if that is looked for. Returns the proof; "" if the
-/// trace is whole.
-std::string write_trace(std::span<const Capture> captures, const fs::path& path, const ImportOptions& options,
-                        const CapturedIds& ids, bool look_for_proof,
-                        const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+/// After so many selections with ids that are no positions it is clear that the capture is not what was declared.
+constexpr std::uint64_t most_beyond = 1024;
+
+BatchEvidence write_trace(std::span<const Capture> captures, const fs::path& path, const ImportOptions& options,
+                          const CapturedIds& ids, const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   std::uint64_t total = 0;
   for (const Capture& capture : captures) {
     total += capture.total_steps();
   }
-  TraceWriter writer(path, make_header(captures, options, ids.found), options.writer);
-  std::string proof;
+  const TraceHeader header = make_header(captures, options, ids.found);
+  TraceWriter writer(path, header, options.writer);
+  BatchEvidence evidence(captures);
   std::uint64_t done = 0;
   for (const Capture& capture : captures) {
     std::span<const SlotPages> positions = ids.positions;
     if (!positions.empty()) {
       positions = positions.subspan(capture.first_request, capture.requests().size());
     }
-    CaptureCopier copier(capture, positions, writer);
+    CaptureCopier copier(capture, positions, header, writer, evidence);
     const bool whole =
         for_each_step(capture, [&](std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
-          if (look_for_proof) {
-            proof = find_proof(capture, request, step_number, step);
-          }
-          if (!proof.empty()) {
-            return false;
-          }
           copier.copy_step(request, step_number, step);
           if (progress) {
             progress(++done, total);
           }
-          return true;
+          return options.skip_bad || evidence.beyond.selections < most_beyond;
         });
     if (!whole) {
-      return proof;
+      return evidence;
     }
   }
   writer.finish();
-  return proof;
+  return evidence;
+}
+
+/// What the selections say against what was declared, and what of them was left out. Throws TraceError if it is
+/// certain.
+std::vector<std::string> judge(std::span<const Capture> captures, const BatchEvidence& evidence,
+                               const ImportOptions& options, IdKind kind) {
+  std::vector<std::string> out = find_contradictions(captures, evidence.requests, evidence.beyond,
+                                                     {.ids_are_positions = kind == IdKind::logical,
+                                                      .unit_tokens = options.unit_tokens.has_value(),
+                                                      .entry_tokens = options.unit_tokens.value_or(1),
+                                                      .skip_bad = options.skip_bad});
+  if (evidence.beyond.ids > 0) {
+    out.push_back(fmt::format("left out: {} ids of {} selections that lie outside their context; the first: {}",
+                              evidence.beyond.ids, evidence.beyond.selections, evidence.beyond.first));
+  }
+  const std::vector<std::string> twins = evidence.prints.twins(captures);
+  out.insert(out.end(), twins.begin(), twins.end());
+  return out;
 }
 
 void require_options(const ImportOptions& options) {
@@ -295,20 +368,23 @@ ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& ou
   require_options(user_options);
   ImportOptions options = user_options;
   const std::optional<LayerMap> layers = take_model(options);
-  const std::vector<Capture> captures = open_captures(inputs, options, layers ? &*layers : nullptr);
+  const OpenedCaptures opened = open_captures(inputs, options, layers ? &*layers : nullptr);
+  const std::vector<Capture>& captures = opened.captures;
   take_captures(captures, user_options, options);
   require_output(output, inputs);
   PartialFile partial(output);
   options.writer.name = output.string();
   CapturedIds ids;
   ids.found.kind = options.ids == IdClaim::physical ? IdKind::physical : IdKind::logical;
-  // Ids are positions until one proves otherwise, which most often the first does: then all is read once more.
-  const std::string proof =
-      write_trace(captures, partial.path(), options, ids, wants_proof(captures, options), progress);
-  if (!proof.empty()) {
-    ids = recover_positions(captures, options, proof);
-    write_trace(captures, partial.path(), options, ids, /*look_for_proof=*/false, progress);
+  if (wants_proof(captures, options)) {
+    if (const std::string proof = find_proof(captures); !proof.empty()) {
+      ids = recover_positions(captures, options, proof);
+    }
   }
+  const BatchEvidence evidence = write_trace(captures, partial.path(), options, ids, progress);
+  ids.found.warnings = opened.notes;
+  const std::vector<std::string> found = judge(captures, evidence, options, ids.found.kind);
+  ids.found.warnings.insert(ids.found.warnings.end(), found.begin(), found.end());
   partial.keep();
   return ids.found;
 }

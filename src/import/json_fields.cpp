@@ -43,6 +43,16 @@ constexpr std::uint64_t bytes_equal(std::uint64_t word, char c) noexcept {
   return bytes_below(word ^ (every_byte * static_cast<unsigned char>(c)), 1);
 }
 
+/// "choices[].indexer_topk"
+std::string joined(std::span<const std::string_view> path) {
+  std::string out;
+  for (const std::string_view step : path) {
+    out += step != any_element && !out.empty() ? "." : "";
+    out += step;
+  }
+  return out;
+}
+
 void append_utf8(std::uint32_t code, std::array<char, 8>& out, std::size_t& size) noexcept {
   const auto put = [&](std::uint32_t byte) { out[size++] = static_cast<char>(byte); };
   if (code < 0x80U) {
@@ -189,6 +199,9 @@ bool JsonFields::begin_value(Frame& frame, std::string_view step) {
     }
     candidates |= static_cast<std::uint32_t>(leads_here ? 1U : 0U) << i;
   }
+  if (candidates == 0 && !frame.is_array) {
+    note_unread(frame, step);
+  }
   if (candidates == 0 || (kind_ != JsonKind::object && kind_ != JsonKind::array)) {
     skip_value();
     return false;
@@ -196,6 +209,18 @@ bool JsonFields::begin_value(Frame& frame, std::string_view step) {
   ++at_;
   frames_.push_back({.is_array = kind_ == JsonKind::array, .candidates = candidates, .depth = depth});
   return false;
+}
+
+/// The first documents are enough: those of a file are alike.
+void JsonFields::note_unread(const Frame& frame, std::string_view key) {
+  constexpr std::uint64_t most_documents = 64;
+  constexpr std::size_t most_names = 64;
+  if (documents_ > most_documents || unread_.size() == most_names) {
+    return;
+  }
+  const Path& path = fields_[static_cast<std::size_t>(std::countr_zero(frame.candidates))];
+  const std::string before = joined(std::span(path).first(frame.depth));
+  unread_.insert(fmt::format("{}{}{}", before, before.empty() ? "" : ".", key));
 }
 
 void JsonFields::read_key(std::string& key) {
@@ -287,6 +312,30 @@ void JsonFields::integers(std::vector<std::int64_t>& out) {
     expect(',');
     skip_space();
   }
+}
+
+void JsonFields::numbers(std::vector<double>& out) {
+  require(JsonKind::array);
+  value_pending_ = false;
+  out.clear();
+  ++at_;
+  for (skip_space(); peek() != ']'; skip_space()) {
+    if (!out.empty()) {
+      expect(',');
+      skip_space();
+    }
+    if (out.size() == most_integers) {
+      throw TraceError(place(), "{} has more than {} numbers", field_name(), most_integers);
+    }
+    const std::string_view text = scalar();
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) {
+      fail("a number");
+    }
+    out.push_back(number);
+  }
+  ++at_;
 }
 
 std::uint64_t JsonFields::count_numbers() {
@@ -564,12 +613,7 @@ std::string JsonFields::place(std::uint64_t offset) const {
 }
 
 std::string JsonFields::name_of(std::size_t field) const {
-  std::string out;
-  for (const std::string_view step : fields_[field]) {
-    out += step != any_element && !out.empty() ? "." : "";
-    out += step;
-  }
-  return out;
+  return joined(fields_[field]);
 }
 
 }  // namespace dsasim

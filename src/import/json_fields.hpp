@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,6 +44,8 @@ class JsonFields {
   std::string text(std::size_t most);
   /// A list of whole numbers below 2^31 or negative ones, appended to nothing: `out` is replaced.
   void integers(std::vector<std::int64_t>& out);
+  /// A list of numbers, appended to nothing: `out` is replaced.
+  void numbers(std::vector<double>& out);
   /// The number of elements of a list of numbers.
   std::uint64_t count_numbers();
   /// The next piece of a string, as it is after escapes; false at its end. Valid until the next call.
@@ -53,7 +56,9 @@ class JsonFields {
   /// The index of the list element that the field is or lies in.
   std::uint64_t element() const noexcept { return element_; }
   std::uint64_t documents() const noexcept { return documents_; }  ///< begun so far
-  std::uint64_t offset() const noexcept { return base_ + at_; }    ///< bytes consumed
+  /// Names beside the fields that lead to none, in the first documents, ascending: "rank", "meta_info.id".
+  const std::set<std::string>& unread() const noexcept { return unread_; }
+  std::uint64_t offset() const noexcept { return base_ + at_; }  ///< bytes consumed
   /// "r.json: line 1, byte 812": for messages about what was just read, or about the byte `offset` on this line.
   std::string place() const { return place(offset()); }
   std::string place(std::uint64_t offset) const;
@@ -72,7 +77,7 @@ class JsonFields {
   bool next_document();
   bool next_member(Frame& frame);
   bool begin_value(Frame& frame, std::string_view step);
-  void close(bool is_array);
+  void note_unread(const Frame& frame, std::string_view key);
   void read_key(std::string& key);
 
   JsonKind peek_kind();
@@ -116,6 +121,7 @@ class JsonFields {
   std::array<char, 8> escaped_{};  ///< what an escape stands for
   std::size_t escaped_size_ = 0;
   std::string scratch_;
+  std::set<std::string> unread_;
 };
 
 }  // namespace dsasim

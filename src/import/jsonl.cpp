@@ -4,17 +4,21 @@
 //   layer_id             the layer's number in the model
 //   step_idx             decode step; a request's first need not be 0
 //   seq_len_current      positions that the query sees, its own included
-//   selected_token_pos   the selection; negative numbers pad its end
+//   selected_token_pos   the selection; negative numbers are padding
+//   scores               a number for each of the selection, in all objects or in none
 //
-// What else an object holds is not looked at. Nothing depends on the lines: objects may be pretty-printed, or in a
+// What else an object holds is told to the user. Nothing depends on the lines: objects may be pretty-printed, or in a
 // list.
 #include "byte_source.hpp"
 #include "dsasim/error.hpp"
+#include "float16.hpp"
 #include "formats.hpp"
 #include "json_fields.hpp"
 #include "row_file.hpp"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace dsasim {
 namespace {
@@ -22,18 +26,27 @@ namespace {
 constexpr std::size_t longest_request_id = 256;
 constexpr std::string_view positions_key = "selected_token_pos";
 
-enum Field : std::uint8_t { request, layer, step, context, positions, field_count };
+enum Field : std::uint8_t { request, layer, step, context, positions, scores, field_count };
+constexpr std::array<std::string_view, field_count> field_names{"request_id",      "layer_id",    "step_idx",
+                                                                "seq_len_current", positions_key, "scores"};
+
+std::vector<JsonFields::Path> fields() {
+  std::vector<JsonFields::Path> out;
+  for (const std::string_view name : field_names) {
+    out.push_back({name});
+  }
+  return out;
+}
 
 class JsonRows final : public RowReader {
  public:
-  explicit JsonRows(const std::filesystem::path& path)
-      : json_(path, {{"request_id"}, {"layer_id"}, {"step_idx"}, {"seq_len_current"}, {positions_key}}) {}
+  explicit JsonRows(const std::filesystem::path& path) : json_(path, fields()) {}
 
   bool next(SelectionRow& row) override {
     std::array<bool, field_count> seen{};
     for (auto event = json_.next(); event != JsonFields::Event::end; event = json_.next()) {
       if (event == JsonFields::Event::end_of_document) {
-        require_all(seen);
+        finish(row, seen);
         return true;
       }
       read_field(row, seen);
@@ -42,6 +55,12 @@ class JsonRows final : public RowReader {
   }
 
   std::string place() const override { return json_.place(); }
+  bool has_scores() const noexcept { return has_scores_.value_or(false); }
+  std::vector<std::string> unread() const {
+    std::vector<std::string> out;
+    std::transform(json_.unread().begin(), json_.unread().end(), std::back_inserter(out), printable);
+    return out;
+  }
 
  private:
   void read_field(SelectionRow& row, std::array<bool, field_count>& seen) {
@@ -63,8 +82,11 @@ class JsonRows final : public RowReader {
       case context:
         row.context = number();
         return;
-      default:
+      case positions:
         json_.integers(row.ids);
+        return;
+      default:
+        json_.numbers(scores_);
     }
   }
 
@@ -84,25 +106,44 @@ class JsonRows final : public RowReader {
     return found;
   }
 
-  void require_all(const std::array<bool, field_count>& seen) const {
-    constexpr std::array<std::string_view, field_count> names{"request_id", "layer_id", "step_idx", "seq_len_current",
-                                                              positions_key};
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (!seen.at(i)) {
-        throw TraceError(json_.place(), "the object that ends here has no {}", names.at(i));
+  void finish(SelectionRow& row, const std::array<bool, field_count>& seen) {
+    has_scores_ = has_scores_.value_or(seen[scores]);
+    for (std::size_t i = 0; i < field_names.size(); ++i) {
+      if (!seen.at(i) && (i != scores || *has_scores_)) {
+        throw TraceError(json_.place(), "the object that ends here has no {}", field_names.at(i));
       }
+    }
+    if (seen[scores] && !*has_scores_) {
+      throw TraceError(json_.place(), "the object that ends here has scores, those before it have none");
+    }
+    if (seen[scores] && scores_.size() != row.ids.size()) {
+      throw TraceError(json_.place(), "the object that ends here has {} scores of {} positions", scores_.size(),
+                       row.ids.size());
+    }
+    row.scores.clear();
+    if (seen[scores]) {
+      std::transform(scores_.begin(), scores_.end(), std::back_inserter(row.scores), float16_from);
     }
   }
 
   JsonFields json_;
+  std::optional<bool> has_scores_;  ///< as the first object
+  std::vector<double> scores_;
 };
 
-std::unique_ptr<CaptureFile> open_jsonl(const std::filesystem::path& path, const ImportOptions& /*options*/) {
-  return row_file(path, {.open = [](const std::filesystem::path& file) -> std::unique_ptr<RowReader> {
-                           return std::make_unique<JsonRows>(file);
-                         },
-                         .has_scores = false,
-                         .names_layers = true});
+std::unique_ptr<CaptureFile> open_jsonl(const std::filesystem::path& path, const ImportOptions& options) {
+  JsonRows start(path);
+  SelectionRow row;
+  for (int rows = 0; rows < 64 && start.next(row); ++rows) {
+  }
+  return row_file(path,
+                  {.open = [](const std::filesystem::path& file) -> std::unique_ptr<RowReader> {
+                     return std::make_unique<JsonRows>(file);
+                   },
+                   .has_scores = start.has_scores(),
+                   .names_layers = true,
+                   .unread = start.unread()},
+                  options);
 }
 
 }  // namespace
@@ -112,6 +153,7 @@ ImportFormat jsonl_format() {
           .description = "one JSON object for each request, layer and step: request_id, selected_token_pos, ...",
           .recognises = [](const CaptureStart& start) { return start.json_key == positions_key; },
           .open = open_jsonl,
+          .names_steps = true,
           .json_key = positions_key};
 }
 

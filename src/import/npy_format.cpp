@@ -12,8 +12,9 @@ bool has_npy_magic(std::span<const unsigned char> bytes) {
 RequestArrays open_array(const std::filesystem::path& path, const ImportOptions& options) {
   auto ids = std::make_unique<NpyReader>(open_file(path));
   const ArrayShape array = array_shape(*ids, claims_of(options));
-  const CaptureShape shape =
-      capture_shape(*ids, nullptr, array, {.first = 0, .steps = array.rows}, /*prompt_tokens=*/std::nullopt);
+  const std::optional<std::uint64_t> start = start_of_rows(ids->name(), std::nullopt, options, options.prompt_tokens);
+  const DecodeRows rows = steps_from(ids->name(), array.rows, options.prompt_tokens, start);
+  const CaptureShape shape = capture_shape(*ids, nullptr, array, rows, /*prompt_tokens=*/std::nullopt);
   return {.ids = std::move(ids), .scores = nullptr, .shape = shape};
 }
 

@@ -6,9 +6,10 @@
 //   topk_index          (rows, layers, top-k); scalars prompt_tokens, completion_tokens; see decode_rows.hpp
 //   any other name      the only array of three dimensions, or else the only array that is no scalar named above
 //
-// Each may have topk_scores, float16 of the same shape, and what our own export adds so that nothing of a trace is
-// lost: model_layers and group_sizes, a number for each layer; scalars start_step, unit_tokens, page_tokens,
-// entry_bytes and ids_are_slots. What else an archive holds is not looked at.
+// Each may have any of the scalars, and start, the position of row 0's query; topk_scores, float16 of the same shape;
+// and what our own export adds so that nothing of a trace is lost: model_layers and group_sizes, a number for each
+// layer; scalars start_step, unit_tokens, page_tokens, entry_bytes and ids_are_slots. What else an archive holds is
+// told to the user.
 #include "array_source.hpp"
 #include "dsasim/error.hpp"
 #include "formats.hpp"
@@ -27,10 +28,10 @@ namespace dsasim {
 namespace {
 
 constexpr std::array<std::string_view, 3> id_keys{"topk_indices", "indexer_topk_flat", "topk_index"};
-constexpr std::array<std::string_view, 15> other_keys{
-    "prompt_len", "output_len",  "slot_ctx0",   "prompt_tokens", "completion_tokens",
-    "num_layers", "index_topk",  "topk_scores", "model_layers",  "group_sizes",
-    "start_step", "unit_tokens", "page_tokens", "entry_bytes",   "ids_are_slots",
+constexpr std::array<std::string_view, 16> other_keys{
+    "prompt_len",  "output_len",  "slot_ctx0",   "prompt_tokens", "completion_tokens", "start",
+    "num_layers",  "index_topk",  "topk_scores", "model_layers",  "group_sizes",       "start_step",
+    "unit_tokens", "page_tokens", "entry_bytes", "ids_are_slots",
 };
 
 template <std::size_t Size>
@@ -65,6 +66,18 @@ class Arrays {
     std::vector<std::string> out;
     for (const auto& [key, member] : members_) {
       out.push_back(key);
+    }
+    return out;
+  }
+
+  /// Members that are neither of these keys nor asked for by name.
+  std::vector<std::string> unread(std::string_view ids_key) const {
+    std::vector<std::string> out;
+    for (const ZipArchive::Member& member : archive_.members()) {
+      const std::string_view key = std::string_view(member.name).substr(0, member.name.rfind(".npy"));
+      if (key != ids_key && (!contains(other_keys, key) || key == member.name)) {
+        out.push_back(printable(member.name));
+      }
     }
     return out;
   }
@@ -218,36 +231,39 @@ std::optional<std::uint64_t> prompt_of(const Arrays& arrays, const ImportOptions
   return context;
 }
 
-DecodeRows rows_of_topk_index(const Arrays& arrays, const NpyReader& ids, std::uint64_t rows,
-                              std::optional<std::uint64_t> prompt) {
+/// Which rows are decode steps. `prompt` by the archive or by the user.
+///
+/// An array of steps has as many rows as output_len says, or C - 1 or C of C completion_tokens. topk_index, and what
+/// has no name and completion_tokens beside it, has the rows of queries.
+DecodeRows rows_of(const Arrays& arrays, const std::string& key, const NpyReader& ids, std::uint64_t rows,
+                   std::optional<std::uint64_t> prompt, const ImportOptions& options) {
   const std::optional<std::uint64_t> completion = arrays.number("completion_tokens");
-  if (!completion) {
+  const std::optional<std::uint64_t> start = start_of_rows(ids.name(), arrays.number("start"), options, prompt);
+  const bool are_steps = key == id_keys[0] || key == id_keys[1];
+  if (key == "topk_index" && !completion) {
     throw TraceError(arrays.name(), "has topk_index but no completion_tokens, which tells its decode rows");
   }
-  if (!prompt) {
-    throw TraceError(arrays.name(), "has topk_index but no prompt_tokens; give --prompt-len");
+  if (!completion || (are_steps && !start && (rows == *completion || rows + 1 == *completion))) {
+    return steps_from(ids.name(), rows, prompt, start);
   }
-  const std::optional<DecodeRows> found = decode_rows(rows, *prompt, *completion);
+  if (!prompt) {
+    throw TraceError(arrays.name(), "has {} but no prompt_tokens; give --prompt-len", printable(key));
+  }
+  const std::optional<DecodeRows> found = decode_rows(rows, *prompt, *completion, start);
   if (!found) {
-    const std::uint64_t queries = *completion - std::min<std::uint64_t>(1, *completion);
-    throw TraceError(ids.name(),
-                     "shape {} has {} rows; {} prompt and {} completion tokens make {} with the prompt's, {} or {} "
-                     "without",
-                     ids.header().shape_text(), rows, *prompt, *completion, *prompt + queries, *completion, queries);
+    throw TraceError(ids.name(), "shape {} has {} rows; {}", ids.header().shape_text(), rows,
+                     rows_hint(rows, *prompt, *completion, start));
   }
   return *found;
 }
 
-DecodeRows rows_of(const Arrays& arrays, const std::string& key, const NpyReader& ids, std::uint64_t rows,
-                   std::optional<std::uint64_t> prompt) {
-  if (key == "topk_index") {
-    return rows_of_topk_index(arrays, ids, rows, prompt);
-  }
+/// Whether output_len agrees: with the steps, or, where the rows are those of queries, with the tokens.
+void require_output(const Arrays& arrays, const std::string& key, const DecodeRows& rows) {
   const std::optional<std::uint64_t> output = arrays.number("output_len");
-  if (output && *output != rows) {
-    throw TraceError(arrays.name(), "output_len is {} but {} has {} steps", *output, printable(key), rows);
+  const bool are_queries = arrays.has("completion_tokens");
+  if (output && *output != rows.steps && !(are_queries && *output == rows.steps + 1)) {
+    throw TraceError(arrays.name(), "output_len is {} but {} has {} steps", *output, printable(key), rows.steps);
   }
-  return {.first = 0, .steps = rows};
 }
 
 /// Which layers of the model these are, and how many use each selection; empty if the archive has neither.
@@ -305,14 +321,15 @@ RequestArrays open_archive(const std::filesystem::path& path, const ImportOption
   }
   const ArrayShape array = array_shape(*ids, claims);
   const std::optional<std::uint64_t> prompt = prompt_of(arrays, options);
-  const DecodeRows rows = rows_of(arrays, key, *ids, array.rows, prompt ? prompt : options.prompt_tokens);
+  const DecodeRows rows = rows_of(arrays, key, *ids, array.rows, prompt ? prompt : options.prompt_tokens, options);
+  require_output(arrays, key, rows);
   std::unique_ptr<NpyReader> scores = arrays.has("topk_scores") ? arrays.open("topk_scores") : nullptr;
   CaptureShape shape = capture_shape(*ids, scores.get(), array, rows, prompt);
   shape.layer_infos = layer_infos(arrays, shape.layers);
   shape.start_step =
       arrays.number<std::uint32_t>("start_step", 0, std::numeric_limits<std::uint32_t>::max()).value_or(0);
   shape.entries = entries_of(arrays);
-  return {.ids = std::move(ids), .scores = std::move(scores), .shape = shape};
+  return {.ids = std::move(ids), .scores = std::move(scores), .shape = shape, .unread = arrays.unread(key)};
 }
 
 std::unique_ptr<CaptureFile> open_npz(const std::filesystem::path& path, const ImportOptions& options) {

@@ -26,6 +26,13 @@ std::string known_formats() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
+/// Whether the first JSON object has a field "choices[].meta_info".
+bool has_in_first(const fs::path& path, std::string_view name) {
+  const std::size_t list = name.find("[].");
+  JsonFields json(path, {{name.substr(0, list), "[]", name.substr(list + 3)}});
+  return json.next() == JsonFields::Event::field;
+}
+
 /// The first key of the first JSON object that one of the formats is known by; "" if there is none.
 std::string_view find_json_key(const fs::path& path) {
   std::vector<JsonFields::Path> keys;
@@ -35,7 +42,13 @@ std::string_view find_json_key(const fs::path& path) {
     }
   }
   JsonFields json(path, keys);
-  return json.next() == JsonFields::Event::field ? keys[json.field()].front() : "";
+  const std::string_view key = json.next() == JsonFields::Event::field ? keys[json.field()].front() : "";
+  for (const ImportFormat& format : import_formats()) {
+    if (!key.empty() && format.inner_json_key.starts_with(key) && has_in_first(path, format.inner_json_key)) {
+      return format.inner_json_key;
+    }
+  }
+  return key;
 }
 
 const ImportFormat* find_format(const CaptureStart& start) {

@@ -4,7 +4,11 @@
 #include "dsasim/error.hpp"
 #include "dsasim/types.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <unordered_map>
 
@@ -33,10 +37,93 @@ struct Contents {
   std::uint32_t top_k = 0;
 };
 
+/// What stands in the way of a request whose rows are not one for each layer and step in which the context grows by
+/// one. Reads the file once more, for a message.
+class Irregularity {
+ public:
+  Irregularity(const std::filesystem::path& path, const RowFormat& format, std::string request)
+      : request_(std::move(request)) {
+    const std::unique_ptr<RowReader> reader = format.open(path);
+    SelectionRow row;
+    while (steps_.size() < most_steps && reader->next(row)) {
+      if (row.request == request_) {
+        add(row);
+      }
+    }
+  }
+
+  /// "" if nothing that is known of.
+  std::string explain() const {
+    for (auto step = steps_.begin(); step != steps_.end(); ++step) {
+      if (step->second.rows > 1 && step->second.first_context != step->second.last_context) {
+        return several_queries(step->first, step->second);
+      }
+      const auto next = std::next(step);
+      if (next == steps_.end()) {
+        break;
+      }
+      const std::string found = between(step->first, step->second, next->first, next->second);
+      if (!found.empty()) {
+        return found;
+      }
+    }
+    return "";
+  }
+
+ private:
+  static constexpr std::size_t most_steps = std::size_t{1} << 20U;
+
+  struct Step {
+    std::uint32_t layer = 0;
+    std::uint64_t rows = 0;  ///< of this layer
+    std::optional<std::uint64_t> first_context, last_context;
+  };
+
+  void add(const SelectionRow& row) {
+    const auto [found, is_new] = steps_.try_emplace(
+        row.step, Step{.layer = row.layer, .rows = 0, .first_context = row.context, .last_context = row.context});
+    Step& step = found->second;
+    step.rows += row.layer == step.layer ? 1U : 0U;
+    step.first_context = std::min(step.first_context, row.context);
+    step.last_context = std::max(step.last_context, row.context);
+  }
+
+  std::string several_queries(std::uint64_t number, const Step& step) const {
+    return fmt::format(
+        "request {} has {} rows of layer {} at step {}, with contexts from {} to {}: several queries a step, as "
+        "multi-token prediction (speculative decoding) makes them; a trace of version 1 has one query a request and "
+        "step, more are not supported yet",
+        printable(request_), step.rows, step.layer, number, *step.first_context, *step.last_context);
+  }
+
+  std::string between(std::uint64_t number, const Step& step, std::uint64_t next_number, const Step& next) const {
+    if (next_number > number + 1 && (!step.last_context || *next.first_context == *step.last_context + 1)) {
+      return fmt::format(
+          "request {} pauses: it has no rows from step {} to step {}{}, as in a preemption; a request of a trace of "
+          "version 1 selects at each step from its first to its last, a pause is not supported yet",
+          printable(request_), number + 1, next_number - 1,
+          step.last_context
+              ? fmt::format(", and its context goes on from {} to {}", *step.last_context, *next.first_context)
+              : "");
+    }
+    if (next_number == number + 1 && step.last_context && *next.first_context > *step.last_context + 1) {
+      return fmt::format(
+          "the context of request {} grows from {} to {} between steps {} and {}: several tokens a step, as "
+          "multi-token prediction (speculative decoding) makes them; a request of a trace of version 1 makes one token "
+          "a step, more are not supported yet",
+          printable(request_), *step.last_context, *next.first_context, number, next_number);
+    }
+    return "";
+  }
+
+  std::string request_;
+  std::map<std::uint64_t, Step> steps_;
+};
+
 class Survey {
  public:
-  explicit Survey(const std::filesystem::path& path, const RowFormat& format)
-      : name_(path.string()), reader_(format.open(path)) {}
+  Survey(const std::filesystem::path& path, const RowFormat& format)
+      : path_(path), format_(format), name_(path.string()), reader_(format.open(path)) {}
 
   Contents contents() {
     SelectionRow row;
@@ -80,6 +167,7 @@ class Survey {
     }
     Request& request = contents_.requests[known->second];
     if (base_[known->second] != base_of(row)) {
+      require_regular(request);
       throw TraceError(reader_->place(), "the context of request {} at step {} is {}, from its first row follows {}",
                        printable(row.request), row.step, row.context.value_or(0),
                        base_[known->second].value_or(0) + static_cast<std::int64_t>(row.step));
@@ -118,12 +206,22 @@ class Survey {
       const auto found = request.rows_of_layer.find(layer);
       const std::uint64_t rows = found == request.rows_of_layer.end() ? 0 : found->second;
       if (rows != steps) {
+        require_regular(request);
         throw TraceError(name_, "request {} has {} rows of layer {}, expected one for each step from {} to {}",
                          printable(request.name), rows, layer, request.first_step, request.last_step);
       }
     }
   }
 
+  void require_regular(const Request& request) const {
+    const std::string reason = Irregularity(path_, format_, request.name).explain();
+    if (!reason.empty()) {
+      throw TraceError(name_, "{}", reason);
+    }
+  }
+
+  const std::filesystem::path& path_;
+  const RowFormat& format_;
   std::string name_;
   std::unique_ptr<RowReader> reader_;
   Contents contents_;
@@ -188,8 +286,10 @@ class RowSource final : public CaptureSource {
       partial.scores.resize(has_scores_ ? layers : 0);
     }
     if (row_.step < waiting.next_step || partial.present[layer]) {
-      throw TraceError(reader_->place(), "request {} has layer {} at step {} twice", printable(row_.request),
-                       row_.layer, row_.step);
+      throw TraceError(reader_->place(),
+                       "request {} has layer {} at step {} twice; several queries a step, as multi-token prediction "
+                       "makes them, are not supported yet",
+                       printable(row_.request), row_.layer, row_.step);
     }
     partial.present[layer] = true;
     ++partial.layers_present;
@@ -237,8 +337,9 @@ class RowSource final : public CaptureSource {
 
 class RowFile final : public CaptureFile {
  public:
-  RowFile(const std::filesystem::path& path, const RowFormat& format)
+  RowFile(const std::filesystem::path& path, const RowFormat& format, const ImportOptions& options)
       : path_(path), format_(format), contents_(Survey(path, format).contents()) {
+    require_agreement(options);
     std::vector<LayerInfo> infos;
     for (const auto& [layer, index] : contents_.layers) {
       infos.push_back({.model_layer = layer, .group_size = 1});
@@ -253,7 +354,8 @@ class RowFile final : public CaptureFile {
                            .prompt_tokens = request.prompt_tokens,
                            .has_scores = format.has_scores,
                            .first_row = 0,
-                           .layer_infos = infos});
+                           .layer_infos = infos,
+                           .start_step = static_cast<std::uint32_t>(request.first_step)});
     }
     contents_.top_k = requests_.front().top_k;
   }
@@ -264,7 +366,45 @@ class RowFile final : public CaptureFile {
     return std::make_unique<RowSource>(path_, format_, contents_);
   }
 
+  std::vector<std::string> notes() const override {
+    std::vector<std::string> out;
+    if (!format_.unread.empty()) {
+      out.push_back(fmt::format("{}: {} {} not read", path_.string(), fmt::join(format_.unread, ", "),
+                                format_.unread.size() == 1 ? "is" : "are"));
+    }
+    if (steps_are_positions()) {
+      out.push_back(
+          fmt::format("{}: the steps of all {} requests are positions of their queries; they are taken for "
+                      "steps of the batch, so that requests of longer prompts join it later",
+                      path_.string(), requests_.size()));
+    }
+    return out;
+  }
+
  private:
+  void require_agreement(const ImportOptions& options) const {
+    if (options.layers && *options.layers != contents_.layers.size()) {
+      throw TraceError(path_.string(), "has rows of {} layers, --layers says {}", contents_.layers.size(),
+                       *options.layers);
+    }
+    if (options.top_k && *options.top_k < contents_.top_k) {
+      throw TraceError(path_.string(), "has a selection of {} ids, --top-k says {}", contents_.top_k, *options.top_k);
+    }
+  }
+
+  /// Requests of several prompts that begin at their ends are no batch that was logged by its steps.
+  bool steps_are_positions() const {
+    const std::vector<Request>& requests = contents_.requests;
+    const auto counts_tokens = [](const Request& request) {
+      return request.prompt_tokens && request.first_step > 0 &&
+             (*request.prompt_tokens == request.first_step || *request.prompt_tokens + 1 == request.first_step);
+    };
+    const bool differ = std::any_of(requests.begin(), requests.end(), [&](const Request& request) {
+      return request.first_step != requests.front().first_step;
+    });
+    return differ && std::all_of(requests.begin(), requests.end(), counts_tokens);
+  }
+
   std::filesystem::path path_;
   RowFormat format_;
   Contents contents_;
@@ -273,8 +413,9 @@ class RowFile final : public CaptureFile {
 
 }  // namespace
 
-std::unique_ptr<CaptureFile> row_file(const std::filesystem::path& path, const RowFormat& format) {
-  return std::make_unique<RowFile>(path, format);
+std::unique_ptr<CaptureFile> row_file(const std::filesystem::path& path, const RowFormat& format,
+                                      const ImportOptions& options) {
+  return std::make_unique<RowFile>(path, format, options);
 }
 
 }  // namespace dsasim

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dsasim/import/import.hpp"
 #include "dsasim/import/source.hpp"
 
 #include <cstdint>
@@ -36,12 +37,15 @@ class RowReader {
 struct RowFormat {
   std::unique_ptr<RowReader> (*open)(const std::filesystem::path& path);
   bool has_scores = false;
-  bool names_layers = false;  ///< the numbers of layers are the model's
+  bool names_layers = false;             ///< the numbers of layers are the model's
+  std::vector<std::string> unread = {};  ///< what else each row holds: names of columns or fields
 };
 
 /// The requests of a file of rows, in the order of their first rows. Each needs one row for each of the file's layers
 /// at each step from its first to its last. The file is read twice; where its rows are not ordered by step, those that
-/// come early are held in memory, up to a limit, beyond which TraceError says what is missing.
-std::unique_ptr<CaptureFile> row_file(const std::filesystem::path& path, const RowFormat& format);
+/// come early are held in memory, up to a limit, beyond which TraceError says what is missing. `options` check what the
+/// rows say.
+std::unique_ptr<CaptureFile> row_file(const std::filesystem::path& path, const RowFormat& format,
+                                      const ImportOptions& options);
 
 }  // namespace dsasim

@@ -38,6 +38,35 @@ std::optional<std::size_t> find_slot(std::span<const std::int64_t> ids, std::uin
   return static_cast<std::size_t>(found - ids.begin());
 }
 
+void SlotWitnesses::add(std::span<const std::int64_t> ids, std::uint32_t top_k, std::uint64_t context) noexcept {
+  const auto limit = static_cast<std::int64_t>(context);
+  for (std::size_t begin = 0; begin < ids.size() && !has_enough(); begin += top_k) {
+    std::int64_t largest = -1;
+    std::uint64_t beyond = 0;
+    for (const std::int64_t id : ids.subspan(begin, top_k)) {
+      largest = std::max(largest, id);
+      least_id_ = id < 0 ? least_id_ : std::min(least_id_, id);
+      beyond += id >= limit ? 1U : 0U;
+    }
+    selections_ += largest < 0 ? 0U : 1U;
+    if (beyond == 0) {
+      continue;
+    }
+    ++witnesses_;
+    ids_beyond_ += beyond;
+    const std::int64_t distance = largest - limit + 1;
+    at_farthest_ = distance > farthest_ ? 0 : at_farthest_;
+    farthest_ = std::max(farthest_, distance);
+    at_farthest_ += distance == farthest_ ? 1U : 0U;
+  }
+}
+
+bool SlotWitnesses::prove_slots() const noexcept {
+  const bool many = ids_beyond_ >= 2 && witnesses_ * 2 >= selections_;
+  const bool are_late_positions = witnesses_ >= 2 && at_farthest_ * 2 > witnesses_ && least_id_ < farthest_;
+  return many && !are_late_positions;
+}
+
 bool SlotPages::learn(std::span<const std::int64_t> ids, std::uint32_t top_k, std::uint64_t context) {
   if (is_known_.empty() && !any_lists_everything(ids, top_k, context)) {
     reason_ = fmt::format("no selection of its first step lists all {} entries", context);

@@ -3,6 +3,7 @@
 #include "dsasim/import/source.hpp"
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <set>
 #include <span>
@@ -15,9 +16,36 @@ namespace dsasim {
 // The serving stacks keep the KV rows of a request in slots of a pool, in pages of contiguous slots, and may log slots
 // instead of positions. Nothing in a capture says so.
 
-/// The first id of a step that is no position: one that is not below the context. Where there is one, all ids of the
-/// capture are slots; where there is none, nothing is proved.
+/// The first id of a step that is no position: one that is not below the context.
 std::optional<std::size_t> find_slot(std::span<const std::int64_t> ids, std::uint64_t context) noexcept;
+
+/// Whether the ids of a capture are slots. A selection is a witness if one of its ids is no position. One can be
+/// damage; slots are proven by half of the selections and at least two ids, among the first `enough` selections that
+/// have any. Of real slots nearly all selections are witnesses: a query's own position, which 97 to 100% of them name,
+/// lies in a slot not below its number where slots are taken in order, and anywhere in the pool where they are not.
+///
+/// Positions of rows that begin late, or behind a longer prompt than declared, are witnesses as well, all by the same
+/// distance s. In slots taken in order that would be the number of the first slot; an id below s says that it is not.
+class SlotWitnesses {
+ public:
+  static constexpr std::uint64_t enough = 1024;
+
+  /// The next step: rows of top_k ids, negative where padded.
+  void add(std::span<const std::int64_t> ids, std::uint32_t top_k, std::uint64_t context) noexcept;
+
+  bool has_enough() const noexcept { return selections_ >= enough; }
+  bool prove_slots() const noexcept;
+  std::uint64_t selections() const noexcept { return selections_; }  ///< that have ids
+  std::uint64_t witnesses() const noexcept { return witnesses_; }
+
+ private:
+  std::uint64_t selections_ = 0;
+  std::uint64_t witnesses_ = 0;
+  std::uint64_t ids_beyond_ = 0;
+  std::int64_t least_id_ = std::numeric_limits<std::int64_t>::max();
+  std::int64_t farthest_ = 0;      ///< of a witness's largest id from its query's own position
+  std::uint64_t at_farthest_ = 0;  ///< witnesses
+};
 
 /// Learns which position each slot of one request holds, from its steps in order:
 ///

@@ -17,6 +17,7 @@ constexpr std::size_t first_bytes_size = 4096;
 constexpr std::size_t compressed_buffer_bytes = std::size_t{1} << 16U;
 constexpr std::string_view gzip_magic = "\x1f\x8b";
 constexpr std::string_view zstd_magic = "\x28\xb5\x2f\xfd";
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 class FileText final : public TextStream {
  public:
@@ -161,9 +162,41 @@ class ZstdText final : public TextStream {
   bool inside_frame_ = true;
 };
 
-}  // namespace
+/// Another stream without the mark that some editors and spreadsheets put before a text in UTF-8.
+class WithoutMark final : public TextStream {
+ public:
+  explicit WithoutMark(std::unique_ptr<TextStream> text) : text_(std::move(text)) {
+    while (held_ < start_.size()) {
+      const std::size_t done = text_->read_some(std::as_writable_bytes(std::span(start_)).subspan(held_));
+      if (done == 0) {
+        break;
+      }
+      held_ += done;
+    }
+    given_ = starts_with(std::span(start_).first(held_), byte_order_mark) ? held_ : 0;
+  }
 
-std::unique_ptr<TextStream> open_text(const std::filesystem::path& path) {
+  const std::string& name() const override { return text_->name(); }
+
+  std::size_t read_some(std::span<std::byte> out) override {
+    if (given_ == held_) {
+      return text_->read_some(out);
+    }
+    const std::size_t size = std::min(out.size(), held_ - given_);
+    const auto part = std::as_bytes(std::span(start_)).subspan(given_, size);
+    std::copy(part.begin(), part.end(), out.begin());
+    given_ += size;
+    return size;
+  }
+
+ private:
+  std::unique_ptr<TextStream> text_;
+  std::array<unsigned char, byte_order_mark.size()> start_{};
+  std::size_t held_ = 0;   ///< of start_, that the text has
+  std::size_t given_ = 0;  ///< of these, passed on or left out
+};
+
+std::unique_ptr<TextStream> open_stored(const std::filesystem::path& path) {
   std::array<unsigned char, 4> start{};
   const std::size_t size = FileText(path).read_some(std::as_writable_bytes(std::span(start)));
   const std::span<const unsigned char> found = std::span(start).first(size);
@@ -174,6 +207,12 @@ std::unique_ptr<TextStream> open_text(const std::filesystem::path& path) {
     return std::make_unique<ZstdText>(path);
   }
   return std::make_unique<FileText>(path);
+}
+
+}  // namespace
+
+std::unique_ptr<TextStream> open_text(const std::filesystem::path& path) {
+  return std::make_unique<WithoutMark>(open_stored(path));
 }
 
 std::vector<unsigned char> read_first_text(const std::filesystem::path& path) {

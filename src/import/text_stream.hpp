@@ -20,7 +20,8 @@ class TextStream {
 };
 
 /// A file, or what a gzip or zstd file holds (several members or frames in a row are one text). Which it is, the first
-/// bytes say and not the name. Throws SystemError for what is no readable regular file.
+/// bytes say and not the name. A byte order mark of UTF-8 is no part of the text. Throws SystemError for what is no
+/// readable regular file.
 std::unique_ptr<TextStream> open_text(const std::filesystem::path& path);
 
 /// The first 4096 bytes of the text, or all: what formats are recognised by.

@@ -149,6 +149,28 @@ TEST_CASE("CSV has a line an id, and one for a selection without any") {
   CHECK(exported(TraceReader(folder / "t.dsat"), "csv") == "request,step,layer,id\n0,0,0,5\n0,0,0,3\n0,1,0,\n");
 }
 
+TEST_CASE("CSV has the steps of the batch, and they come back") {
+  const TempDir folder;
+  PlainTrace plain = one_stream({{5, 3}, {6, 1}}, 9);
+  plain.header.requests.push_back({.prompt_tokens = 9, .start_step = 20});
+  plain.requests.push_back(plain.requests.front());
+  write_trace(folder / "t.dsat", plain);
+  const TraceReader trace(folder / "t.dsat");
+  const std::string text = exported(trace, "csv");
+  CHECK(text ==
+        "request,step,layer,id\n0,0,0,5\n0,0,0,3\n0,1,0,6\n0,1,0,1\n"
+        "1,20,0,5\n1,20,0,3\n1,21,0,6\n1,21,0,1\n");
+  captures::write_file(folder / "r.csv", text);
+  ImportOptions options;
+  options.prompt_tokens = 9;
+  CHECK(digest_after({folder / "r.csv"}, options, folder) == trace.digest());
+  CHECK(TraceReader(folder / "back.dsat").header().requests[1].start_step == 20);
+  // Of a part, too.
+  ReplayConfig config;
+  config.steps = StepRange{.first = 21, .last = 22};
+  CHECK(exported(trace, "csv", config) == "request,step,layer,id\n1,21,0,6\n1,21,0,1\n");
+}
+
 TEST_CASE("A plain simulator counts from oracleGeneral's records what a replay counts") {
   const TempDir folder;
   for (std::uint64_t seed = 1; seed <= 6; ++seed) {

@@ -26,6 +26,15 @@ using namespace dsasim;
 /// A small file can claim a great deal of padding, which takes time to write and finds nothing.
 constexpr std::uint64_t most_ids = std::uint64_t{1} << 20U;
 
+const ImportFormat& format() {
+  for (const ImportFormat& row : import_formats()) {
+    if (row.name == FORMAT) {
+      return row;
+    }
+  }
+  std::abort();
+}
+
 ImportOptions options_from(std::uint8_t choice) {
   ImportOptions options;
   if ((choice & 1U) != 0) {
@@ -38,6 +47,10 @@ ImportOptions options_from(std::uint8_t choice) {
     options.prompt_tokens = 3;
   }
   options.unit_tokens = (choice & 8U) != 0 ? 4 : 1;
+  options.skip_bad = (choice & 128U) != 0;
+  if (options.skip_bad && !format().names_steps) {
+    options.prompt_start = PromptStart{.from = PromptStart::From::end, .tokens = 1};
+  }
   if ((choice & 32U) != 0) {
     options.model_shape = {.layers = 4, .indexer_layers = 2, .top_k = std::nullopt};
     if ((choice & 64U) != 0) {
@@ -45,15 +58,6 @@ ImportOptions options_from(std::uint8_t choice) {
     }
   }
   return options;
-}
-
-const ImportFormat& format() {
-  for (const ImportFormat& row : import_formats()) {
-    if (row.name == FORMAT) {
-      return row;
-    }
-  }
-  std::abort();
 }
 
 void require(bool holds) {

@@ -45,6 +45,11 @@ def sglang(values: list[int], **more: int) -> dict:
         "id": "7", "indexer_topk": base64.b64encode(int32(values)).decode(), **more}}
 
 
+def chat(*responses: dict) -> dict:
+    return {"object": "chat.completion",
+            "choices": [{"index": i, "meta_info": r["meta_info"]} for i, r in enumerate(responses)], "usage": {}}
+
+
 def vllm(*choices: bytes) -> dict:
     return {"object": "text_completion",
             "choices": [{"index": i, "indexer_topk": base64.b64encode(c).decode(), "token_ids": [5] * (STEPS + 1)}
@@ -62,6 +67,9 @@ def seeds() -> dict[str, list[bytes]]:
     response = sglang(rows(whole), **tokens, indexer_topk_num_layers=LAYERS)
     slots = sglang(rows(whole, 640), **tokens)
     choice = npy((whole, LAYERS, TOP_K), rows(whole))
+    prefix = sglang(rows(whole - 1), **tokens, indexer_topk_num_layers=LAYERS, indexer_topk_start_len=1)
+    aborted = {"meta_info": {"finish_reason": {"type": "abort"}, "completion_tokens": 0}}
+    late = {**vllm(npy((whole - 1, LAYERS, TOP_K), rows(whole - 1))), "indexer_topk_prompt_start": 1}
     selections = [{"request_id": request, "layer_id": layer, "step_idx": step, "seq_len_current": PROMPT + step + 1,
                    "selected_token_pos": [2, 0, step]}
                   for step in range(STEPS) for layer in range(LAYERS) for request in ("a", 7)]
@@ -76,16 +84,21 @@ def seeds() -> dict[str, list[bytes]]:
     flat = {k: number[k] for k in ("num_layers", "index_topk")}
     return {
         "sglang": [lines([response]), lines([response, slots]), json.dumps([slots], indent=1).encode(),
-                   gzip.compress(lines([response]))],
-        "vllm": [lines([vllm(choice)]), json.dumps([vllm(choice, choice)]).encode()],
-        "jsonl": [lines(selections), json.dumps(selections[::-1]).encode()],
-        "csv": [csv, csv.replace(b"\n", b",0.5\n").replace(b"id,0.5", b"id,score"), csv + b"a,2,0,\na,2,1,"],
+                   gzip.compress(lines([response])), lines([chat(response, slots)]), lines([prefix, aborted, response])],
+        "vllm": [lines([vllm(choice)]), json.dumps([vllm(choice, choice)]).encode(), lines([late])],
+        "jsonl": [lines(selections), json.dumps(selections[::-1]).encode(),
+                  lines([{**s, "scores": [1, 0.5, -3e-2], "rank": 0} for s in selections]),
+                  lines([{**s, "step_idx": s["step_idx"] + (5 if s["step_idx"] > 1 else 0)} for s in selections])],
+        "csv": [csv, csv.replace(b"\n", b",0.5\n").replace(b"id,0.5", b"id,score"), csv + b"a,2,0,\na,2,1,\n",
+                b"\xef\xbb\xbf# by hand\n,step,layer,id,rank,request\n0,7,0,1,0,a\n\n1,8,0,2,0,a\n"],
         "npy": [ids, npy((STEPS * LAYERS * TOP_K,), rows(STEPS), "<i8")],
         "npz": [npz(zipfile.ZIP_STORED, topk_indices=ids, prompt_len=number["prompt_len"]),
                 npz(zipfile.ZIP_STORED, topk_indices=ids, topk_scores=npy((STEPS, LAYERS, TOP_K), rows(STEPS), "<f2")),
                 npz(zipfile.ZIP_DEFLATED, indexer_topk_flat=npy((STEPS * LAYERS * TOP_K,), rows(STEPS)), **flat),
                 npz(zipfile.ZIP_STORED, topk_index=choice, prompt_tokens=number["prompt_tokens"],
                     completion_tokens=number["completion_tokens"]),
+                npz(zipfile.ZIP_STORED, x=npy((whole - 1, LAYERS, TOP_K), rows(whole - 1)), start=npy((), [1], "<i8"),
+                    prompt_len=number["prompt_len"], completion_tokens=number["completion_tokens"]),
                 npz(zipfile.ZIP_STORED, topk_indices=ids, model_layers=npy((LAYERS,), [0, 4], "<i8"),
                     group_sizes=npy((LAYERS,), [4, 1], "<i8"), **header)],
     }
@@ -96,7 +109,7 @@ def main() -> None:
     for name, files in seeds().items():
         (folder / f"{name}_fuzz").mkdir(parents=True, exist_ok=True)
         for i, data in enumerate(files):
-            for options in (0, 3, 7, 18, 36, 100):  # the first byte: what the user says
+            for options in (0, 3, 7, 18, 36, 100, 135):  # the first byte: what the user says
                 (folder / f"{name}_fuzz" / f"seed-{i}-{options}").write_bytes(bytes([options]) + data)
 
 

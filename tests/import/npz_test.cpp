@@ -110,6 +110,23 @@ TEST_CASE("topk_index holds the prompt's rows or only the decode steps'", "[impo
   CHECK(contents.ids.back() == 2 * rows - 1);
 }
 
+TEST_CASE("an archive may say where its rows begin, and how many tokens came of them", "[import][npz]") {
+  const TempDir dir;
+  const auto first = [&](Members members) {
+    members.emplace_back("prompt_tokens.npy", scalar(5));
+    write_zip(dir / "r.npz", members);
+    const Contents contents = read_all("npz", dir / "r.npz");
+    CHECK(contents.shape.steps == 3);
+    return contents.ids.front() / 2;
+  };
+  const auto completion = std::pair{"completion_tokens.npy", scalar(4)};
+  CHECK(first({{"topk_index.npy", pairs(6)}, completion, {"start.npy", scalar(2)}}) == 3);
+  CHECK(first({{"x.npy", pairs(8)}, completion, {"output_len.npy", scalar(4)}}) == 5);
+  CHECK(first({{"topk_indices.npy", pairs(8)}, completion, {"output_len.npy", scalar(3)}}) == 5);
+  CHECK(first({{"topk_indices.npy", pairs(3)}, completion}) == 0);
+  CHECK(first({{"topk_indices.npy", pairs(4)}, {"start.npy", scalar(4)}}) == 1);
+}
+
 TEST_CASE("scores of the prompt's rows are skipped with them", "[import][npz]") {
   const TempDir dir;
   write_zip(dir / "r.npz", {{"topk_index.npy", pairs(4)},
@@ -281,8 +298,18 @@ TEST_CASE("an archive that disagrees with itself names the numbers", "[import][n
       {{{"topk_index.npy", pairs(4)}, {"completion_tokens.npy", scalar(4)}},
        "has topk_index but no prompt_tokens; give --prompt-len"},
       {{{"topk_index.npy", pairs(6)}, {"completion_tokens.npy", scalar(4)}, {"prompt_tokens.npy", scalar(5)}},
-       "topk_index: shape (6, 1, 2) has 6 rows; 5 prompt and 4 completion tokens make 8 with the prompt's, 4 or 3 "
-       "without"},
+       "topk_index: shape (6, 1, 2) has 6 rows; 5 prompt and 4 completion tokens make 8; if the rows of a cached "
+       "prefix "
+       "are missing, --prompt-start 2 says it"},
+      {{{"topk_index.npy", pairs(8)},
+        {"completion_tokens.npy", scalar(4)},
+        {"prompt_tokens.npy", scalar(5)},
+        {"output_len.npy", scalar(5)}},
+       "output_len is 5 but topk_index has 3 steps"},
+      {{{"topk_indices.npy", ids}, {"prompt_len.npy", scalar(20)}, {"completion_tokens.npy", scalar(9)}},
+       "topk_indices: shape (3, 2, 2) has 3 rows; 20 prompt and 9 completion tokens make 28"},
+      {{{"topk_indices.npy", ids}, {"start.npy", scalar(1)}},
+       "topk_indices: its rows begin at position 1, the length of its prompt is not known; give --prompt-len"},
       {{{"topk_index.npy", pairs(5)}, {"completion_tokens.npy", scalar(1)}, {"prompt_tokens.npy", scalar(5)}},
        "topk_index: shape (5, 1, 2) has no decode steps"},
       {{{"a.npy", ids}, {"b.npy", ids}},

@@ -1,5 +1,6 @@
 #include "captures.hpp"
 #include "catch.hpp"
+#include "dsasim/trace/reader.hpp"
 #include "reading.hpp"
 
 #include <fmt/format.h>
@@ -169,15 +170,17 @@ TEST_CASE("a response that cannot be read says why", "[import][sglang]") {
       {R"({"error": {"message": "no"}})",
        {},
        "line 1, byte 28: response 0 has no meta_info.indexer_topk; the server needs --enable-return-indexer-topk, the "
-       "request \"return_indexer_topk\": true"},
+       "request \"return_indexer_topk\": true; --skip-bad leaves out requests that cannot be used"},
       {good + "\n{}",
        {},
        fmt::format("line 2, byte {}: response 1 has no meta_info.indexer_topk; the server needs "
-                   "--enable-return-indexer-topk, the request \"return_indexer_topk\": true",
+                   "--enable-return-indexer-topk, the request \"return_indexer_topk\": true; --skip-bad leaves out "
+                   "requests that cannot be used",
                    good.size() + 3)},
       {R"({"meta_info": {"indexer_topk": null}})",
        {},
-       "line 1, byte 31: meta_info.indexer_topk is null, expected a string"},
+       "line 1, byte 37: response 0 has no meta_info.indexer_topk; the server needs --enable-return-indexer-topk, the "
+       "request \"return_indexer_topk\": true; --skip-bad leaves out requests that cannot be used"},
       {R"({"meta_info": {"indexer_topk": "AAAAAAAA", "indexer_topk": "AAAA"}})",
        {},
        "line 1, byte 59: meta_info.indexer_topk is there twice"},
@@ -220,11 +223,41 @@ TEST_CASE("a response that cannot be read says why", "[import][sglang]") {
       {sglang_response(five_rows, R"(, "prompt_tokens": 3, "completion_tokens": 9)"), shaped(2, 3),
        "response 0, meta_info.indexer_topk: has 5 rows, 3 prompt and 9 completion tokens make 11"},
       {sglang_response(five_rows, R"(, "prompt_tokens": 5, "completion_tokens": 1)"), shaped(2, 3),
-       "response 0, meta_info.indexer_topk: shape (5, 2, 3) has no decode steps"},
+       "response 0, meta_info.indexer_topk: has 5 rows for 5 prompt tokens, and no decode steps; --skip-bad leaves out "
+       "requests that cannot be used"},
       {gzip(good).substr(0, 60), {}, "the gzip stream is cut off after 60 bytes"},
       {zstd(good).substr(0, 60), {}, "the zstd stream is cut off after 60 bytes"},
   }));
   CHECK(open_error(text, options) == "r.json: " + message);
+}
+
+TEST_CASE("the chat endpoint has a response in each choice", "[import][sglang]") {
+  const TempDir dir;
+  const auto choice = [](const Values& ids) {
+    const std::string response = sglang_response(ids, counts_and_layers);
+    return fmt::format(R"({{"index": 0, "message": {{"content": "x"}}, {})",
+                       response.substr(response.find("\"meta_info")));
+  };
+  const std::string text = fmt::format(R"({{"object": "chat.completion", "choices": [{}, {}], "usage": {{}}}})",
+                                       choice(five_rows), choice(two_steps));
+  write_file(dir / "r.json", text);
+  const std::vector<Contents> contents = read_requests(*captures::open("sglang", dir / "r.json", shaped({}, 3)));
+  REQUIRE(contents.size() == 2);
+  CHECK(contents[0].ids == two_steps);
+  CHECK(contents[0].shape == shape);
+  CHECK(contents[1].ids == two_steps);
+  // By its content, too.
+  const std::vector<std::filesystem::path> inputs{dir / "r.json"};
+  import_captures(inputs, dir / "out.dsat", shaped({}, 3));
+  CHECK(TraceReader(dir / "out.dsat").header().provenance == "sglang: r.json");
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    write_file(dir / "r.json", text.substr(0, at));
+    CHECK_THROWS_AS(read_requests(*captures::open("sglang", dir / "r.json")), Error);
+  }
+  write_file(dir / "r.json", R"({"choices": [{"meta_info": {"id": "1", "indexer_topk": null, "prompt_tokens": 3}}]})");
+  CHECK(error_of(dir, [&] {
+          captures::open("sglang", dir / "r.json");
+        }).starts_with("r.json: line 1, byte 83: response 0, choice 0 has no meta_info.indexer_topk; "));
 }
 
 TEST_CASE("damage within the base64 names its byte", "[import][sglang]") {

@@ -79,6 +79,46 @@ TEST_CASE("the first id outside the context is found", "[import][slots]") {
   CHECK_FALSE(find_slot({}, 0).has_value());
 }
 
+TEST_CASE("half of the selections prove slots, and two ids", "[import][slots]") {
+  SlotWitnesses witnesses;
+  witnesses.add(Values{500, 1, 2, 3}, 4, 100);
+  CHECK_FALSE(witnesses.prove_slots());  // one id
+  witnesses.add(Values{400, 1, 2, -1}, 4, 101);
+  CHECK(witnesses.prove_slots());
+  witnesses.add(Values{-1, -1, -1, -1}, 4, 102);  // selects nothing, and says nothing
+  witnesses.add(Values{4, 5, 6, 7, 8, 9, 10, 11}, 4, 102);
+  CHECK(witnesses.selections() == 4);
+  CHECK(witnesses.witnesses() == 2);
+  CHECK(witnesses.prove_slots());
+  witnesses.add(Values{4, 5, 6, 7}, 4, 103);
+  CHECK_FALSE(witnesses.prove_slots());  // two of five
+}
+
+TEST_CASE("the first selections are enough", "[import][slots]") {
+  SlotWitnesses witnesses;
+  for (std::uint64_t step = 0; step < SlotWitnesses::enough; ++step) {
+    CHECK_FALSE(witnesses.has_enough());
+    const auto far = static_cast<std::int64_t>(step % 2 == 0 ? 1000 + step : 1);
+    witnesses.add(Values{far}, 1, 100);
+  }
+  CHECK(witnesses.has_enough());
+  CHECK(witnesses.prove_slots());
+  witnesses.add(Values{1}, 1, 100);
+  CHECK(witnesses.selections() == SlotWitnesses::enough);
+}
+
+TEST_CASE("positions of rows that begin late are no slots", "[import][slots]") {
+  // Each selects its own position, which is 2 behind that of its row.
+  SlotWitnesses late;
+  SlotWitnesses in_order;
+  for (std::int64_t own = 50; own < 60; ++own) {
+    late.add(Values{own, own - 40, 1, 7}, 4, static_cast<std::uint64_t>(own - 1));
+    in_order.add(Values{own, own - 40, 2, 7}, 4, static_cast<std::uint64_t>(own - 1));  // slot 2 is the first
+  }
+  CHECK_FALSE(late.prove_slots());
+  CHECK(in_order.prove_slots());
+}
+
 TEST_CASE("positions are recovered from slots", "[import][slots]") {
   const TempDir dir;
   const auto [prompt, top_k, page] = GENERATE(table<std::uint64_t, std::uint32_t, std::uint32_t>(
@@ -160,9 +200,10 @@ TEST_CASE("ids are examined for sglang unless an id stands for several tokens", 
   ImportOptions options;
   options.layers = 1;
   const ImportedIds ids = import_captures(inputs, dir / "out.dsat", options);
-  CHECK(dir.strip(ids.note) ==
-        "ids are slots (r.json, step 0, layer 0: id 640 lies outside the context of 2); the positions they hold were "
-        "recovered, with pages of 64");
+  CHECK(
+      dir.strip(ids.note) ==
+      "ids are slots (r.json, step 0, layer 0: id 640 lies outside the context of 2; so do ids of 2 of 2 selections); "
+      "the positions they hold were recovered, with pages of 64");
   CHECK(TraceReader(dir / "out.dsat").header().ids == IdKind::logical);
   options.ids = IdClaim::logical;
   CHECK(error_of(dir, [&] {

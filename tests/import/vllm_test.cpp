@@ -77,15 +77,57 @@ TEST_CASE("the prompt's length may come from the user", "[import][vllm]") {
   CHECK_FALSE(contents.at(0).shape.prompt_tokens.has_value());
 }
 
+TEST_CASE("rows may begin behind the prompt's first token", "[import][vllm]") {
+  const std::string usage = R"("prompt_tokens": 4, "completion_tokens": 3)";
+  const auto text = GENERATE_COPY(values<std::string>({
+      vllm_response({vllm_choice(array(4), R"(, "indexer_topk_prompt_start": 2)")}, usage),
+      vllm_response({vllm_choice(array(4))}, usage + R"(}, "indexer_topk_prompt_start": 2, "x": {"y": 1)"),
+  }));
+  const auto contents = read(text);
+  CHECK(contents.at(0).ids == rows_of(2, 4));
+  CHECK(contents.at(0).shape.first_row == 2);
+  ImportOptions options;
+  options.prompt_start = PromptStart{.from = PromptStart::From::begin, .tokens = 1};
+  const TempDir dir;
+  write_file(dir / "r.json", text);
+  CHECK(error_of(dir, [&] { captures::open("vllm", dir / "r.json", options); }) ==
+        "r.json: response 0, choice 0, indexer_topk: its rows begin at position 2, --prompt-start says 1");
+}
+
+TEST_CASE("choices that cannot be used are left out if that is asked for", "[import][vllm]") {
+  ImportOptions options;
+  options.skip_bad = true;
+  const std::string aborted = R"({"index": 1, "indexer_topk": null, "finish_reason": "abort"})";
+  const std::string text =
+      vllm_response({aborted, vllm_choice(array(6)), vllm_choice(array(7))}, R"("prompt_tokens": 4)");
+  const TempDir dir;
+  write_file(dir / "r.json", text);
+  CHECK(error_of(dir, [&] { captures::open("vllm", dir / "r.json"); })
+            .ends_with("response 0 has no indexer_topk in choice 0, which was aborted; --skip-bad leaves out requests "
+                       "that cannot be used"));
+  const auto file = captures::open("vllm", dir / "r.json", options);
+  const auto contents = read_requests(*file);
+  REQUIRE(contents.size() == 2);
+  CHECK(contents[0].ids == rows_of(4, 6));
+  CHECK(contents[1].ids == rows_of(4, 7));
+  REQUIRE(file->notes().size() == 2);
+  CHECK(dir.strip(file->notes()[0]) == "r.json: 1 of 3 requests are left out:");
+}
+
 TEST_CASE("a vLLM response that cannot be read says why", "[import][vllm]") {
   const std::string good =
       vllm_response({vllm_choice(array(6))}, R"("prompt_tokens": 4, "completion_tokens": 3, "total_tokens": 7)");
   const auto [text, message] = GENERATE_COPY(table<std::string, std::string>({
       {"", "holds no response"},
-      {R"({"object": "error"})", "line 1, byte 19: response 0 has no indexer_topk in choice 0"},
-      {R"({"choices": [{"text": ""}]})", "line 1, byte 27: response 0 has no indexer_topk in choice 0"},
+      {R"({"object": "error"})",
+       "line 1, byte 19: response 0 has no indexer_topk in choice 0; --skip-bad leaves out requests that cannot be "
+       "used"},
+      {R"({"choices": [{"text": ""}]})",
+       "line 1, byte 27: response 0 has no indexer_topk in choice 0; --skip-bad leaves out requests that cannot be "
+       "used"},
       {R"({"choices": [{"indexer_topk": null, "token_ids": [1]}]})",
-       "line 1, byte 55: response 0 has no indexer_topk in choice 0"},
+       "line 1, byte 55: response 0 has no indexer_topk in choice 0; --skip-bad leaves out requests that cannot be "
+       "used"},
       {R"({"choices": [{"indexer_topk": [1]}]})",
        "line 1, byte 30: choices[].indexer_topk is a list, expected a string"},
       {good.substr(0, 300), "line 1, byte 300: the text ends within choices[].indexer_topk, which begins at byte 118"},
@@ -94,11 +136,14 @@ TEST_CASE("a vLLM response that cannot be read says why", "[import][vllm]") {
       {vllm_response({vllm_choice(array(6))}, R"("prompt_tokens": 4, "completion_tokens": 9)"),
        "response 0, choice 0, indexer_topk: has 6 rows, 4 prompt and 9 completion tokens make 12"},
       {vllm_response({vllm_choice(array(6))}, R"("prompt_tokens": 6)"),
-       "response 0, choice 0, indexer_topk: has 6 rows for 6 prompt tokens, and no decode steps"},
+       "response 0, choice 0, indexer_topk: has 6 rows for 6 prompt tokens, and no decode steps; --skip-bad leaves "
+       "out requests that cannot be used"},
       {vllm_response({vllm_choice(array(6)), vllm_choice(array(6))}, R"("prompt_tokens": 4, "completion_tokens": 12)"),
        "line 1, byte 972: the 2 choices of response 0 have rows for 6 completion tokens, usage.completion_tokens is "
        "12; "
        "are they answers to one prompt?"},
+      {vllm_response({vllm_choice(array(6), R"(, "prompt_token_ids": [7, 8, 9])")}, R"("prompt_tokens": 4)"),
+       "response 0, choice 0, indexer_topk: has 3 prompt_token_ids beside it, usage.prompt_tokens is 4"},
       {vllm_response({vllm_choice("no array, but long enough")}, R"("prompt_tokens": 4)"),
        "response 0, choice 0, indexer_topk: starts with \"no array\", expected an .npy array (\"\\x93NUMPY\")"},
       {vllm_response({vllm_choice(array(6).substr(0, 200))}, R"("prompt_tokens": 4)"),

@@ -84,9 +84,7 @@ int run(const Options& options) {
     }
     return list_statistics(options);
   }
-  if (options.output.empty()) {
-    throw ConfigError("--output", "expected the path of the trace to write");
-  }
+  require_trace_file(options.output);
   refuse_same_file("--output", options.output, "the trace to be like", options.like);
   const SelectionModel model = options.like.empty() ? preset_model(options) : measured_model(options);
   Progress progress("generate");

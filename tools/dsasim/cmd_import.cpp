@@ -25,10 +25,16 @@ struct Options {
   ImportOptions import;
 };
 
-int run(const Options& options) {
-  if (options.output.empty()) {
-    throw ConfigError("--output", "expected the path of the trace to write");
+PromptStart parse_prompt_start(const std::string& text) {
+  if (text == "last" || text == "end") {
+    return {.from = PromptStart::From::end, .tokens = text == "last" ? 1U : 0U};
   }
+  return {.from = PromptStart::From::begin,
+          .tokens = parse_number<std::uint64_t>("--prompt-start (or last, or end)", text, 0, max_entry_ids)};
+}
+
+int run(const Options& options) {
+  require_trace_file(options.output);
   refuse_same_file("--output", options.output, "the file of --layer-map", options.import.layer_map);
   refuse_same_file("--output", options.output, "the file of --model", options.import.model);
   Progress progress("import");
@@ -38,6 +44,9 @@ int run(const Options& options) {
                       [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
   if (!ids.note.empty()) {
     spdlog::log(ids.kind == IdKind::physical ? spdlog::level::warn : spdlog::level::info, "{}", ids.note);
+  }
+  for (const std::string& warning : ids.warnings) {
+    spdlog::warn("{}", warning);
   }
   const TraceReader trace(options.output);
   fmt::print("{}: requests {}, layers {}, steps {}, top-k {}, {} ids in {} bytes\n", options.output,
@@ -53,8 +62,17 @@ void add_shape_options(CLI::App& app, ImportOptions& import) {
   add_number<std::uint32_t>(app, "--top-k", import.top_k, "Ids in a row, where the capture does not say", 1, 1U << 30U);
   add_number<std::uint64_t>(app, "--prompt-len", import.prompt_tokens,
                             "Tokens of the prompt, where the capture does not say", 0, most_tokens);
+  app.add_option_function<std::string>(
+         "--prompt-start", [&import](const std::string& text) { import.prompt_start = parse_prompt_start(text); },
+         "Position of the query of a capture's first row, where the capture does not say: a number (a cached prefix "
+         "has "
+         "no rows), last (the prompt's last token) or end (behind the prompt)")
+      ->type_name("N|last|end");
   add_number<std::uint64_t>(app, "--steps", import.steps, "Import no more than the first N steps of each capture [all]",
                             1, most_tokens);
+  app.add_flag("--skip-bad", import.skip_bad,
+               "Leave out requests that cannot be used (aborted, without decode steps) and ids outside their context, "
+               "and say how many");
   add_choice(
       app, "--ids", import.ids,
       "What ids are: positions (logical) or slots of the stack's pool (physical); auto finds out, and turns slots "

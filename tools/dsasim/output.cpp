@@ -21,6 +21,15 @@ double now_s() {
 
 }  // namespace
 
+void require_trace_file(const std::string& path) {
+  if (path.empty()) {
+    throw ConfigError("--output", "expected the path of the trace to write");
+  }
+  if (path == "-") {
+    throw ConfigError("--output", "a trace cannot go to stdout (\"-\"); expected the path of the trace to write");
+  }
+}
+
 void refuse_same_file(std::string_view option, const std::string& path, std::string_view other,
                       const std::string& other_path) {
   namespace fs = std::filesystem;

@@ -10,6 +10,9 @@
 
 namespace dsasim::tool {
 
+/// Throws ConfigError unless --output names a file for a trace, which appears whole or not at all.
+void require_trace_file(const std::string& path);
+
 /// Throws ConfigError if the output `path` of `option` is the file `other_path`, which the message calls `other`: an
 /// output must not replace the trace, nor another output. Devices and pipes may be named twice.
 void refuse_same_file(std::string_view option, const std::string& path, std::string_view other,

@@ -17,7 +17,7 @@ namespace dsasim {
 
 /// What the user says ids are.
 enum class IdClaim : std::uint8_t {
-  automatic,  ///< slots if one of them reaches beyond its context; positions otherwise
+  automatic,  ///< slots if many of them reach beyond their context (src/import/slots.hpp); positions otherwise
   logical,
   physical,
 };
@@ -29,12 +29,26 @@ struct ModelShape {
   std::optional<std::uint32_t> top_k;  ///< the width of a row
 };
 
+/// --prompt-start: the position of the query of a capture's first row.
+struct PromptStart {
+  enum class From : std::uint8_t { begin, end };
+  From from = From::begin;
+  std::uint64_t tokens = 0;  ///< after the prompt's begin, or before its end
+
+  /// Of a prompt of so many tokens. Never beyond its end unless it is counted from the begin.
+  constexpr std::uint64_t position(std::uint64_t prompt) const noexcept {
+    return from == From::begin ? tokens : prompt - (tokens < prompt ? tokens : prompt);
+  }
+};
+
 /// What the user says about captures whose format does not; each also checks what the format does say.
 struct ImportOptions {
   std::string format = "auto";                 ///< a name of import_formats(), or "auto"
   std::optional<std::uint32_t> layers;         ///< --layers
   std::optional<std::uint32_t> top_k;          ///< --top-k
   std::optional<std::uint64_t> prompt_tokens;  ///< --prompt-len
+  std::optional<PromptStart> prompt_start;     ///< --prompt-start
+  bool skip_bad = false;                       ///< --skip-bad: leaves out what cannot be used, and counts it
   std::optional<std::uint64_t> steps;          ///< --steps: of each request no more than the first so many
   std::optional<IdClaim> ids;                  ///< --ids; if none, what the format advises
   std::optional<std::uint32_t> unit_tokens;    ///< --unit-tokens; if none, the model's, or 1
@@ -54,7 +68,8 @@ struct ImportOptions {
 /// What formats are recognised by.
 struct CaptureStart {
   std::span<const unsigned char> bytes;  ///< the first, up to 4096, after decompression
-  std::string_view json_key;  ///< of the formats' json_key, the first in the first JSON object; "" if there is none
+  /// Of the formats' json_key, the first in the first JSON object, or an inner_json_key within it; "" if there is none.
+  std::string_view json_key;
 };
 
 /// A capture format: one row of the list in src/import/formats.cpp, one file beside it.
@@ -66,19 +81,26 @@ struct ImportFormat {
   /// Reads and checks all but the selections. Throws TraceError or ConfigError naming the file and what disagrees,
   /// SystemError if it cannot be read.
   std::unique_ptr<CaptureFile> (*open)(const std::filesystem::path& path, const ImportOptions& options);
+  /// Its rows name their steps, so that nothing is open about where they begin.
+  bool names_steps = false;
   /// What ids are unless the user says so.
   IdClaim ids = IdClaim::logical;
   /// The key that tells its JSON objects from those of others; "" if it is no JSON.
   std::string_view json_key = {};
+  /// Within a json_key of another format, a key that makes the objects this one's: "choices[].meta_info".
+  std::string_view inner_json_key = {};
 };
 
 std::span<const ImportFormat> import_formats();
 
-/// What came of the ids.
+/// What came of the ids, and what there is to say of the captures.
 struct ImportedIds {
   IdKind kind = IdKind::logical;
   /// One sentence if the ids of the capture are slots: what proved it, and whether the positions were recovered.
   std::string note;
+  /// What the captures say and nothing reads, what was left out, and what in them contradicts what was declared, a
+  /// sentence each.
+  std::vector<std::string> warnings = {};
 };
 
 /// Makes one batch of all requests of all `inputs`, in this order, and writes it to `output`. Everything about every

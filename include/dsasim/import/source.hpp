@@ -33,6 +33,8 @@ struct CaptureShape {
                                                 index of their own; empty otherwise */
   std::uint32_t start_step = 0;            ///< of the batch, at which its first step is
   CaptureEntries entries = {};
+  /// As many rows as completion tokens, and nothing says which: step 0 may be the prompt's last row (decode_rows.hpp).
+  bool may_start_early = false;
 
   bool operator==(const CaptureShape&) const = default;
 };
@@ -64,6 +66,8 @@ class CaptureFile {
   virtual const std::vector<CaptureShape>& requests() const = 0;
   /// Starts at the first step. Throws as CaptureSource::read_step does, and if the file is no longer what it was.
   virtual std::unique_ptr<CaptureSource> read() const = 0;
+  /// What is in the file and not used, a sentence each.
+  virtual std::vector<std::string> notes() const { return {}; }
 };
 
 }  // namespace dsasim
