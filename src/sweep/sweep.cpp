@@ -137,7 +137,7 @@ std::string table_of(const Sweep& sweep, PlannedPoints points, const Journal& jo
   if (!options.shard) {
     return table;
   }
-  return part_line({.sweep = sweep_fingerprint(sweep),
+  return part_line({.sweep = sweep.fingerprint(),
                     .shard = *options.shard,
                     .points = sweep.points().size(),
                     .rows = points.size(),
@@ -149,8 +149,14 @@ std::string table_of(const Sweep& sweep, PlannedPoints points, const Journal& jo
 }  // namespace
 
 SweepOutcome Sweep::run(const std::string& output, const SweepOptions& options, const OnProgress& on_progress) const {
+  if (const std::string found = fingerprint(); !options.fingerprint.empty() && found != options.fingerprint) {
+    throw ConfigError("--fingerprint",
+                      "the sweep has {}, expected {}: its grid, traces, configurations or dsasim "
+                      "are others",
+                      found, options.fingerprint);
+  }
   const std::string target = target_of(output);
-  Journal journal(target + ".journal");
+  Journal journal(target + ".journal", options.restart);
   open_journal(journal, *this, options);
   const PlannedPoints points = shard(options.shard.value_or(Shard{}));
   SweepOutcome outcome;

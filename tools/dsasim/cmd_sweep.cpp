@@ -153,10 +153,11 @@ int print_plan(const Sweep& sweep, const Options& options) {
   for (std::size_t i = 0; i < std::min<std::size_t>(jobs, bytes.size()); ++i) {
     most_bytes += bytes[i];
   }
-  fmt::print("{} of {} points ({} skipped), {} traces, {} decodings: about {} on {} thread{}, caches of {}\n",
-             points.size(), sweep.points().size(), sweep.grid().skipped(), sweep.traces().size(), bytes.size(),
-             time_text(*std::max_element(busy_s.begin(), busy_s.end())), jobs, jobs == 1 ? "" : "s",
-             bytes_text(most_bytes));
+  fmt::print(
+      "{} of {} points ({} skipped), {} traces, {} decodings: about {} on {} thread{}, caches of {}; fingerprint {}\n",
+      points.size(), sweep.points().size(), sweep.grid().skipped(), sweep.traces().size(), bytes.size(),
+      time_text(*std::max_element(busy_s.begin(), busy_s.end())), jobs, jobs == 1 ? "" : "s", bytes_text(most_bytes),
+      sweep.fingerprint());
   return exit_done;
 }
 
@@ -203,6 +204,9 @@ std::function<int()> add_sweep(CLI::App& app) {
          "--shard", [options](const std::string& text) { options->sweep.shard = parse_shard(text); },
          "The i-th of n parts of about equal cost, from 1, for `dsasim merge` [the whole]")
       ->type_name("i/n");
+  app.add_option("--fingerprint", options->sweep.fingerprint,
+                 "Refuse another sweep than the one whose --dry-run ended with this fingerprint [any]")
+      ->type_name("DIGITS");
   app.add_flag("--restart", options->sweep.restart, "Forget what an earlier start finished");
   app.add_flag("--dry-run", options->dry_run, "Print the points, and estimates of time and memory; replay nothing");
   return [options] { return run(*options); };
