@@ -2,6 +2,7 @@
 
 #include "dsasim/config/config_object.hpp"
 #include "dsasim/error.hpp"
+#include "dsasim/trace/partial_file.hpp"
 #include "report/choice_name.hpp"
 
 #include <fcntl.h>
@@ -84,6 +85,7 @@ std::string text_hash(std::string_view text) {
 
 void replace_durably(const std::string& path, std::string_view text) {
   const std::string temporary = path + ".journal.tmp";
+  const UnfinishedName unfinished(temporary);
   const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   bool good = descriptor >= 0 && write_all(descriptor, text) && ::fsync(descriptor) == 0;
   int reason = errno;

@@ -1,6 +1,7 @@
 #include "dsasim/sweep/sweep.hpp"
 
 #include "dsasim/error.hpp"
+#include "dsasim/trace/partial_file.hpp"
 #include "sweep/identity.hpp"
 #include "sweep/journal.hpp"
 #include "sweep/replay_group.hpp"
@@ -22,11 +23,7 @@ using OnProgress = std::function<void(const SweepProgress&)>;
 std::string target_of(const std::string& output) {
   namespace fs = std::filesystem;
   std::error_code error;
-  fs::path target = output;
-  constexpr int most_links = 40;  // as many as the kernel follows
-  for (int links = 0; fs::is_symlink(target, error) && links < most_links; ++links) {
-    target = target.parent_path() / fs::read_symlink(target, error);
-  }
+  const fs::path target = end_of_links(output);
   if (fs::exists(target, error) && !fs::is_regular_file(target, error)) {
     throw SystemError(output, "is not a regular file; a sweep keeps a journal beside its output");
   }

@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "output.hpp"
 
 #include "dsasim/trace/reader.hpp"
@@ -82,9 +83,8 @@ std::function<int()> add_info(CLI::App& app) {
   auto path = std::make_shared<std::string>();
   auto json = std::make_shared<std::string>();
   app.add_option("trace", *path, "Trace to describe (.dsat); may be cut off")->required()->type_name("TRACE");
-  app.add_option("--json", *json, "Write it as JSON (- for stdout) instead of the table")->type_name("FILE");
+  add_output_option(app, "--json", *json, "Write it as JSON (- for stdout) instead of the table", ".json");
   return [path, json] {
-    refuse_same_file("--json", *json, "the trace itself", *path);
     const Json info = describe(TraceReader(*path, {.allow_truncated = true}));
     if (json->empty()) {
       print(info);

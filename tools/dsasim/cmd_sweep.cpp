@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
@@ -76,7 +77,7 @@ class SweepProgressLine {
   SweepProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1), drawn_(now_s()), started_(drawn_) {}
   ~SweepProgressLine() {
     if (terminal_ && is_drawn_) {
-      fmt::print(stderr, "\r\x1b[K");
+      say("\r\x1b[K");
     }
   }
   SweepProgressLine(const SweepProgressLine&) = delete;
@@ -97,10 +98,9 @@ class SweepProgressLine {
     if (terminal_) {
       constexpr std::size_t width = 24;
       const std::string bar(static_cast<std::size_t>(std::clamp(progress.share_done, 0.0, 1.0) * width), '#');
-      fmt::print(stderr, "\r\x1b[K[{:<{}}] {}", bar, width, text);
-      std::fflush(stderr);
+      say(fmt::format("\r\x1b[K[{:<{}}] {}", bar, width, text));
     } else {
-      fmt::print(stderr, "sweep: {}\n", text);
+      say(fmt::format("sweep: {}\n", text));
     }
   }
 
@@ -161,6 +161,21 @@ int print_plan(const Sweep& sweep, const Options& options) {
   return exit_done;
 }
 
+/// What the grid names is read as well, and the journal written.
+void check_files(const Sweep& sweep, const Options& options) {
+  Files files;
+  files.read("grid", options.grid);
+  for (const SweepTrace& trace : sweep.traces()) {
+    files.read("trace of the grid", trace.path);
+  }
+  for (const auto& file : sweep.files()) {
+    files.read("configuration of the grid", file.first);
+  }
+  for (const char* suffix : {"", ".journal", ".journal.tmp"}) {
+    files.write("--output", options.output + suffix);
+  }
+}
+
 int run(const Options& options) {
   const Sweep sweep(Grid::read(options.grid, grid_keys(), sweep_columns()), parse_point);
   if (options.dry_run) {
@@ -169,12 +184,7 @@ int run(const Options& options) {
   if (options.output.empty() || options.output == "-") {
     throw ConfigError("--output", "expected a file for the table, which a journal can be beside");
   }
-  for (const std::string& written : {options.output, options.output + ".journal"}) {
-    refuse_same_file("--output", written, "the grid itself", options.grid);
-    for (const SweepTrace& trace : sweep.traces()) {
-      refuse_same_file("--output", written, "a trace", trace.path);
-    }
-  }
+  check_files(sweep, options);
   SweepOutcome outcome;
   {
     SweepProgressLine line;
@@ -197,8 +207,8 @@ std::function<int()> add_sweep(CLI::App& app) {
                  "[\"lru\", \"fifo\"], \"capacity\": [\"1x\", \"2x\"]}")
       ->required()
       ->type_name("GRID.json");
-  app.add_option("-o,--output", options->output, "Write the table; FILE.csv.journal keeps finished points")
-      ->type_name("FILE.csv");
+  add_output_option(app, "-o,--output", options->output, "Write the table; OUT.csv.journal keeps finished points",
+                    ".csv");
   add_jobs_option(app, options->sweep.jobs);
   app.add_option_function<std::string>(
          "--shard", [options](const std::string& text) { options->sweep.shard = parse_shard(text); },
