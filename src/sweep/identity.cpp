@@ -55,17 +55,15 @@ std::string change(const std::string& what, const Json& before, const Json& now)
   return before == now ? "" : fmt::format("{} was {}, now {}", what, before.dump(), now.dump());
 }
 
-/// The first place at which two objects differ, down to members of members.
-std::string difference(const std::string& what, const Json& before, const Json& now) {
+/// The first member of two objects that only one has, or whose values differ as `compare` sees it.
+template <class Compare>
+std::string difference(const std::string& what, const Json& before, const Json& now, const Compare& compare) {
   for (const auto& [key, value] : before.items()) {
     const std::string member = fmt::format("{}/{}", what, key);
     if (!now.contains(key)) {
       return fmt::format("{} is gone", member);
     }
-    const Json& other = now.at(key);
-    if (std::string found =
-            value.is_object() && other.is_object() ? difference(member, value, other) : change(member, value, other);
-        !found.empty()) {
+    if (std::string found = compare(member, value, now.at(key)); !found.empty()) {
       return found;
     }
   }
@@ -75,6 +73,14 @@ std::string difference(const std::string& what, const Json& before, const Json& 
     }
   }
   return before == now ? "" : fmt::format("{} has its keys in another order", what);
+}
+
+/// Objects member by member as `compare` sees these, all else as a whole.
+template <class Compare>
+auto inside(const Compare& compare) {
+  return [&compare](const std::string& what, const Json& a, const Json& b) {
+    return a.is_object() && b.is_object() ? difference(what, a, b, compare) : change(what, a, b);
+  };
 }
 
 }  // namespace
@@ -88,7 +94,8 @@ std::string sweep_identity(const Sweep& sweep, const SweepOptions& options) {
 
 std::string identity_difference(std::string_view before, std::string_view now) {
   const Json was = Json::parse(before, nullptr, /*allow_exceptions=*/false);
-  return was.is_object() ? difference("", was, Json::parse(now)) : "it cannot be read";
+  const auto parts_of_a_trace = inside(change);
+  return was.is_object() ? difference("", was, Json::parse(now), inside(parts_of_a_trace)) : "it cannot be read";
 }
 
 std::string Sweep::fingerprint() const {

@@ -41,8 +41,8 @@ void wait_if_ending() noexcept {
   }
 }
 
-/// Removes `path` and what a library made beside it under a longer name, as libzip does (OUT.partial-1.x7Gh2k). opendir()
-/// would allocate.
+/// Removes `path` and what a library made beside it under a longer name, as libzip does (OUT.partial-1.x7Gh2k).
+/// opendir() would allocate.
 bool remove_with_suffixes(const char* path) noexcept {
   bool removed = ::unlink(path) == 0;
   const char* slash = std::strrchr(path, '/');
@@ -79,7 +79,7 @@ fs::path end_of_links(fs::path path) {
   return path;
 }
 
-UnfinishedName::UnfinishedName(const fs::path& path) noexcept : slot_(0) {
+UnfinishedName::UnfinishedName(const fs::path& path) noexcept {
   const std::string& text = path.native();
   for (; slot_ < slots.size() && text.size() < PATH_MAX; ++slot_) {
     Slot& slot = slots[slot_];

@@ -2,11 +2,11 @@
 
 #include <CLI/CLI.hpp>
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 
 // Which files a command reads and writes: an output replaces neither an input nor another output.
 
@@ -32,7 +32,9 @@ class Files {
     std::uint64_t inode = 0;
     std::string name;  ///< in the folder of this inode; empty for the file itself
 
-    auto operator<=>(const Identity&) const = default;
+    bool operator<(const Identity& other) const noexcept {
+      return std::tie(device, inode, name) < std::tie(other.device, other.inode, other.name);
+    }
   };
   static std::optional<Identity> identity_of(const std::string& path);
 

@@ -19,7 +19,7 @@ class UnfinishedName {
   UnfinishedName& operator=(const UnfinishedName&) = delete;
 
  private:
-  std::size_t slot_;
+  std::size_t slot_ = 0;
 };
 
 /// Removes what UnfinishedName objects name, in any thread, and says whether there was something. For the handler of a
