@@ -54,7 +54,10 @@ Json parse_without_duplicates(const std::string& where, std::string_view text) {
   try {
     return Json::parse(text, check, /*allow_exceptions=*/true, /*ignore_comments=*/true);
   } catch (const Json::exception& error) {
-    throw ConfigError(where, "{}", printable(error.what()));
+    // Behind the library's own number: "[json.exception.parse_error.101] parse error at line 1, ...".
+    const std::string_view message = error.what();
+    const std::size_t number_end = message.find("] ");
+    throw ConfigError(where, "{}", printable(message.substr(number_end == message.npos ? 0 : number_end + 2)));
   }
 }
 

@@ -138,6 +138,13 @@ std::string diff_table(const DiffResult& result) {
   }
   append_asked(out, result, "config");
   append_asked(out, result, "trace");
+  const auto differs = [&](std::string_view path) {
+    return std::ranges::any_of(result.differences,
+                               [&](const Difference& d) { return d.path == path && d.kind == DifferenceKind::value; });
+  };
+  if (differs("/trace/replay_digest") && !differs("/trace/digest")) {
+    out += "Both traces hold the same selections. Start steps, groups, entry bytes, pages or what ids are differ.\n";
+  }
   if (!result.differences.empty()) {
     append_rows(out, result.differences);
   }

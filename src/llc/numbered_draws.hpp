@@ -36,14 +36,14 @@ class NumberedDraws {
   }
 
   /// So many draws at once, looked at from the last one backwards until every candidate has come up.
-  Sweep sweep(std::uint32_t set, std::uint64_t draws, WayMask candidates) noexcept {
+  Swept sweep(std::uint32_t set, std::uint64_t draws, WayMask candidates) noexcept {
     std::array<std::uint8_t, max_llc_ways> ways{};
     std::uint32_t count = 0;
     for (WayMask rest = candidates; rest != 0; rest &= rest - 1) {
       ways[count++] = static_cast<std::uint8_t>(std::countr_zero(rest));
     }
     generators_[set].skip(draws);
-    Sweep swept;
+    Swept swept;
     for (std::uint32_t age = 0; age < draws && swept.replaced != candidates; ++age) {
       SplitMix64 earlier = generators_[set];
       earlier.skip(~std::uint64_t{age});  // 0 - (age + 1)

@@ -235,7 +235,7 @@ class SetAssociative final : public Llc {
   }
 
   /// Only the first and the last line of a range may have fewer than all sectors.
-  void write(std::uint32_t set, const Sweep& swept, std::uint64_t last_line, std::uint64_t first_line,
+  void write(std::uint32_t set, const Swept& swept, std::uint64_t last_line, std::uint64_t first_line,
              const Range& range) noexcept {
     std::uint64_t* lines = &lines_[row_of(set)];
     std::uint8_t* tags = &tags_[row_of(set)];

@@ -14,7 +14,7 @@ inline constexpr std::uint32_t max_llc_ways = 32;
 inline constexpr std::uint32_t way_block = 8;
 
 /// What a run of fills left behind: the ways that were replaced, and for each how many fills ago, 0 for the last.
-struct Sweep {
+struct Swept {
   WayMask replaced = 0;
   std::array<std::uint32_t, max_llc_ways> age{};  ///< of the ways in `replaced`
 };
@@ -50,7 +50,7 @@ concept SetPolicy = std::constructible_from<P, const SetShape&> &&
   { policy.min_sweep(candidates) }
   noexcept->std::same_as<std::uint32_t>;
   { policy.sweep(set, fills, candidates) }
-  noexcept->std::same_as<Sweep>;
+  noexcept->std::same_as<Swept>;
 };
 
 }  // namespace dsasim

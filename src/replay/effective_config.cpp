@@ -1,3 +1,4 @@
+#include "dsasim/config/config_object.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/model/gpu.hpp"
 #include "dsasim/model/model.hpp"
@@ -5,8 +6,12 @@
 #include "step/decode_step.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
 
 namespace dsasim {
 namespace {
@@ -197,6 +202,16 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   effective.capacity_entries = effective_capacity(trace, config, effective.entry_cost_bytes);
   add_time(trace, effective);
   return effective;
+}
+
+std::vector<std::string> config_files(const StepSpec& step, const MemorySpec& memory) {
+  std::vector<std::string> names = {step.model, step.gpu, memory.name};
+  std::error_code error;
+  if (is_config_file(step.gpu) && std::filesystem::is_regular_file(step.gpu, error)) {
+    names.push_back(load_gpu(step.gpu).memory);
+  }
+  std::erase_if(names, [](const std::string& name) { return !is_config_file(name); });
+  return names;
 }
 
 }  // namespace dsasim

@@ -7,7 +7,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <optional>
+#include <unordered_set>
 #include <utility>
 
 namespace dsasim {
@@ -27,15 +27,36 @@ bool contains(const Range& range, std::string_view text) {
 /// The values of a key, each a line of its own at most and given once.
 std::vector<std::string> distinct_values(ConfigObject& object, const std::string& key) {
   std::vector<std::string> values = object.texts(key);
-  for (auto value = values.begin(); value != values.end(); ++value) {
-    if (std::any_of(value->begin(), value->end(), [](char c) { return static_cast<unsigned char>(c) < ' '; })) {
+  std::unordered_set<std::string_view> seen;
+  for (const std::string& value : values) {
+    if (std::any_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; })) {
       throw ConfigError(object.where(), "/{}: expected text without control characters", key);
     }
-    if (std::find(values.begin(), value, *value) != value) {
-      throw ConfigError(object.where(), "/{}: \"{}\" is there twice", key, *value);
+    if (!seen.insert(value).second) {
+      throw ConfigError(object.where(), "/{}: \"{}\" is there twice", key, value);
     }
   }
   return values;
+}
+
+/// Of very many, some.
+std::string known_values(std::span<const std::string> values) {
+  constexpr std::size_t shown = 20;
+  return fmt::format("{}{}", fmt::join(values.first(std::min(shown, values.size())), ", "),
+                     values.size() > shown ? fmt::format(", ... ({} in all)", values.size()) : "");
+}
+
+/// Of more points than there may be, how many there are.
+std::string product_text(const std::vector<GridAxis>& axes) {
+  std::string factors;
+  double product = 1;
+  for (const GridAxis& axis : axes) {
+    if (axis.values.size() > 1) {
+      factors += fmt::format("{}{}", factors.empty() ? "" : " x ", axis.values.size());
+    }
+    product *= static_cast<double>(axis.values.size());
+  }
+  return factors.find('x') == std::string::npos ? factors : fmt::format("{} = {:.15g}", factors, product);
 }
 
 SkipRule parse_rule(ConfigObject& rule, const std::vector<GridAxis>& axes) {
@@ -51,13 +72,15 @@ SkipRule parse_rule(ConfigObject& rule, const std::vector<GridAxis>& axes) {
       throw ConfigError(rule.where(), "the grid has no key \"{}\"; known: {}", key, fmt::join(keys, ", "));
     }
     std::vector<bool> meant(axis->values.size());
-    for (const std::string& value : distinct_values(rule, key)) {
-      const auto found = std::find(axis->values.begin(), axis->values.end(), value);
-      if (found == axis->values.end()) {
-        throw ConfigError(rule.where(), "/{}: the grid has no value \"{}\"; known: {}", key, value,
-                          fmt::join(axis->values, ", "));
-      }
-      meant[static_cast<std::size_t>(found - axis->values.begin())] = true;
+    const std::vector<std::string> values = distinct_values(rule, key);
+    std::unordered_set<std::string_view> named(values.begin(), values.end());
+    for (std::size_t i = 0; i < axis->values.size(); ++i) {
+      meant[i] = named.erase(axis->values[i]) == 1;
+    }
+    const auto unknown = std::ranges::find_if(values, [&](const std::string& value) { return named.contains(value); });
+    if (unknown != values.end()) {
+      throw ConfigError(rule.where(), "/{}: the grid has no value \"{}\"; known: {}", key, *unknown,
+                        known_values(axis->values));
     }
     parsed.emplace_back(static_cast<std::size_t>(axis - axes.begin()), std::move(meant));
   }
@@ -105,7 +128,8 @@ Grid Grid::parse(const std::string& where, std::string_view text, std::span<cons
     grid.strides_[axis] = grid.product_;
     grid.product_ *= grid.axes_[axis].values.size();
     if (grid.product_ > most_points) {
-      throw ConfigError(where, "has more than {} points; divide it", most_points);
+      throw ConfigError(where, "expected at most {} points, found {}; divide it", most_points,
+                        product_text(grid.axes_));
     }
   }
   std::vector<SkipRule> rules;

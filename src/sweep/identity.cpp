@@ -1,6 +1,7 @@
 #include "sweep/identity.hpp"
 
 #include "dsasim/config/config_object.hpp"
+#include "dsasim/error.hpp"
 #include "dsasim/version.hpp"
 
 #include <fmt/core.h>
@@ -8,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <filesystem>
-#include <map>
+#include <set>
+#include <tuple>
 
 namespace dsasim {
 namespace {
@@ -21,19 +22,13 @@ std::string long_hash(std::string_view text) {
   return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }
 
-/// Configurations that are files of the user's.
-Json config_files(const Grid& grid) {
-  std::map<std::string, std::string> files;
-  for (const GridAxis& axis : grid.axes()) {
-    for (const std::string& value : axis.values) {
-      const std::string name = value.substr(0, value.find(','));
-      std::error_code error;
-      if (axis.key != Grid::trace_key && is_config_file(name) && std::filesystem::is_regular_file(name, error)) {
-        files[name] = long_hash(read_text(name, max_config_bytes));
-      }
-    }
+/// Empty for a file that cannot be read: whoever needs it says so.
+std::string hash_of_file(const std::string& path) {
+  try {
+    return long_hash(read_text(path, max_config_bytes));
+  } catch (const SystemError&) {
+    return "";
   }
-  return files;
 }
 
 Json whole_identity(const Sweep& sweep) {
@@ -43,14 +38,17 @@ Json whole_identity(const Sweep& sweep) {
   }
   Json traces = Json::object();
   for (const SweepTrace& trace : sweep.traces()) {
-    traces[trace.path + (trace.allow_truncated ? ", perhaps truncated" : "")] = trace.digest;
+    Json& parts = traces[trace.path + (trace.allow_truncated ? ", perhaps truncated" : "")];
+    for (const IdentityPart& part : trace.identity) {
+      parts[std::string(part.name)] = part.text;
+    }
   }
   return {{"version", version()},
           {"grid", axes},
           {"skip", Json::parse(sweep.grid().skip())},
           {"columns", sweep.grid().columns()},
           {"traces", traces},
-          {"files", config_files(sweep.grid())}};
+          {"files", sweep.files()}};
 }
 
 std::string change(const std::string& what, const Json& before, const Json& now) {
@@ -77,6 +75,14 @@ std::string difference(const std::string& what, const Json& before, const Json& 
   return before == now ? "" : fmt::format("{} has its keys in another order", what);
 }
 
+/// Objects member by member as `compare` sees these, all else as a whole.
+template <class Compare>
+auto inside(const Compare& compare) {
+  return [&compare](const std::string& what, const Json& a, const Json& b) {
+    return a.is_object() && b.is_object() ? difference(what, a, b, compare) : change(what, a, b);
+  };
+}
+
 }  // namespace
 
 std::string sweep_identity(const Sweep& sweep, const SweepOptions& options) {
@@ -86,18 +92,33 @@ std::string sweep_identity(const Sweep& sweep, const SweepOptions& options) {
   return identity.dump();
 }
 
-std::string sweep_fingerprint(const Sweep& sweep) {
-  return long_hash(whole_identity(sweep).dump());
-}
-
 std::string identity_difference(std::string_view before, std::string_view now) {
   const Json was = Json::parse(before, nullptr, /*allow_exceptions=*/false);
-  if (!was.is_object()) {
-    return "it cannot be read";
+  const auto parts_of_a_trace = inside(change);
+  return was.is_object() ? difference("", was, Json::parse(now), inside(parts_of_a_trace)) : "it cannot be read";
+}
+
+std::string Sweep::fingerprint() const {
+  return long_hash(whole_identity(*this).dump());
+}
+
+/// The files are hashed before they are used: a change in between is noticed.
+void Sweep::take_files() {
+  std::set<std::tuple<std::string, std::string, std::string>> seen;  // names of many points are the same few
+  for (const PlannedPoint& point : points_) {
+    const ReplayConfig& config = point.settings.config;
+    if (seen.emplace(config.step.model, config.step.gpu, config.memory.name).second) {
+      for (const std::string& path : config_files(config.step, config.memory)) {
+        files_[path] = hash_of_file(path);
+      }
+    }
   }
-  return difference("", was, Json::parse(now), [](const std::string& what, const Json& a, const Json& b) {
-    return a.is_object() && b.is_object() ? difference(what, a, b, change) : change(what, a, b);
-  });
+}
+
+std::string Sweep::changed_file() const {
+  const auto changed =
+      std::ranges::find_if(files_, [](const auto& file) { return hash_of_file(file.first) != file.second; });
+  return changed == files_.end() ? "" : changed->first;
 }
 
 }  // namespace dsasim

@@ -2,6 +2,7 @@
 
 #include "dsasim/config/config_object.hpp"
 #include "dsasim/error.hpp"
+#include "dsasim/trace/partial_file.hpp"
 #include "report/choice_name.hpp"
 
 #include <fcntl.h>
@@ -21,7 +22,8 @@
 namespace dsasim {
 namespace {
 
-constexpr std::string_view magic = "dsasim-sweep-journal/1 ";
+constexpr std::string_view magic_of_all_versions = "dsasim-sweep-journal/";
+constexpr std::string_view magic = "dsasim-sweep-journal/2 ";
 constexpr std::size_t hash_digits = 16;
 
 std::string line_of(std::string_view content) {
@@ -48,8 +50,9 @@ std::string_view take_word(std::string_view& text) {
 /// True if the file got no further than a part of its first line: nothing in it was finished.
 bool is_torn_beginning(std::string_view text) {
   const std::string_view after_hash = text.substr(std::min(hash_digits + 1, text.size()));
-  const std::size_t compared = std::min(after_hash.size(), magic.size());
-  return text.find('\n') == std::string_view::npos && after_hash.substr(0, compared) == magic.substr(0, compared) &&
+  const std::size_t compared = std::min(after_hash.size(), magic_of_all_versions.size());
+  return text.find('\n') == std::string_view::npos &&
+         after_hash.substr(0, compared) == magic_of_all_versions.substr(0, compared) &&
          text.substr(0, hash_digits).find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
@@ -82,6 +85,7 @@ std::string text_hash(std::string_view text) {
 
 void replace_durably(const std::string& path, std::string_view text) {
   const std::string temporary = path + ".journal.tmp";
+  const UnfinishedName unfinished(temporary);
   const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   bool good = descriptor >= 0 && write_all(descriptor, text) && ::fsync(descriptor) == 0;
   int reason = errno;
@@ -100,7 +104,7 @@ void replace_durably(const std::string& path, std::string_view text) {
   sync_folder_of(path);
 }
 
-Journal::Journal(std::string path) : path_(std::move(path)) {
+Journal::Journal(std::string path, bool forget) : path_(std::move(path)) {
   descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor_ < 0) {
     fail("cannot be created");
@@ -112,7 +116,7 @@ Journal::Journal(std::string path) : path_(std::move(path)) {
       }
       fail("cannot be locked");
     }
-    load();
+    load(forget);
   } catch (...) {
     ::close(descriptor_);
     throw;
@@ -127,9 +131,12 @@ void Journal::fail(const char* what) const {
   throw SystemError(path_, "{}: {}", what, std::strerror(errno));
 }
 
-void Journal::load() {
+void Journal::load(bool forget) {
   const std::string text = read_text(path_, max_table_bytes);
-  if (is_torn_beginning(text)) {
+  // One that is to be forgotten may be damaged, or another version's; but no other file may be overwritten.
+  const bool begins_as_one =
+      std::string_view(text).substr(std::min(hash_digits + 1, text.size())).starts_with(magic_of_all_versions);
+  if (is_torn_beginning(text) || (forget && begins_as_one)) {
     return;
   }
   std::size_t number = 0;
@@ -155,6 +162,10 @@ void Journal::load() {
 
 void Journal::add_line(std::string_view content, std::size_t number) {
   if (number == 1) {
+    if (content.starts_with(magic_of_all_versions) && !content.starts_with(magic)) {
+      throw ConfigError(path_, "is a journal of another version of dsasim ({}, expected {}); --restart begins anew",
+                        content.substr(0, content.find(' ')), magic.substr(0, magic.size() - 1));
+    }
     identity_ = content.starts_with(magic) ? content.substr(magic.size()) : "";
     return;
   }

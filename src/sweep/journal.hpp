@@ -23,16 +23,16 @@ struct PointOutcome {
 
 /// The file that finished points go to. A line is the XXH3-64 of its rest in hexadecimal, and
 ///
-///     HASH dsasim-sweep-journal/1 IDENTITY
+///     HASH dsasim-sweep-journal/2 IDENTITY
 ///     HASH POINT STATUS TEXT
 ///
 /// the first line alone being of the first form. A last line that a kill or a full disk cut off is no line. Only one
 /// process at a time has the file: it holds a lock (flock) on it.
 class Journal {
  public:
-  /// Opens or creates the file. Throws ConfigError if another process has it or it is no journal; SystemError if it
-  /// cannot be written.
-  explicit Journal(std::string path);
+  /// Opens or creates the file; `forget` leaves unread what an earlier start wrote. Throws ConfigError if another
+  /// process has it, it is damaged, another version's or no journal; SystemError if it cannot be written.
+  explicit Journal(std::string path, bool forget = false);
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
@@ -49,7 +49,7 @@ class Journal {
   void append(std::span<const PointOutcome> outcomes);
 
  private:
-  void load();
+  void load(bool forget);
   void add_line(std::string_view content, std::size_t number);
   void write_durably(std::string_view lines);
   [[noreturn]] void fail(const char* what) const;

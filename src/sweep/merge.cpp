@@ -31,7 +31,8 @@ Part read_part(const std::string& path) {
 
 void require_same_sweep(const Part& part, const Part& first) {
   if (part.line.sweep != first.line.sweep) {
-    throw ConfigError(part.path, "is of another sweep than {}: their grids, traces or versions differ", first.path);
+    throw ConfigError(part.path, "is of another sweep than {}: their grids, traces, configurations or versions differ",
+                      first.path);
   }
   if (part.line.shard.count != first.line.shard.count) {
     throw ConfigError(part.path, "is one of {} shards, {} one of {}", part.line.shard.count, first.path,

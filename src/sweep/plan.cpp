@@ -157,6 +157,21 @@ void add_groups(PlannedPoints family, std::size_t most_points, std::vector<Point
 
 Sweep::Sweep(Grid grid, const PointParser& parse) : grid_(std::move(grid)) {
   check_values(parse);
+  take_points(parse);
+  take_files();
+  std::vector<std::vector<PlannedPoint*>> of_trace(traces_.size());
+  for (PlannedPoint& point : points_) {
+    of_trace[point.trace].push_back(&point);
+  }
+  for (std::size_t trace = 0; trace < traces_.size(); ++trace) {
+    plan_points_of(trace, of_trace[trace]);
+  }
+  if (const std::string file = changed_file(); !file.empty()) {
+    throw SystemError(file, "has changed while the sweep was planned");
+  }
+}
+
+void Sweep::take_points(const PointParser& parse) {
   const auto& axes = grid_.axes();
   points_.resize(grid_.points());
   std::map<std::pair<std::string, bool>, std::size_t> numbers;
@@ -171,17 +186,9 @@ Sweep::Sweep(Grid grid, const PointParser& parse) : grid_(std::move(grid)) {
     const auto [found, is_new] =
         numbers.try_emplace({point.settings.trace, point.settings.allow_truncated}, traces_.size());
     if (is_new) {
-      traces_.push_back(
-          {.path = point.settings.trace, .allow_truncated = point.settings.allow_truncated, .digest = ""});
+      traces_.push_back({.path = point.settings.trace, .allow_truncated = point.settings.allow_truncated});
     }
     point.trace = found->second;
-  }
-  std::vector<std::vector<PlannedPoint*>> of_trace(traces_.size());
-  for (PlannedPoint& point : points_) {
-    of_trace[point.trace].push_back(&point);
-  }
-  for (std::size_t trace = 0; trace < traces_.size(); ++trace) {
-    plan_points_of(trace, of_trace[trace]);
   }
 }
 
@@ -203,7 +210,7 @@ void Sweep::check_values(const PointParser& parse) const {
 
 void Sweep::plan_points_of(std::size_t trace, std::span<PlannedPoint* const> points) {
   const TraceReader reader(traces_[trace].path, {.allow_truncated = traces_[trace].allow_truncated});
-  traces_[trace].digest = reader.digest();
+  traces_[trace].identity = reader.identity();
   for (PlannedPoint* point : points) {
     plan_point(grid_, reader, *point);
   }

@@ -21,9 +21,10 @@ std::string one_line(std::string text) {
 
 TraceReader open(const SweepTrace& trace) {
   TraceReader reader(trace.path, {.allow_truncated = trace.allow_truncated});
-  // That of a truncated trace is not in the file; its chunks are checked as they are read.
-  if (!reader.truncated() && reader.digest() != trace.digest) {
-    throw TraceError(trace.path, "has changed since the sweep began");
+  const TraceIdentity identity = reader.identity();
+  const auto changed = std::ranges::mismatch(identity, trace.identity).in1;
+  if (changed != identity.end()) {
+    throw TraceError(trace.path, "has changed since the sweep began: its {}", changed->name);
   }
   return reader;
 }
@@ -65,6 +66,9 @@ std::vector<PointOutcome> results_of(const Sweep& sweep, const PointGroup& group
   }
   const auto results =
       group.is_curve ? curve_results(trace, configs, hooks, jobs) : replay_all(trace, configs, hooks, jobs);
+  if (const std::string file = sweep.changed_file(); !file.empty()) {  // now: what was read is what it is known to be
+    throw SystemError(file, "has changed since the sweep began");
+  }
   std::vector<PointOutcome> outcomes;
   for (std::size_t i = 0; i < results.size(); ++i) {
     outcomes.push_back(
@@ -85,7 +89,7 @@ std::optional<std::vector<PointOutcome>> try_group(const Sweep& sweep, const Poi
   try {
     return results_of(sweep, group, hooks, jobs);
   } catch (const ConfigError& error) {
-    return failure(PointStatus::refused, error);
+    return failure(sweep.changed_file().empty() ? PointStatus::refused : PointStatus::failed, error);
   } catch (const std::exception& error) {
     return failure(PointStatus::failed, error);
   }

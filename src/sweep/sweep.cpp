@@ -1,6 +1,7 @@
 #include "dsasim/sweep/sweep.hpp"
 
 #include "dsasim/error.hpp"
+#include "dsasim/trace/partial_file.hpp"
 #include "sweep/identity.hpp"
 #include "sweep/journal.hpp"
 #include "sweep/replay_group.hpp"
@@ -22,11 +23,7 @@ using OnProgress = std::function<void(const SweepProgress&)>;
 std::string target_of(const std::string& output) {
   namespace fs = std::filesystem;
   std::error_code error;
-  fs::path target = output;
-  constexpr int most_links = 40;  // as many as the kernel follows
-  for (int links = 0; fs::is_symlink(target, error) && links < most_links; ++links) {
-    target = target.parent_path() / fs::read_symlink(target, error);
-  }
+  const fs::path target = end_of_links(output);
   if (fs::exists(target, error) && !fs::is_regular_file(target, error)) {
     throw SystemError(output, "is not a regular file; a sweep keeps a journal beside its output");
   }
@@ -137,7 +134,7 @@ std::string table_of(const Sweep& sweep, PlannedPoints points, const Journal& jo
   if (!options.shard) {
     return table;
   }
-  return part_line({.sweep = sweep_fingerprint(sweep),
+  return part_line({.sweep = sweep.fingerprint(),
                     .shard = *options.shard,
                     .points = sweep.points().size(),
                     .rows = points.size(),
@@ -149,8 +146,14 @@ std::string table_of(const Sweep& sweep, PlannedPoints points, const Journal& jo
 }  // namespace
 
 SweepOutcome Sweep::run(const std::string& output, const SweepOptions& options, const OnProgress& on_progress) const {
+  if (const std::string found = fingerprint(); !options.fingerprint.empty() && found != options.fingerprint) {
+    throw ConfigError("--fingerprint",
+                      "the sweep has {}, expected {}: its grid, traces, configurations or dsasim "
+                      "are others",
+                      found, options.fingerprint);
+  }
   const std::string target = target_of(output);
-  Journal journal(target + ".journal");
+  Journal journal(target + ".journal", options.restart);
   open_journal(journal, *this, options);
   const PlannedPoints points = shard(options.shard.value_or(Shard{}));
   SweepOutcome outcome;

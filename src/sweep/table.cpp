@@ -15,7 +15,8 @@
 namespace dsasim {
 namespace {
 
-constexpr std::string_view part_schema = "dsasim-sweep-part/1";
+constexpr std::string_view part_schema = "dsasim-sweep-part/2";
+constexpr std::string_view part_schema_of_all_versions = "dsasim-sweep-part/";
 constexpr std::string_view part_prefix = "# ";
 
 constexpr std::array<std::string_view, 7> curve_columns = {
@@ -102,7 +103,11 @@ PartLine parse_part_line(const std::string& path, std::string_view line) {
     refuse();
   }
   ConfigObject object = ConfigObject::parse(path, line.substr(part_prefix.size()));
-  if (object.text("schema") != part_schema) {
+  if (const std::string schema = object.text("schema"); schema != part_schema) {
+    if (schema.starts_with(part_schema_of_all_versions)) {
+      throw ConfigError(path, "is a part by another version of dsasim ({}, expected {}); run its shard again", schema,
+                        part_schema);
+    }
     refuse();
   }
   constexpr std::uint64_t most_shards = std::numeric_limits<std::uint32_t>::max();

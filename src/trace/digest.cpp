@@ -1,5 +1,6 @@
 #include "trace/digest.hpp"
 
+#include <fmt/format.h>
 #include <xxhash.h>
 
 #include <new>
@@ -9,6 +10,11 @@ namespace {
 
 Digest to_digest(XXH128_hash_t hash) noexcept {
   return {.low = hash.low64, .high = hash.high64};
+}
+
+/// XXH3-128 of the words, in hexadecimal.
+std::string hash_of(const std::vector<std::uint64_t>& words) {
+  return to_string(to_digest(XXH3_128bits(words.data(), words.size() * sizeof words[0])));
 }
 
 }  // namespace
@@ -47,4 +53,35 @@ Digest trace_digest(const TraceHeader& header, std::span<const std::uint64_t> st
   return to_digest(XXH3_128bits(words.data(), words.size() * sizeof words[0]));
 }
 
+TraceIdentity trace_identity(const TraceHeader& header, const Digest& content) {
+  // A new field does not compile here: does a replay read it?
+  const auto& [model, provenance, ids, unit_tokens, page_tokens, entry_bytes, has_scores, layers, requests] = header;
+  std::vector<std::uint64_t> layer_words;
+  for (const LayerInfo& layer : layers) {
+    layer_words.insert(layer_words.end(), {layer.model_layer, layer.group_size});
+  }
+  std::vector<std::uint64_t> start_words;
+  for (const RequestInfo& request : requests) {
+    start_words.push_back(request.start_step);
+  }
+  return {{.name = "digest", .text = to_string(content)},
+          {.name = "ids", .text = std::string(name_of(ids))},
+          {.name = "page_tokens", .text = std::to_string(page_tokens)},
+          {.name = "entry_bytes", .text = std::to_string(entry_bytes)},
+          {.name = "layers", .text = hash_of(layer_words)},
+          {.name = "start_steps", .text = hash_of(start_words)}};
+}
+
 }  // namespace dsasim::trace
+
+namespace dsasim {
+
+std::string replay_digest(const TraceIdentity& identity) {
+  std::string lines;
+  for (const IdentityPart& part : identity) {
+    lines += fmt::format("{} {}\n", part.name, part.text);
+  }
+  return to_string(trace::to_digest(XXH3_128bits(lines.data(), lines.size())));
+}
+
+}  // namespace dsasim

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dsasim/trace/reader.hpp"
 #include "trace/file_layout.hpp"
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 #include <vector>
 
 // The digest of a trace's content (docs/trace-format.md, "Digest"): independent of how the file cuts it into chunks and
-// of what the header says beside it.
+// of what the header says beside it. The identity adds what a replay reads there.
 
 namespace dsasim::trace {
 
@@ -29,5 +30,8 @@ class RequestDigest {
 
 /// The trace's: of the header's unit, shape and prompt lengths, and of each request's steps and digest.
 Digest trace_digest(const TraceHeader& header, std::span<const std::uint64_t> steps, std::span<const Digest> requests);
+
+/// The parts of a trace with this header, whose content has this digest.
+TraceIdentity trace_identity(const TraceHeader& header, const Digest& content);
 
 }  // namespace dsasim::trace

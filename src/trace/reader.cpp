@@ -133,7 +133,11 @@ std::uint64_t TraceReader::longest_context_entries() const noexcept {
 }
 
 std::string TraceReader::digest() const {
-  return to_string(file_->end() ? file_->end()->digest : compute_digest(*this, {}));
+  return identity().front().text;
+}
+
+TraceIdentity TraceReader::identity() const {
+  return trace_identity(header(), file_->end() ? file_->end()->digest : compute_digest(*this, {}));
 }
 
 void TraceReader::verify(const std::function<void(std::uint64_t)>& progress) const {

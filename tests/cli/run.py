@@ -12,11 +12,16 @@ import csv
 import io
 import json
 import os
+import random
+import re
+import resource
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -195,16 +200,23 @@ CASES = [
     Case("stdout for both", f"{LRU} --json - --per-step -", 2, err=["--per-step: stdout (-) is taken by --json"]),
     Case("one file for both", f"{LRU} --json r.json --per-step ./r.json", 2,
          err=["--per-step: ./r.json is already the file of --json"]),
-    Case("the trace as output", f"{LRU} --json folder/../t.dsat", 2, err=["is already the trace itself"]),
+    Case("the trace as output", f"{LRU} --json folder/../t.dsat", 2, err=['is already the input "trace"']),
 
     # ---- Mistakes on the command line ----
     Case("no command", "", 2, err=["command: expected one of import, export, info, verify, generate, analyze, replay, curve,", "found"]),
     Case("an unknown command", "reply t.dsat", 2, err=["expected one of import,", "found \"reply\""]),
-    Case("no trace", "replay", 2, err=["trace"]),
-    Case("two traces", "replay t.dsat t.dsat", 2, err=["t.dsat"]),
-    Case("an unknown option", "replay t.dsat --polcy lru", 2, err=["--polcy"]),
-    Case("an option without its value", "replay t.dsat --capacity", 2, err=["--capacity"]),
-    Case("an option given twice", "replay t.dsat --capacity 1 --capacity 2", 2, err=["--capacity"]),
+    Case("an option before the command", "--polcy", 2, err=["command: expected one of import,", 'found "--polcy"']),
+    Case("no trace", "replay", 2, err=["dsasim: trace: expected one, found none"]),
+    Case("two traces", "replay t.dsat u.dsat", 2, err=['dsasim: replay: expected no further input, found "u.dsat"']),
+    Case("three traces", "analyze t.dsat t.dsat t.dsat", 2, err=["dsasim: trace: expected at most 2, found 3"]),
+    Case("an unknown option", "replay t.dsat --polcy lru", 2,
+         err=['dsasim: replay: unknown option "--polcy"; known: --policy, --scope, --capacity,']),
+    Case("an option without its value", "replay t.dsat --capacity", 2,
+         err=["dsasim: --capacity: expected a value, found none"]),
+    Case("an option given twice", "replay t.dsat --capacity 1 --capacity 2", 2,
+         err=["dsasim: --capacity: expected at most 1, found 2"]),
+    Case("a flag that is neither", "replay t.dsat --allow-truncated=maybe", 2,
+         err=['dsasim: --allow-truncated: expected true or false, found "maybe"']),
     Case("a negative capacity", "replay t.dsat --capacity -1", 2, err=["--capacity", "\"-1\""]),
     Case("a number that is none", "replay t.dsat --page-tokens 0x10", 2,
          err=["--page-tokens: expected a number from 1", "\"0x10\""]),
@@ -248,12 +260,13 @@ CASES = [
     Case("a negative number", "replay t.dsat --config c.json", 2, err=["c.json: /warmup-steps", '"-1"'],
          config='{"warmup-steps": -1}'),
     Case("null", "replay t.dsat --config c.json", 2, err=["c.json: /policy", "null"], config='{"policy": null}'),
-    Case("several values for one", "replay t.dsat --config c.json", 2, err=["c.json: /capacity"],
+    Case("several values for one", "replay t.dsat --config c.json", 2,
+         err=["c.json: /capacity: --capacity: expected at most 1, found 2"],
          config='{"capacity": [1, 2]}'),
     Case("no value", "replay t.dsat --config c.json", 2, err=["c.json: /capacity"], config='{"capacity": []}'),
     Case("no object", "replay t.dsat --config c.json", 2,
          err=["c.json: expected an object, found array"], config="[]"),
-    Case("no JSON", "replay t.dsat --config c.json", 2, err=["c.json: ", "parse error at line 1"],
+    Case("no JSON", "replay t.dsat --config c.json", 2, err=["dsasim: c.json: parse error at line 1"],
          config="{policy: lru}"),
     Case("an empty configuration", "replay t.dsat --config c.json", 2, err=["c.json: ", "parse error"], config=""),
     Case("no file", "replay t.dsat --config none.json", 2, err=["none.json: cannot be opened"]),
@@ -295,7 +308,7 @@ CASES = [
     Case("tables in a missing folder", "analyze t.dsat --csv no/tables", 2, err=["--csv: no/tables cannot be created"]),
     Case("the report as one of the tables", "analyze t.dsat --csv folder --json folder/metrics.csv", 2,
          err=["--csv: folder/metrics.csv is already the file of --json"]),
-    Case("the trace as an analysis", "analyze t.dsat --json ./t.dsat", 2, err=["--json: ./t.dsat is already a trace"]),
+    Case("the trace as an analysis", "analyze t.dsat --json ./t.dsat", 2, err=['--json: ./t.dsat is already the input "trace"']),
     Case("a damaged trace leaves no tables", "analyze damaged.dsat --csv tables --json a.json", 2, err=["damaged.dsat"]),
     Case("analyze refuses a cut trace", "analyze cut_half.dsat", 2, err=["cut_half.dsat: is cut off"]),
     Case("analyze takes a cut trace if told to", "analyze cut_half.dsat --allow-truncated", out=["requests 4"],
@@ -330,6 +343,8 @@ CASES = [
          config='{"capacities-from": "split.json"}', check=misses_are(41_328)),
     Case("capacities written by hand", "replay t.dsat --capacities-from c.json --scope layer --json -", out=["{"],
          config=json.dumps({"capacity_entries": [256] * 16}), check=config_is(capacity=None, capacity_entries=256)),
+    Case("a split of another trace", "replay batch.dsat --capacities-from split.json --json -", out=["{"],
+         err=["warning: split.json has capacities that were found for another trace"]),
     Case("a split and a capacity", "replay t.dsat --capacities-from split.json --capacity 2x", 2,
          err=["--capacities-from: split.json goes in the place of --capacity, found both"]),
     Case("a split of another scope", "replay t.dsat --capacities-from split.json --scope layer", 2,
@@ -347,7 +362,7 @@ CASES = [
     Case("bounds the wrong way round", "allocate t.dsat --budget 2x --min 300 --max 200", 2,
          err=["--granularity: no multiple of 16 lies between 300 (--min 300) and 200 (--max 200)"]),
     Case("nothing to split", "allocate t.dsat --budget 2x --scope shared", 2, err=["--scope: expected layer or stream"]),
-    Case("the trace as a split", "allocate t.dsat --budget 2x --json ./t.dsat", 2, err=["is already the trace itself"]),
+    Case("the trace as a split", "allocate t.dsat --budget 2x --json ./t.dsat", 2, err=['is already the input "trace"']),
 
     # ---- knee ----
     Case("a knee", "knee t.dsat --target misses=45614", out=["exact", " 256 "]),
@@ -390,7 +405,7 @@ CASES = [
     Case("a tolerance that is none", "diff lru.json lru.json --tolerance much", 2,
          err=["--tolerance: expected 0.01, 5%,", '"much"']),
     Case("a document as output", "diff lru.json fifo.json --json ./fifo.json", 2,
-         err=["--json: ./fifo.json is already the second document"]),
+         err=['--json: ./fifo.json is already the input "second"']),
     # ---- roofline ----
     Case("a configuration without an end", "replay t.dsat --config /dev/zero", 2,
          err=["/dev/zero: holds more than 67108864 bytes"]),
@@ -415,8 +430,8 @@ CASES = [
          err=['--model: unknown name "gpt"; known: ', "glm-5.2"]),
     Case("a model that does not fit", "import slots.json --model glm-5.2 -o o.dsat", 2,
          err=["are no rows of the model's 78 layers nor of its 21 with an index, of 2048 ids each; give"]),
-    Case("a trace like itself", "generate --like t.dsat -o ./t.dsat", 2, err=["is already the trace to be like"]),
-    Case("a trace as its own description", "info t.dsat --json ./t.dsat", 2, err=["is already the trace itself"]),
+    Case("a trace like itself", "generate --like t.dsat -o ./t.dsat", 2, err=["is already the file of --like"]),
+    Case("a trace as its own description", "info t.dsat --json ./t.dsat", 2, err=['is already the input "trace"']),
     Case("a name that is no UTF-8", "info odd.dsat --json -", out=['"provenance": "odd \ufffd"']),
     Case("npz on stdout", "export --to npz t.dsat -o -", 2, err=["--output: npz cannot go to stdout"]),
     Case("GPUs without a model", "replay t.dsat --tp 8", 2, err=["--tp: expected --model and --gpu with it"]),
@@ -432,7 +447,7 @@ CASES = [
     Case("addresses without bytes", "export --to addresses t.dsat -o a.bin", 2, err=["--entry-bytes: "]),
     Case("an unknown format", "export --to parquet t.dsat -o e", 2,
          err=['--to: unknown format "parquet"; known: npz, csv, oracle-general, addresses']),
-    Case("the trace as an export", "export --to csv t.dsat -o ./t.dsat", 2, err=["is already the trace itself"]),
+    Case("the trace as an export", "export --to csv t.dsat -o ./t.dsat", 2, err=['is already the input "trace"']),
     Case("a part as npz", "export --to npz t.dsat --steps 0:1 -o e.npz", 2, err=["--steps: npz has whole requests"]),
 
     # ---- Help ----
@@ -464,6 +479,9 @@ def make_folder(folder: Path, repository: Path) -> None:
         "indexer_topk": base64.b64encode(struct.pack("<16i", *ids)).decode(),
         "prompt_tokens": 2, "completion_tokens": 3}}))
     (folder / "odd.csv").write_text("request,step,layer,id\na,0,0,1\n")
+    rows = "".join(f"0,{step},0,{number}\n" for step in range(50)
+                   for number in random.Random(step).sample(range(9000), 200))
+    (folder / "big.csv").write_text(f"request,step,layer,id\n{rows}")
     (folder / "empty").touch()
     (folder / "folder").mkdir()
     (folder / "null").symlink_to("/dev/null")  # a link, so that a mistake does not cost the device
@@ -479,6 +497,11 @@ def make_reports(folder: Path, tool: Path) -> None:
                             ("streams", "allocate batch.dsat --budget 2x --over streams")):
         subprocess.run([tool, *arguments.split(), "--json", f"{name}.json"], cwd=folder, check=True,
                        stdout=subprocess.DEVNULL)
+    (folder / "grid.json").write_text('{"trace": "t.dsat"}')
+    (folder / "bad.json").write_text('{"trace": "t.dsat", "capacity": ["1MB", 512]}')
+    subprocess.run([tool, "sweep", "grid.json", "-o", "part.csv", "--shard", "1/1"], cwd=folder, check=True)
+    (folder / "part.csv.journal").unlink()
+    shutil.copy(folder / "part.csv", folder / "part2.csv")
     subprocess.run([tool, "import", "odd.csv", "--prompt-len", "5", "-o", "odd.dsat", "--provenance", b"odd \xff"],
                    cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
@@ -516,25 +539,218 @@ def complaints(case: Case, tool: Path, folder: Path) -> list[str]:
     return found and found + [f"stdout: {done.stdout[:500]}", f"stderr: {done.stderr[:500]}"]
 
 
-def help_cases(tool: Path) -> list[Case]:
-    """Every command that `--help` lists has a --help with an example of itself."""
+def commands_of(tool: Path) -> list[str]:
     listed = subprocess.run([tool, "--help"], capture_output=True, text=True, check=True).stdout
     commands = [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2].isalpha()]
     assert "replay" in commands and "verify" in commands, commands
+    return commands
+
+
+def help_cases(tool: Path) -> list[Case]:
+    """Every command that `--help` lists has a --help with an example of itself."""
     return [Case(f"help of {name}", f"{name} --help", out=["Example:", f"dsasim {name}", "--config"])
-            for name in commands]
+            for name in commands_of(tool)]
+
+
+def in_shell(tool: Path, folder: Path, arguments: str, redirection: str) -> subprocess.CompletedProcess:
+    return subprocess.run(["bash", "-c", f'exec "$0" {arguments} {redirection}', tool], cwd=folder,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+PRINTING = ("--help", "--version", "replay --help", "policies", "memories", "models", "gpus", "generate --list",
+            "generate --preset glm-5.1 --statistics", "generate --preset glm-5.1 --steps 2 --layers 1 -o o.dsat",
+            "import slots.json --layers 1 --ids physical -o o.dsat", "export --to csv t.dsat --steps 0:1 -o -",
+            "info t.dsat", "verify t.dsat", LRU, f"{LRU} --json -", f"{LRU} --per-step -", "analyze t.dsat",
+            "curve t.dsat --capacities 1x,2x", "knee t.dsat --target miss_ratio=0.5", "allocate t.dsat --budget 2x",
+            "diff lru.json lru.json", "sweep grid.json --dry-run", "merge part.csv -o -",
+            "study t.dsat --gpu h200 --model deepseek-v3.2 --parts 1",
+            "gather --memory h200 --rows 64 --row-bytes 128",
+            "roofline --model glm-5.1 --gpu h200 --context 1000 --batch 4 --rate 1")
 
 
 def full_disk_complaints(tool: Path, folder: Path) -> list[str]:
-    """A result that cannot be written is an error, however short."""
+    """A result that cannot be written is an error, however short, of every command."""
     found = []
-    for arguments in ("policies", "info t.dsat", f"{LRU} --json -", f"{LRU} --per-step -", LRU, "analyze t.dsat",
-                      "diff lru.json lru.json", "allocate t.dsat --budget 2x"):
-        with open("/dev/full", "w", encoding="utf-8") as full:
-            done = subprocess.run([tool, *arguments.split()], cwd=folder, stdout=full, stderr=subprocess.PIPE,
-                                  text=True)
-        if done.returncode != 2 or "No space left on device" not in done.stderr or done.stderr.count("\n") != 1:
-            found.append(f"{arguments} > /dev/full: exit status {done.returncode}: {done.stderr}")
+    for arguments in PRINTING:
+        for redirection, reason in ((">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")):
+            done = in_shell(tool, folder, arguments, redirection)
+            if done.returncode != 2 or reason not in done.stderr.splitlines()[-1]:
+                found.append(f"{arguments} {redirection}: exit status {done.returncode}: {done.stderr}")
+    return found + [f"{command} is not in PRINTING" for command in commands_of(tool)
+                    if not any(arguments.split()[0] == command for arguments in PRINTING)]
+
+
+def no_stderr_complaints(tool: Path, folder: Path) -> list[str]:
+    """The exit status holds whatever became of stderr, and no file is taken for it."""
+    found = []
+    for arguments, status in (("", 2), ("reply", 2), ("replay none.dsat", 2), ("replay t.dsat --polcy lru", 2),
+                              ("replay t.dsat --config c.json", 2), ("verify damaged.dsat", 1), (LRU, 0),
+                              ("diff lru.json fifo.json", 1), ("sweep bad.json -o o.csv", 1),
+                              ("replay cut_end.dsat --allow-truncated --json o.json", 0)):
+        (folder / "c.json").write_text("{")
+        wanted = in_shell(tool, folder, arguments, "")
+        if wanted.returncode != status or wanted.stderr == "" and status == 2:
+            found.append(f"{arguments}: exit status {wanted.returncode}: {wanted.stderr}")
+        results = {path.name: path.read_bytes() for path in folder.glob("o.*")}
+        for redirection in ("2>/dev/full", "2>&-", "0<&- 2>&-"):
+            done = in_shell(tool, folder, arguments, redirection)
+            if (done.returncode, done.stdout) != (status, wanted.stdout):
+                found.append(f"{arguments} {redirection}: exit status {done.returncode}, expected {status}")
+            if {path.name: path.read_bytes() for path in folder.glob("o.*")} != results:
+                found.append(f"{arguments} {redirection}: other results")
+        for path in folder.glob("o.*"):
+            path.unlink()
+    if (done := in_shell(tool, folder, f"{LRU} --json r.json", ">&- 2>&-")).returncode != 0:
+        found.append(f"without streams: exit status {done.returncode}")
+    report((folder / "r.json").read_text())
+    (folder / "r.json").unlink()
+    return found
+
+
+STEP = "--model ./m.json --gpu g.json"
+# Of each command, arguments that name a file for every input, and its outputs. Beside the GPU's file, its memory's.
+READS = {
+    "import": ("slots.json --layer-map l.json --model ./m.json", ["--output"]),
+    "export": (f"t.dsat --to csv {STEP} --memory mem.json", ["--output"]),
+    "info": ("t.dsat", ["--json"]),
+    "generate": ("--like t.dsat", ["--output"]),
+    "analyze": ("t.dsat batch.dsat", ["--json"]),
+    "replay": (f"t.dsat {STEP} --memory mem.json,hbm_ns=400 --capacities-from split.json",
+               ["--json", "--per-step", "--step-times"]),
+    "curve": ("t.dsat", ["--json"]),
+    "knee": (f"t.dsat --target miss_ratio=0.5 {STEP} --memory mem.json", ["--json"]),
+    "allocate": ("t.dsat --budget 2x --memory mem.json", ["--json"]),
+    "diff": ("lru.json fifo.json", ["--json"]),
+    "study": (f"t.dsat {STEP} --memory mem.json", ["--json"]),
+    "sweep": ("grid.json", ["--output"]),
+    "merge": ("part.csv part2.csv", ["--output"]),
+    "roofline": (f"{STEP} --context 1000 --batch 4 --rate 1", ["--json"]),
+    "gather": ("--memory mem.json --csv in.csv", ["--json"]),
+}
+FILE_TYPES = ("FILE", "TRACE", ".json", ".csv")
+
+
+def inputs_of(arguments: str) -> list[str]:
+    words = [word.split(",")[0] for word in arguments.split()]
+    files = [word for word in words if Path(word).suffix in (".json", ".csv", ".dsat")]
+    return files + ["gmem.json"] * ("g.json" in files) + ["t.dsat", "mem.json"] * ("grid.json" in files) + ["c.json"]
+
+
+def overwriting_complaints(tool: Path, folder: Path, repository: Path) -> list[str]:
+    """An output that is an input, under whatever name, is refused, and nothing is written."""
+    for name, source in (("m", "models/deepseek-v3.2"), ("mem", "memory/h200"), ("gmem", "memory/h200"),
+                         ("g", "gpus/h200")):
+        text = (repository / f"configs/{source}.json").read_text()
+        (folder / f"{name}.json").write_text(text.replace('"memory": "h200"', '"memory": "./gmem.json"'))
+    assert "gmem" in (folder / "g.json").read_text()
+    (folder / "l.json").write_text("[0, 0]")
+    (folder / "c.json").write_text("{}")
+    (folder / "in.csv").write_text("row_bytes,rows\n128,64\n")
+    (folder / "grid.json").write_text('{"trace": "t.dsat", "memory": ["serial", "./mem.json"], "entry-bytes": 656}')
+    names = {path.name for path in folder.iterdir()}
+    found = []
+    for command, (arguments, outputs) in READS.items():
+        for name in inputs_of(arguments):
+            before = (folder / name).read_bytes()
+            (folder / "other").symlink_to(Path(name).name)
+            os.link(folder / name, folder / "hard")
+            for output in outputs:
+                for form in (name, f"./{Path(name).name}", f"folder/../{Path(name).name}", "other", "hard"):
+                    words = f"{command} {arguments} --config c.json {output} {form}"
+                    done = subprocess.run([tool, *words.split()], cwd=folder, capture_output=True, text=True, check=False)
+                    if done.returncode != 2 or f"{output}: {form} is already" not in done.stderr:
+                        found.append(f"{words}: exit status {done.returncode}: {done.stderr}")
+            if (folder / name).read_bytes() != before:
+                found.append(f"{command}: {name} was overwritten")
+            (folder / "other").unlink()
+            (folder / "hard").unlink()
+        types = dict(re.findall(r"^  (?:-\w,)?(\S+) (\S+)", subprocess.run(
+            [tool, command, "--help"], capture_output=True, text=True, check=True).stdout, re.MULTILINE))
+        if (declared := sorted(name for name, kind in types.items() if kind.startswith("OUT"))) != sorted(outputs):
+            found.append(f"{command}: outputs {declared}, tested {outputs}")
+        inputs = [name for name, kind in types.items() if any(part in kind for part in FILE_TYPES) and
+                  not kind.startswith("OUT")]
+        if missing := [name for name in inputs if name.startswith("--") and name not in arguments + " --config"]:
+            found.append(f"{command}: inputs that are not tested: {missing}")
+    for words, message in (
+            ("replay t.dsat --json new.json --per-step ./new.json", "--per-step: ./new.json is already the file of --json"),
+            ("replay t.dsat --json dangling --per-step new.json", "--per-step: new.json is already the file of --json"),
+            ("replay t.dsat --step-times - --per-step - --model glm-5.1 --gpu h200", "stdout (-) is taken by"),
+            ("replay t.dsat --json - >>c.json --config c.json", "--json: stdout (-) is taken by --config"),
+            ("replay t.dsat >>t.dsat", 'stdout: stdout (-) is taken by trace'),
+            ("export --to npz batch.dsat --config npz_folder/req_1.npz -o npz_folder", "already the file of --config"),
+            ("sweep grid.json -o grid", 'grid.journal is already the input "trace of the grid"')):
+        (folder / "dangling").symlink_to("new.json")
+        (folder / "npz_folder").mkdir()
+        (folder / "npz_folder/req_1.npz").write_text("{}")
+        if words.startswith("sweep"):
+            shutil.copy(folder / "t.dsat", folder / "grid.journal")
+            (folder / "grid.json").write_text('{"trace": "grid.journal"}')
+        done = in_shell(tool, folder, words, "")
+        if done.returncode != 2 or message not in done.stderr:
+            found.append(f"{words}: exit status {done.returncode}: {done.stderr}")
+        (folder / "dangling").unlink()
+        shutil.rmtree(folder / "npz_folder")
+    (folder / "grid.journal").unlink()
+    if new := {path.name for path in folder.iterdir()} - names:
+        found.append(f"files {new}")
+    return found
+
+
+def ended_by(number: signal.Signals) -> str:
+    return f"dsasim: ended by {number.name}"
+
+
+def signal_complaints(tool: Path, folder: Path) -> list[str]:
+    """A signal leaves no half of an output, says so in a line, and ends the program as it always does."""
+    found = []
+    os.mkfifo(folder / "fifo")  # the tool waits there, its first output open
+    names = {path.name for path in folder.iterdir()}
+
+    def check(what: str, process: subprocess.Popen, status: int, line: str) -> None:
+        errors = process.communicate()[1]
+        new = {path.name for path in folder.iterdir()} - names
+        if process.returncode != status or new or not (errors.startswith(line) and errors.count("\n") == bool(line)):
+            found.append(f"{what}: exit status {process.returncode}, files {new}: {errors!r}")
+        for name in new:
+            (folder / name).unlink()
+
+    def start(arguments: str, **how) -> subprocess.Popen:
+        return subprocess.Popen([tool, *arguments.split()], cwd=folder, stderr=subprocess.PIPE, text=True,
+                                **{"stdout": subprocess.DEVNULL} | how)
+
+    def wait_for_output(process: subprocess.Popen) -> None:
+        while process.poll() is None and not list(folder.glob("*.partial-*")):
+            time.sleep(0.001)
+
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGXCPU):
+        process = start(f"{LRU} --json r.json --per-step fifo")
+        wait_for_output(process)
+        process.send_signal(number)
+        check(number.name, process, -number, ended_by(number))
+    process = start(f"{LRU} --json r.json --per-step fifo",
+                    preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    wait_for_output(process)
+    process.send_signal(signal.SIGHUP)  # of a terminal that nohup outlives
+    process.send_signal(signal.SIGTERM)
+    check("ignored SIGHUP", process, -signal.SIGTERM, ended_by(signal.SIGTERM))
+
+    process = start(f"{LRU} --per-step - --json r.json", stdout=subprocess.PIPE)
+    process.stdout.close()
+    check("a pipe without a reader", process, -signal.SIGPIPE, "")
+
+    def limit_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    check("ulimit -f", start(f"{LRU} --per-step rows.csv", preexec_fn=limit_files), -signal.SIGXFSZ,
+          ended_by(signal.SIGXFSZ) + ": the limit of a file's size (ulimit -f); the unfinished output is removed\n")
+    for arguments in ("export --to npz t.dsat -o e.npz", "import big.csv --prompt-len 9000 -o o.dsat",
+                      "generate --like t.dsat -o o.dsat"):
+        check(f"ulimit -f, {arguments}", start(arguments, preexec_fn=limit_files), -signal.SIGXFSZ,
+              ended_by(signal.SIGXFSZ))
+    check("ulimit -f ignored", start(f"{LRU} --per-step rows.csv", restore_signals=False, preexec_fn=lambda: (
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN), limit_files())), 2, "dsasim: --per-step: rows.csv cannot be written")
+    (folder / "fifo").unlink()
     return found
 
 
@@ -560,9 +776,13 @@ def main(repository: Path, tool: Path) -> int:
             if found := complaints(case, tool, folder):
                 failures += 1
                 print(f"FAILED: {case.name}: dsasim {case.arguments}\n  " + "\n  ".join(found))
-        if found := full_disk_complaints(tool, folder):
-            failures += 1
-            print("FAILED: a full disk\n  " + "\n  ".join(found))
+        for name, found in (("a full disk", full_disk_complaints(tool, folder)),
+                            ("no stderr", no_stderr_complaints(tool, folder)),
+                            ("outputs that are inputs", overwriting_complaints(tool, folder, repository)),
+                            ("signals", signal_complaints(tool, folder))):
+            if found:
+                failures += 1
+                print(f"FAILED: {name}\n  " + "\n  ".join(found))
     print(f"{len(CASES)} cases, {failures} failed")
     return 1 if failures else 0
 

@@ -199,6 +199,10 @@ def killed_and_resumed(repository: Path, tool: Path, folder: Path) -> None:
 
     assert "out.csv is complete" in output(submit, "grid.json", "out.csv", SHARDS, cwd=folder)
     assert "begun with 4 shards, found 5" in output(submit, "grid.json", "out.csv", 5, status=2, cwd=folder)
+    trace = (folder / "batch.dsat").read_bytes()
+    shutil.copy(repository / "traces/paper128-req_0.dsat", folder / "batch.dsat")
+    assert "begun with other traces" in output(submit, "grid.json", "out.csv", SHARDS, status=2, cwd=folder)
+    (folder / "batch.dsat").write_bytes(trace)
     (folder / "grid.json").write_text(json.dumps(GRID | {"capacity": "1x"}))
     assert "another grid" in output(submit, "grid.json", "out.csv", SHARDS, status=2, cwd=folder)
     (folder / "grid.json").write_text(json.dumps(GRID | {"polcy": "lru"}))

@@ -47,7 +47,7 @@ TEST_CASE("What nobody asked of a configuration is refused, and so are equal key
 
 TEST_CASE("What is no JSON is quoted in a line that a terminal can take") {
   CHECK_THAT(error_of([] { parse("\x89\x1b[2J"); }),
-             Catch::Matchers::StartsWith("x.json: [json.exception.parse_error.101] parse error at line 1, column 1") &&
+             Catch::Matchers::StartsWith("x.json: parse error at line 1, column 1") &&
                  Catch::Matchers::EndsWith("last read: '\\x89'"));
   const std::string long_word = "{" + std::string(100'000, 'a');
   CHECK(error_of([&] { parse(long_word.c_str()); }).size() < 400);

@@ -203,6 +203,23 @@ TEST_CASE("what was asked comes first, then what is no number, then what moved f
   CHECK(table.find("The config differs: capacity_entries.\nThe trace differs: digest.\n") != std::string::npos);
 }
 
+TEST_CASE("traces of equal selections that replay differently are said to be so", "[diff]") {
+  const auto with = [](const char* digest, const char* replay_digest) {
+    return patched(fmt::format(R"([{{"op": "replace", "path": "/trace/digest", "value": "{}"}},
+                                   {{"op": "add", "path": "/trace/replay_digest", "value": "{}"}}])",
+                               digest, replay_digest)
+                       .c_str());
+  };
+  const std::string sentence = "Both traces hold the same selections.";
+  const std::string same_selections = diff_table(compare(with("aa", "c1"), with("aa", "c2")));
+  CHECK(same_selections.find("The trace differs: replay_digest.\n" + sentence) != std::string::npos);
+  CHECK(diff_table(compare(with("aa", "c1"), with("bb", "c2"))).find(sentence) == std::string::npos);
+  const std::string older = diff_table(compare(report, with("aa", "c1")));
+  CHECK(older.find("The trace differs: replay_digest.\n") != std::string::npos);
+  CHECK(older.find(sentence) == std::string::npos);
+  CHECK(equal(with("aa", "c1"), with("aa", "c1")));
+}
+
 TEST_CASE("points of curves go by their capacity, and equal rows by their place", "[diff]") {
   const auto curve = [](const char* points) {
     return fmt::format(R"({{"schema": "dsasim-curve/1", "points": [{}]}})", points);

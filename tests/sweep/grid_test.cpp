@@ -93,5 +93,24 @@ TEST_CASE("A grid of more points than anybody wants is refused before it costs m
   };
   CHECK(parse("{" + list("trace", 500) + "," + list("capacity", 200) + "}").points() == 100'000);
   CHECK(error_of("{" + list("trace", 501) + "," + list("capacity", 200) + "}") ==
-        "g.json: has more than 100000 points; divide it");
+        "g.json: expected at most 100000 points, found 501 x 200 = 100200; divide it");
+  CHECK(error_of(R"({"policy": "lru", "trace": "t", )" + list("capacity", 100'001) + "}") ==
+        "g.json: expected at most 100000 points, found 100001; divide it");
+  std::string large = list("trace", 100'000);
+  for (const char* key : {"policy", "capacity", "allow-truncated"}) {
+    large += "," + list(key, 100'000);
+  }
+  CHECK(error_of("{" + large + "}") ==
+        "g.json: expected at most 100000 points, found 100000 x 100000 x 100000 x 100000 = 1e+20; divide it");
+}
+
+TEST_CASE("A rule that names what a long axis lacks shows some of what it has") {
+  std::string text = R"({"trace": "t", "capacity": [0)";
+  for (int value = 1; value < 50; ++value) {
+    text += "," + std::to_string(value);
+  }
+  CHECK(
+      error_of(text + R"(], "skip": [{"capacity": [1, 50]}]})") ==
+      "g.json: /skip/0: /capacity: the grid has no value \"50\"; known: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, "
+      "14, 15, 16, 17, 18, 19, ... (50 in all)");
 }

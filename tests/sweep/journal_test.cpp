@@ -125,6 +125,29 @@ TEST_CASE("A file that is no journal is left alone") {
   }
 }
 
+TEST_CASE("A journal of another version is refused; to be forgotten, it may be of any, and damaged") {
+  const TempDir folder;
+  const std::string path = folder / "j";
+  const std::string before = R"(dsasim-sweep-journal/1 {"traces":{"t.dsat":"00"}})";
+  const std::string version_1 = text_hash(before) + " " + before + "\n";
+  std::string damaged = version_1;
+  damaged.back() = '?';
+  write_file(path, version_1);
+  CHECK(error_of(path) ==
+        ": is a journal of another version of dsasim (dsasim-sweep-journal/1, expected dsasim-sweep-journal/2); "
+        "--restart begins anew");
+  for (const std::string& text : {version_1, damaged + "\n" + version_1}) {
+    write_file(path, text);
+    Journal journal(path, /*forget=*/true);
+    CHECK(journal.identity().empty());
+    CHECK(journal.outcomes().empty());
+    journal.begin("{}");
+    CHECK(read_file(path).find("t.dsat") == std::string::npos);
+  }
+  write_file(path, "notes\n");
+  CHECK_THROWS_AS(Journal(path, /*forget=*/true), ConfigError);
+}
+
 TEST_CASE("One process at a time has a journal") {
   const TempDir folder;
   const std::string path = folder / "j";

@@ -15,10 +15,12 @@ import random
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 GRID = {"trace": ["t.dsat", "batch.dsat"], "policy": ["lru", "fifo", "hisparse", "belady,bypass=1"],
@@ -32,6 +34,7 @@ class Sweeps:
 
     def __init__(self, tool: Path, repository: Path, folder: Path):
         self.tool = tool
+        self.repository = repository
         self.folder = folder
         shutil.copy(repository / "traces/paper128-req_0.dsat", folder / "t.dsat")
         shutil.copy(repository / "traces/paper256.dsat", folder / "batch.dsat")
@@ -103,7 +106,7 @@ def jobs_and_shards_change_nothing(sweeps: Sweeps) -> None:
     sweeps.run("merge part1.csv part3.csv -o no.csv", 2, "missing of 3 shards: 2")
     sweeps.run("merge part1.csv part1.csv part2.csv part3.csv -o no.csv", 2, "has point")
     sweeps.run("merge part1.csv part2.csv out.csv -o no.csv", 2, "out.csv: is no part of a sweep")
-    sweeps.run("merge part1.csv part2.csv part3.csv -o part1.csv", 2, "part1.csv is already a part")
+    sweeps.run("merge part1.csv part2.csv part3.csv -o part1.csv", 2, 'part1.csv is already the input "parts"')
     assert not (sweeps.folder / "no.csv").exists()
     for shard in ("0/3", "4/3", "1", "1/0", "x/3"):
         sweeps.run(f"sweep grid.json -o no.csv --shard {shard}", 2, "--shard: expected")
@@ -140,6 +143,38 @@ def killed_fifty_times(sweeps: Sweeps) -> None:
     assert left == {"t.dsat", "batch.dsat", "grid.json", "whole.csv", "whole.csv.journal"}, left
 
 
+def ended_by_a_signal(sweeps: Sweeps) -> None:
+    """What the journal has is kept, nothing else is left, and the same command goes on."""
+    sweeps.run("sweep grid.json -o whole.csv")
+    before = []
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        process = sweeps.start("sweep grid.json -o out.csv --jobs 3")
+        while process.poll() is None and (not (sweeps.folder / "out.csv.journal").exists() or
+                                          len(sweeps.journaled()) <= len(before)):
+            time.sleep(0.001)
+        process.send_signal(number)
+        errors = process.communicate()[1]
+        assert process.returncode in (0, -number), process.returncode
+        assert errors.startswith(f"dsasim: ended by {number.name}") if process.returncode else errors == "", errors
+        assert sweeps.journaled()[:len(before)] == before
+        before = sweeps.journaled()
+        left = {path.name for path in sweeps.folder.iterdir()} - {"out.csv"}
+        assert left == {"t.dsat", "batch.dsat", "grid.json", "whole.csv", "whole.csv.journal", "out.csv.journal"}, left
+    sweeps.run("sweep grid.json -o out.csv")
+    assert sweeps.read("out.csv") == sweeps.read("whole.csv")
+    assert sweeps.journaled()[:len(before)] == before
+
+
+def a_long_axis(sweeps: Sweeps) -> None:
+    """Twenty thousand values are planned, and a value that is there twice is found among them."""
+    values = list(range(1, 20_001))
+    sweeps.write_grid({"trace": "t.dsat", "capacity": values, "skip": [{"capacity": values[1:-1]}]})
+    out = sweeps.run("sweep grid.json --dry-run").splitlines()
+    assert len(out) == 3 and out[-1].startswith("2 of 2 points (19998 skipped), 1 traces"), out
+    sweeps.write_grid({"trace": "t.dsat", "capacity": values + [777]})
+    sweeps.run("sweep grid.json --dry-run", 2, '/capacity: "777" is there twice')
+
+
 def an_end_is_an_end(sweeps: Sweeps) -> None:
     """Started again, a finished sweep replays nothing and writes the same table."""
     sweeps.run("sweep grid.json -o out.csv")
@@ -161,11 +196,133 @@ def another_sweep_is_refused(sweeps: Sweeps) -> None:
     sweeps.write_grid(small)
     sweeps.run("sweep grid.json -o out.csv --shard 1/2", 2, '/shard was "all", now "1/2"')
     shutil.copy(sweeps.folder / "batch.dsat", sweeps.folder / "t.dsat")
-    sweeps.run("sweep grid.json -o out.csv", 2, "/traces/t.dsat was ")
+    sweeps.run("sweep grid.json -o out.csv", 2, "/traces/t.dsat/digest was ")
     assert before == (sweeps.read("out.csv"), sweeps.read("out.csv.journal"))
     sweeps.run("sweep grid.json -o out.csv --restart")
     assert sweeps.rows("out.csv")[0]["accesses"] != before[0].decode().splitlines()[1].split(",")[4]
     assert len(sweeps.journaled()) == 2
+
+
+def npy(values: list[int], shape: tuple, dtype: str = "<i4") -> bytes:
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + struct.pack(
+        f"<{len(values)}{'i' if dtype == '<i4' else 'q'}", *values)
+
+
+class Request:
+    """Four ids a selection, a step after the other, two layers a step."""
+
+    def __init__(self, seed: int, steps: int, prompt: int, start: int):
+        random_ids = random.Random(seed)
+        self.prompt, self.start = prompt, start
+        self.steps = [[random_ids.sample(range(prompt), 4) for _ in range(2)] for _ in range(steps)]
+
+    def write(self, path: Path, **numbers: int) -> None:
+        ids = [number for step in self.steps for selection in step for number in selection]
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("topk_indices.npy", npy(ids, (len(self.steps), 2, 4)))
+            for name, number in {"prompt_len": self.prompt, "start_step": self.start, **numbers}.items():
+                file.writestr(f"{name}.npy", npy([number], (), "<i8"))
+
+
+def plain_misses(policy: str, requests: list[Request], capacity: int) -> int:
+    """One cache for all, in the order of a batch: step by step, layer by layer, request by request."""
+    cache, misses = [], 0
+    for step in range(max(request.start + len(request.steps) for request in requests)):
+        for layer in range(2):
+            for number, request in enumerate(requests):
+                if request.start <= step < request.start + len(request.steps):
+                    for entry in request.steps[step - request.start][layer]:
+                        key = (number, layer, entry)
+                        misses += key not in cache
+                        if key not in cache or policy == "lru":
+                            cache = [other for other in cache if other != key][-capacity + (key not in cache):] + [key]
+    return misses
+
+
+def a_trace_is_all_that_a_replay_reads(sweeps: Sweeps) -> None:
+    """Traces of equal selections that replay differently are different traces: to a journal, to a merge, to info."""
+    first, late, early = Request(1, 8, 30, 0), Request(2, 6, 25, 5), Request(2, 6, 25, 0)
+    for name, request in (("a", first), ("b", late), ("b0", early)):
+        request.write(sweeps.folder / f"{name}.npz")
+    sweeps.write_grid({"trace": "s.dsat", "policy": ["lru", "fifo"], "scope": "shared", "capacity": [12]})
+    base = "import a.npz b.npz -o s.dsat"
+    changes = {"start_steps": "import a.npz b0.npz -o s.dsat", "entry_bytes": f"{base} --entry-bytes 656",
+               "page_tokens": f"{base} --page-tokens 64", "layers": f"{base} --layer-map 0,0,2",
+               "ids": f"{base} --ids physical", "digest": "import b.npz a.npz -o s.dsat"}
+    sweeps.run(base)
+    sweeps.run("sweep grid.json -o out.csv")
+    assert [int(row["misses"]) for row in sweeps.rows("out.csv")] == [
+        plain_misses(policy, [first, late], 12) for policy in ("lru", "fifo")]
+    sweeps.run("sweep grid.json -o part1.csv --shard 1/2")
+    assert len(sweeps.journaled()) == 2
+    first_of_two = b"".join(sweeps.read("out.csv.journal").splitlines(keepends=True)[:2])
+    known = json.loads(sweeps.run("info s.dsat --json -"))
+    for part, arguments in changes.items():
+        sweeps.run(arguments)
+        (sweeps.folder / "out.csv.journal").write_bytes(first_of_two)
+        sweeps.run("sweep grid.json -o out.csv", 2, f"belongs to another sweep: /traces/s.dsat/{part} was ")
+        assert sweeps.read("out.csv.journal") == first_of_two
+        sweeps.run("sweep grid.json -o part2.csv --shard 2/2 --restart")
+        sweeps.run("merge part1.csv part2.csv -o no.csv", 2, "part2.csv: is of another sweep than part1.csv")
+        found = json.loads(sweeps.run("info s.dsat --json -"))
+        assert found["replay_digest"] != known["replay_digest"], part
+        assert (found["digest"] != known["digest"]) == (part == "digest"), part
+    sweeps.run(changes["start_steps"])
+    sweeps.run("sweep grid.json -o out.csv --restart")
+    assert [int(row["misses"]) for row in sweeps.rows("out.csv")] == [
+        plain_misses(policy, [first, early], 12) for policy in ("lru", "fifo")]
+    assert plain_misses("lru", [first, early], 12) != plain_misses("lru", [first, late], 12)
+    sweeps.run(f"{base} --provenance another")
+    (sweeps.folder / "out.csv.journal").write_bytes(first_of_two)
+    sweeps.run("sweep grid.json -o out.csv")
+
+
+def configurations_belong_to_a_sweep(sweeps: Sweeps) -> None:
+    """Those that the grid names, and the memory that a GPU's file names."""
+    def write(name: str, **changes) -> None:
+        folder = {"gpu.json": "gpus/h200", "model.json": "models/deepseek-v3.2", "memory.json": "memory/h200"}[name]
+        lines = (sweeps.repository / f"configs/{folder}.json").read_text().splitlines(keepends=True)
+        text = "".join(line for line in lines if not line.lstrip().startswith("//"))
+        (sweeps.folder / name).write_text(json.dumps(json.loads(text) | changes))
+
+    write("memory.json")
+    write("model.json")
+    write("gpu.json", memory="./memory.json")
+    sweeps.write_grid({"trace": "t.dsat", "model": "./model.json", "gpu": "gpu.json", "capacity": "1x"})
+    sweeps.run("sweep grid.json -o out.csv")
+    for path in ("gpu.json", "./model.json", "./memory.json"):
+        before = sweeps.read(path)
+        (sweeps.folder / path).write_bytes(before + b"\n")
+        sweeps.run("sweep grid.json -o out.csv", 2, f"belongs to another sweep: /files/{path} was ")
+        (sweeps.folder / path).write_bytes(before)
+    sweeps.run("sweep grid.json -o out.csv")
+
+
+def journals_and_parts_of_other_versions(sweeps: Sweeps) -> None:
+    """Are refused, and --restart, which the message names, goes on."""
+    small = {"trace": "t.dsat", "capacity": ["1x", "2x"]}
+    sweeps.write_grid(small)
+    sweeps.run("sweep grid.json -o out.csv --shard 1/1")
+    part = sweeps.read("out.csv")
+    (sweeps.folder / "out.csv").write_bytes(part.replace(b"dsasim-sweep-part/2", b"dsasim-sweep-part/1"))
+    sweeps.run("merge out.csv -o no.csv", 2, "out.csv: is a part by another version of dsasim (dsasim-sweep-part/1,")
+    journal = sweeps.read("out.csv.journal")
+    (sweeps.folder / "out.csv.journal").write_bytes(b"?" + journal[1:])
+    sweeps.run("sweep grid.json -o out.csv --shard 1/1", 2, "line 1 is damaged; --restart begins anew")
+    sweeps.run("sweep grid.json -o out.csv --shard 1/1 --restart")
+    assert sweeps.read("out.csv") == part
+    assert sweeps.read("out.csv.journal") == journal
+
+
+def a_fingerprint_is_asked_for(sweeps: Sweeps) -> None:
+    found = sweeps.run("sweep grid.json --dry-run --shard 2/3").rsplit("; fingerprint ", 1)[1].strip()
+    assert len(found) == 32 and found == sweeps.run("sweep grid.json --dry-run").rsplit(" ", 1)[1].strip()
+    sweeps.run(f"sweep grid.json -o out.csv --fingerprint {found}")
+    shutil.copy(sweeps.folder / "batch.dsat", sweeps.folder / "t.dsat")
+    sweeps.run(f"sweep grid.json -o other.csv --fingerprint {found}", 2, f"expected {found}: its grid, traces,")
+    assert not (sweeps.folder / "other.csv.journal").exists()
 
 
 def failing_points_do_not_stop_the_others(sweeps: Sweeps) -> None:
@@ -250,8 +407,8 @@ def full_and_read_only_disks(sweeps: Sweeps) -> None:
     sweeps.run("sweep grid.json -o /dev/full", 2, "/dev/full: is not a regular file")
     sweeps.run("sweep grid.json -o -", 2, "--output: expected a file for the table")
     sweeps.run("sweep grid.json", 2, "--output: expected a file for the table")
-    sweeps.run("sweep grid.json -o grid.json", 2, "grid.json is already the grid itself")
-    sweeps.run("sweep grid.json -o ./t.dsat", 2, "./t.dsat is already a trace")
+    sweeps.run("sweep grid.json -o grid.json", 2, 'grid.json is already the input "grid"')
+    sweeps.run("sweep grid.json -o ./t.dsat", 2, './t.dsat is already the input "trace of the grid"')
     sweeps.run("sweep grid.json -o .", 2, "is not a regular file")
     (sweeps.folder / "notes.journal").write_text("notes")
     sweeps.run("sweep grid.json -o notes --restart", 2, "is not the journal of a sweep; please move it away")
@@ -286,9 +443,10 @@ def a_dry_run_writes_nothing(sweeps: Sweeps) -> None:
 
 
 TESTS = (rows_are_replays, every_option_of_replay_is_a_key, jobs_and_shards_change_nothing, killed_fifty_times,
-         an_end_is_an_end, another_sweep_is_refused, failing_points_do_not_stop_the_others,
+         an_end_is_an_end, another_sweep_is_refused, a_trace_is_all_that_a_replay_reads,
+         configurations_belong_to_a_sweep, journals_and_parts_of_other_versions, a_fingerprint_is_asked_for, failing_points_do_not_stop_the_others,
          typos_are_refused_before_anything_runs, two_writers, no_room, full_and_read_only_disks,
-         a_dry_run_writes_nothing)
+         a_dry_run_writes_nothing, ended_by_a_signal, a_long_axis)
 
 
 def main(repository: Path, tool: Path) -> int:

@@ -316,7 +316,8 @@ TEST_CASE("A sweep refuses the journal of another with the difference, unless to
   CHECK(error_of(fixture.sweep(rest), {.shard = Shard{}}) == R"(/shard was "all", now "1/1")" + end);
   const std::string digest = TraceReader(fixture.second).digest();
   write_trace(fixture.second, random_trace({.requests = 2, .layers = 1}, 3));
-  CHECK(error_of(fixture.sweep(rest)).find(fmt::format(R"(b.dsat was "{}", now ")", digest)) != std::string::npos);
+  CHECK(error_of(fixture.sweep(rest)).find(fmt::format(R"(b.dsat/digest was "{}", now ")", digest)) !=
+        std::string::npos);
   CHECK(error_of(fixture.sweep(rest), {.restart = true}) == "no error");
   CHECK(error_of(fixture.sweep(rest)) == "no error");
   CHECK(identity_difference(R"({"version":"0.1.0"})", R"({"version":"0.2.0"})") ==
@@ -342,6 +343,20 @@ TEST_CASE("Points of a damaged trace fail, the others go on, and failed ones are
   write_file(fixture.first, good);
   CHECK(fixture.sweep(rest).run(fixture.output, {}).without_result == 0);
   CHECK(read_file(fixture.output) == whole);
+}
+
+TEST_CASE("What changes while a sweep runs has no results, nor for good") {
+  const Fixture fixture;
+  const Sweep sweep = fixture.sweep(R"("policy": ["lru", "fifo"], "capacity": [1, 2])");
+  const std::string good = read_file(fixture.first);
+  PlainTrace late = random_trace({.requests = 3, .layers = 3, .groups = true}, 1);
+  late.header.requests[1].start_step += 1;
+  write_trace(fixture.first, late);
+  const SweepOutcome outcome = sweep.run(fixture.output, {});
+  CHECK(outcome.without_result == 4);
+  CHECK(outcome.first_reason.ends_with("a.dsat: has changed since the sweep began: its start_steps"));
+  write_file(fixture.first, good);
+  CHECK(sweep.run(fixture.output, {}).without_result == 0);
 }
 
 TEST_CASE("Progress ends at all points and the whole work") {

@@ -98,6 +98,16 @@ void append(dsasim::TraceWriter& writer, std::uint32_t request, const Selection&
   writer.append(request, to_entries(selection.ids), selection.scores);
 }
 
+void put(Bytes& bytes, std::uint64_t value, unsigned size) {
+  for (unsigned i = 0; i < size; ++i) {
+    bytes.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+  }
+}
+
+std::string digits_of(const XXH128_hash_t& hash) {
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
 }  // namespace
 
 Model empty_model(std::uint32_t layers, const std::vector<std::uint64_t>& prompts) {
@@ -231,11 +241,6 @@ void check_same(const Model& found, const Model& expected) {
 }
 
 std::string plain_digest(const Model& model) {
-  const auto put = [](Bytes& bytes, std::uint64_t value, unsigned size) {
-    for (unsigned i = 0; i < size; ++i) {
-      bytes.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
-    }
-  };
   Bytes all;
   put(all, model.header.unit_tokens, 8);
   put(all, model.header.layers.size(), 8);
@@ -256,8 +261,25 @@ std::string plain_digest(const Model& model) {
     put(all, hash.low64, 8);
     put(all, hash.high64, 8);
   }
-  const XXH128_hash_t hash = XXH3_128bits(all.data(), all.size());
-  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+  return digits_of(XXH3_128bits(all.data(), all.size()));
+}
+
+std::string plain_replay_digest(const Model& model) {
+  Bytes layers;
+  for (const dsasim::LayerInfo& layer : model.header.layers) {
+    put(layers, layer.model_layer, 8);
+    put(layers, layer.group_size, 8);
+  }
+  Bytes starts;
+  for (const dsasim::RequestInfo& request : model.header.requests) {
+    put(starts, request.start_step, 8);
+  }
+  const std::string lines =
+      fmt::format("digest {}\nids {}\npage_tokens {}\nentry_bytes {}\nlayers {}\nstart_steps {}\n", plain_digest(model),
+                  model.header.ids == dsasim::IdKind::physical ? "physical" : "logical", model.header.page_tokens,
+                  model.header.entry_bytes, digits_of(XXH3_128bits(layers.data(), layers.size())),
+                  digits_of(XXH3_128bits(starts.data(), starts.size())));
+  return digits_of(XXH3_128bits(lines.data(), lines.size()));
 }
 
 Bytes read_bytes(const std::filesystem::path& path) {

@@ -64,6 +64,8 @@ bool same_header(const dsasim::TraceHeader& a, const dsasim::TraceHeader& b);
 
 /// The digest, from what docs/trace-format.md says of it.
 std::string plain_digest(const Model& model);
+/// The replay digest, likewise.
+std::string plain_replay_digest(const Model& model);
 
 Bytes read_bytes(const std::filesystem::path& path);
 void write_bytes(const std::filesystem::path& path, const Bytes& bytes);

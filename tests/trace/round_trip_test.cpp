@@ -23,6 +23,7 @@ void check_round_trip(const Model& model, const dsasim::WriterOptions& options, 
   check_same(read_all(reader), model);
   check_same(read_by_the_document(read_bytes(dir / "t.dsat")), model);
   CHECK(reader.digest() == plain_digest(model));
+  CHECK(replay_digest(reader.identity()) == plain_replay_digest(model));
   CHECK_NOTHROW(reader.verify());
   CHECK_FALSE(reader.truncated());
   CHECK(reader.file_bytes() == std::filesystem::file_size(dir / "t.dsat"));
@@ -200,6 +201,40 @@ TEST_CASE("the digest depends neither on chunks nor on the order of appending no
     CHECK(dsasim::TraceReader(dir / "a.dsat").digest() == digest);
     CHECK(dsasim::TraceReader(dir / "b.dsat").digest() == digest);
   }
+}
+
+TEST_CASE("the identity changes with each field of the header that a replay reads, and with no other", "[trace]") {
+  Model model = empty_model(2, {20, 20});
+  model.requests[0] = {{{.ids = {1, 2, 3}, .scores = {}}, {.ids = {4}, .scores = {}}}};
+  const TempDir dir;
+  const auto identity_after = [&](const auto& change) {
+    Model changed = model;
+    change(changed.header);
+    write(changed, dir / "t.dsat");
+    return dsasim::TraceReader(dir / "t.dsat").identity();
+  };
+  const dsasim::TraceIdentity plain = identity_after([](const dsasim::TraceHeader&) {});
+  const auto changed_parts = [&](const auto& change) {
+    std::string names;
+    const dsasim::TraceIdentity changed = identity_after(change);
+    REQUIRE(changed.size() == plain.size());
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      names += changed[i] == plain[i] ? "" : std::string(plain[i].name) + " ";
+    }
+    CHECK((replay_digest(changed) != replay_digest(plain)) == !names.empty());
+    return names;
+  };
+  using Header = dsasim::TraceHeader;
+  CHECK(changed_parts([](Header& header) { header.ids = dsasim::IdKind::physical; }) == "ids ");
+  CHECK(changed_parts([](Header& header) { header.page_tokens = 64; }) == "page_tokens ");
+  CHECK(changed_parts([](Header& header) { header.entry_bytes = 656; }) == "entry_bytes ");
+  CHECK(changed_parts([](Header& header) { header.layers[1].model_layer += 1; }) == "layers ");
+  CHECK(changed_parts([](Header& header) { header.layers[0].group_size += 1; }) == "layers ");
+  CHECK(changed_parts([](Header& header) { std::swap(header.layers[0], header.layers[1]); }) == "layers ");
+  CHECK(changed_parts([](Header& header) { header.requests[1].start_step = 5; }) == "start_steps ");
+  CHECK(changed_parts([](Header& header) { header.unit_tokens = 2; }) == "digest ");
+  CHECK(changed_parts([](Header& header) { header.requests[0].prompt_tokens += 1; }) == "digest ");
+  CHECK(changed_parts([](Header& header) { header.model = header.provenance = "another"; }) == "");
 }
 
 TEST_CASE("the digest changes with an id, an order, a prompt, the unit and a request's number of steps", "[trace]") {

@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
@@ -26,7 +27,6 @@ int run(const Options& options) {
   if (!options.budget) {
     throw ConfigError("--budget", "expected one, as in 0.2ctx (for each cache, on average) or 20MiB (for all)");
   }
-  refuse_same_file("--json", options.json, "the trace itself", options.trace);
   const TraceReader trace = open_trace(options);
   std::optional<Output> json;
   if (!options.json.empty()) {
@@ -81,9 +81,9 @@ std::function<int()> add_allocate(CLI::App& app) {
   app.add_flag(
       "--no-verify", [options](std::int64_t count) { options->allocate.verify = count == 0; },
       "Do not replay the splits to confirm what they come to");
-  app.add_option("--json", options->json,
-                 "Write the splits as JSON (- for stdout instead of the table), for replay --capacities-from")
-      ->type_name("FILE");
+  add_output_option(app, "--json", options->json,
+                    "Write the splits as JSON (- for stdout instead of the table), for replay --capacities-from",
+                    ".json");
   return [options] { return run(*options); };
 }
 

@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 
@@ -88,8 +89,8 @@ void add_run_options(CLI::App& app, Options& options) {
   add_number<std::uint32_t>(app, "--jobs", options.config.jobs,
                             "Threads, each with requests of its own; results do not depend on it [1]", 1, 4096);
   app.add_flag("--allow-truncated", options.allow_truncated, "Analyse the whole chunks of a trace that was cut off");
-  app.add_option("--json", options.json, "Write everything as JSON (- for stdout) instead of the table")
-      ->type_name("FILE");
+  add_output_option(app, "--json", options.json, "Write everything as JSON (- for stdout) instead of the table",
+                    ".json");
   app.add_option("--csv", options.csv, "Write metrics.csv and histograms.csv, a row for each number, into a folder")
       ->type_name("DIR");
 }
@@ -102,6 +103,9 @@ class CsvFolder {
     created_ = std::filesystem::create_directory(folder_, error);
     if (error) {
       throw SystemError("--csv", "{} cannot be created: {}", folder_, error.message());
+    }
+    if (created_) {
+      unfinished_.emplace(folder_);
     }
     metrics_.emplace("--csv", metrics_path(folder_));
     histograms_.emplace("--csv", histograms_path(folder_));
@@ -130,28 +134,17 @@ class CsvFolder {
  private:
   std::string folder_;
   bool created_ = false;
+  std::optional<UnfinishedName> unfinished_;
   std::optional<Output> metrics_;
   std::optional<Output> histograms_;
 };
 
-/// No output may replace a trace or another output.
-void check_outputs(const Options& options) {
-  const std::vector<std::string> tables =
-      options.csv.empty() ? std::vector<std::string>()
-                          : std::vector{CsvFolder::metrics_path(options.csv), CsvFolder::histograms_path(options.csv)};
-  for (const std::string& trace : options.traces) {
-    refuse_same_file("--json", options.json, "a trace", trace);
-    for (const std::string& table : tables) {
-      refuse_same_file("--csv", table, "a trace", trace);
-    }
+int run(const Options& options, const CLI::App& app) {
+  if (!options.csv.empty()) {
+    Files files = files_of(app);
+    files.write("--csv", CsvFolder::metrics_path(options.csv));
+    files.write("--csv", CsvFolder::histograms_path(options.csv));
   }
-  for (const std::string& table : tables) {
-    refuse_same_file("--csv", table, "the file of --json", options.json);
-  }
-}
-
-int run(const Options& options) {
-  check_outputs(options);
   std::vector<TraceReader> traces;
   for (const std::string& path : options.traces) {
     traces.emplace_back(path, ReadOptions{.allow_truncated = options.allow_truncated});
@@ -204,7 +197,7 @@ std::function<int()> add_analyze(CLI::App& app) {
   add_paper_options(app, options->config);
   add_further_options(app, options->config);
   add_run_options(app, *options);
-  return [options] { return run(*options); };
+  return [options, &app] { return run(*options, app); };
 }
 
 }  // namespace dsasim::tool

@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
@@ -23,7 +24,6 @@ struct Options : ReplayRun {
 };
 
 int run(const Options& options) {
-  refuse_same_file("--json", options.json, "the trace itself", options.trace);
   const TraceReader trace = open_trace(options);
   std::optional<Output> json;
   if (!options.json.empty()) {
@@ -56,8 +56,8 @@ std::function<int()> add_curve(CLI::App& app) {
                       }});
   add_jobs_option(app, options->jobs);
   app.add_flag("--histograms", options->histograms, "lru: count reuse distances and intervals as well, for --json");
-  app.add_option("--json", options->json, "Write the curve as JSON (- for stdout) instead of the table")
-      ->type_name("FILE");
+  add_output_option(app, "--json", options->json, "Write the curve as JSON (- for stdout) instead of the table",
+                    ".json");
   return [options] { return run(*options); };
 }
 

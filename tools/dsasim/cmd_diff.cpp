@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 
@@ -22,8 +23,6 @@ struct Options {
 };
 
 int run(const Options& options) {
-  refuse_same_file("--json", options.json, "the first document", options.first);
-  refuse_same_file("--json", options.json, "the second document", options.second);
   const ConfigObject first = ConfigObject::read(options.first);
   const ConfigObject second = ConfigObject::read(options.second);
   const DiffResult result = diff(first, second, options.diff);
@@ -66,8 +65,8 @@ std::function<int()> add_diff(CLI::App& app) {
          "Do not compare what bears these names, nor what is below: config,digest")
       ->type_name("FIELD,...")
       ->multi_option_policy(list_policy);
-  app.add_option("--json", options->json, "Write the differences as JSON (- for stdout) instead of the table")
-      ->type_name("FILE");
+  add_output_option(app, "--json", options->json, "Write the differences as JSON (- for stdout) instead of the table",
+                    ".json");
   return [options] { return run(*options); };
 }
 

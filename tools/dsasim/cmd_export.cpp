@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
@@ -33,22 +34,29 @@ std::string list_formats() {
 }
 
 /// One request goes to the file that was named; several go to a folder, as req_<i>.npz. Each appears when it is whole.
-void write_npz(const TraceReader& trace, const Options& options) {
+void write_npz(const TraceReader& trace, const Options& options, const CLI::App& app) {
   namespace fs = std::filesystem;
-  const bool one = trace.request_count() == 1;
+  if (trace.request_count() == 1) {
+    export_npz(trace, 0, options.output);
+    return;
+  }
   std::error_code error;
-  if (!one && !fs::is_directory(options.output, error) && !fs::create_directory(options.output, error)) {
+  if (!fs::is_directory(options.output, error) && !fs::create_directory(options.output, error)) {
     throw SystemError(options.output, "cannot be created as a folder for {} requests", trace.request_count());
   }
+  const auto path_of = [&](std::uint32_t request) {
+    return fs::path(options.output) / fmt::format("req_{}.npz", request);
+  };
+  Files files = files_of(app);
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
-    const fs::path path =
-        one ? fs::path(options.output) : fs::path(options.output) / fmt::format("req_{}.npz", request);
-    export_npz(trace, request, path);
+    files.write("--output", path_of(request).string());
+  }
+  for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
+    export_npz(trace, request, path_of(request));
   }
 }
 
-int run(Options options) {
-  refuse_same_file("--output", options.output, "the trace itself", options.trace);
+int run(Options options, const CLI::App& app) {
   const TraceReader trace = open_trace(options);
   if (options.to == "npz") {
     if (options.output == "-") {
@@ -57,7 +65,7 @@ int run(Options options) {
     if (options.config.steps) {
       throw ConfigError("--steps", "npz has whole requests; expected no --steps");
     }
-    write_npz(trace, options);
+    write_npz(trace, options, app);
     return exit_done;
   }
   if (options.lines == Lines::all) {
@@ -76,13 +84,13 @@ std::function<int()> add_export(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_replay_point_options(app, *options);
   app.add_option("--to", options->to, list_formats())->required()->type_name("FORMAT");
-  app.add_option("-o,--output", options->output, "File to write (- for stdout); a folder for npz of several requests")
-      ->required()
-      ->type_name("OUT");
+  add_output_option(app, "-o,--output", options->output,
+                    "File to write (- for stdout); a folder for npz of several requests")
+      ->required();
   add_choice(app, "--lines", options->lines,
              "addresses: lines of all rows, or of those that the replay of --policy and --capacity misses [all]",
              lines_names);
-  return [options] { return run(*options); };
+  return [options, &app] { return run(*options, app); };
 }
 
 }  // namespace dsasim::tool

@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 
@@ -80,8 +81,8 @@ std::function<int()> add_gather(CLI::App& app) {
                  "Price each line of a file with the columns row_bytes, rows and perhaps hot_fraction, "
                  "reserved_fraction; prints it with predicted_us and gather_ns")
       ->type_name("FILE.csv");
-  app.add_option("--json", options->json, "Write the prediction as JSON (- for stdout) instead of the table")
-      ->type_name("FILE");
+  add_output_option(app, "--json", options->json, "Write the prediction as JSON (- for stdout) instead of the table",
+                    ".json");
   return [options] { return run(*options); };
 }
 

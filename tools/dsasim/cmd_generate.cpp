@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 
@@ -85,7 +86,6 @@ int run(const Options& options) {
     return list_statistics(options);
   }
   require_trace_file(options.output);
-  refuse_same_file("--output", options.output, "the trace to be like", options.like);
   const SelectionModel model = options.like.empty() ? preset_model(options) : measured_model(options);
   Progress progress("generate");
   generate(model, options.seed, options.output,
@@ -101,7 +101,7 @@ int run(const Options& options) {
 
 std::function<int()> add_generate(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("-o,--output", options->output, "Trace to write")->type_name("OUT.dsat");
+  add_output_option(app, "-o,--output", options->output, "Trace to write", ".dsat");
   app.add_option("--preset", options->preset, "Draw from published statistics; --list shows them")->type_name("NAME");
   app.add_option("--like", options->like, "Draw from the statistics of this trace")->type_name("TRACE");
   add_number<std::uint64_t>(app, "--seed", options->seed, "Where the sequence of draws starts [1]", 0,

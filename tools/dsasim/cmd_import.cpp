@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 
@@ -35,8 +36,6 @@ PromptStart parse_prompt_start(const std::string& text) {
 
 int run(const Options& options) {
   require_trace_file(options.output);
-  refuse_same_file("--output", options.output, "the file of --layer-map", options.import.layer_map);
-  refuse_same_file("--output", options.output, "the file of --model", options.import.model);
   Progress progress("import");
   const std::vector<std::filesystem::path> inputs(options.inputs.begin(), options.inputs.end());
   const ImportedIds ids =
@@ -87,8 +86,10 @@ void add_shape_options(CLI::App& app, ImportOptions& import) {
 std::function<int()> add_import(CLI::App& app) {
   auto options = std::make_shared<Options>();
   ImportOptions& import = options->import;
-  app.add_option("input", options->inputs, "Captures; their requests become one batch")->required()->type_name("IN");
-  app.add_option("-o,--output", options->output, "Trace to write")->type_name("OUT.dsat");
+  app.add_option("input", options->inputs, "Captures; their requests become one batch")
+      ->required()
+      ->type_name("FILE...");
+  add_output_option(app, "-o,--output", options->output, "Trace to write", ".dsat");
   std::string formats = "auto";
   for (const ImportFormat& format : import_formats()) {
     formats += "|" + std::string(format.name);

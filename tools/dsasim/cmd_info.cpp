@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "output.hpp"
 
 #include "dsasim/trace/reader.hpp"
@@ -21,7 +22,7 @@ Json describe(const TraceReader& trace) {
   out["schema"] = "dsasim-info/1";
   out["model"] = header.model;
   out["provenance"] = header.provenance;
-  out["ids"] = header.ids == IdKind::logical ? "logical" : "physical";
+  out["ids"] = name_of(header.ids);
   out["unit_tokens"] = header.unit_tokens;
   out["page_tokens"] = header.page_tokens == 0 ? Json(nullptr) : Json(header.page_tokens);
   out["entry_bytes"] = header.entry_bytes == 0 ? Json(nullptr) : Json(header.entry_bytes);
@@ -36,7 +37,9 @@ Json describe(const TraceReader& trace) {
           : Json(8.0 * static_cast<double>(trace.file_bytes()) / static_cast<double>(trace.accesses()));
   out["chunks"] = trace.chunk_count();
   out["truncated"] = trace.truncated();
-  out["digest"] = trace.digest();
+  const TraceIdentity identity = trace.identity();
+  out["digest"] = identity.front().text;
+  out["replay_digest"] = replay_digest(identity);
   for (const LayerInfo& layer : header.layers) {
     out["layers"].push_back({{"model_layer", layer.model_layer}, {"group_size", layer.group_size}});
   }
@@ -80,9 +83,8 @@ std::function<int()> add_info(CLI::App& app) {
   auto path = std::make_shared<std::string>();
   auto json = std::make_shared<std::string>();
   app.add_option("trace", *path, "Trace to describe (.dsat); may be cut off")->required()->type_name("TRACE");
-  app.add_option("--json", *json, "Write it as JSON (- for stdout) instead of the table")->type_name("FILE");
+  add_output_option(app, "--json", *json, "Write it as JSON (- for stdout) instead of the table", ".json");
   return [path, json] {
-    refuse_same_file("--json", *json, "the trace itself", *path);
     const Json info = describe(TraceReader(*path, {.allow_truncated = true}));
     if (json->empty()) {
       print(info);

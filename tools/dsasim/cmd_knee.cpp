@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
@@ -28,7 +29,6 @@ int run(const Options& options) {
   if (!options.target) {
     throw ConfigError("--target", "expected one, as in miss_ratio=0.1");
   }
-  refuse_same_file("--json", options.json, "the trace itself", options.trace);
   const TraceReader trace = open_trace(options);
   std::optional<Output> json;
   if (!options.json.empty()) {
@@ -96,8 +96,8 @@ std::function<int()> add_knee(CLI::App& app) {
   app.add_option_function<std::string>(
          "--target", [options](const std::string& text) { options->target = parse_target(text); }, target_help())
       ->type_name("FIELD=NUMBER");
-  app.add_option("--json", options->json, "Write the knees as JSON (- for stdout) instead of the table")
-      ->type_name("FILE");
+  add_output_option(app, "--json", options->json, "Write the knees as JSON (- for stdout) instead of the table",
+                    ".json");
   return [options] { return run(*options); };
 }
 

@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "output.hpp"
 
 #include "dsasim/error.hpp"
@@ -22,9 +23,6 @@ int run(const Options& options) {
   if (options.output.empty()) {
     throw ConfigError("--output", "expected a file for the table");
   }
-  for (const std::string& part : options.parts) {
-    refuse_same_file("--output", options.output, "a part", part);
-  }
   Output output("--output", options.output);
   const MergedParts merged = merge_parts(options.parts);
   output.write(merged.table);
@@ -43,7 +41,7 @@ std::function<int()> add_merge(CLI::App& app) {
   app.add_option("parts", options->parts, "What the shards of one sweep wrote, in any order")
       ->required()
       ->type_name("PART.csv...");
-  app.add_option("-o,--output", options->output, "The whole table (- for stdout)")->type_name("FILE.csv");
+  add_output_option(app, "-o,--output", options->output, "The whole table (- for stdout)", ".csv");
   return [options] { return run(*options); };
 }
 

@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
@@ -9,7 +10,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -46,6 +46,18 @@ std::vector<std::uint64_t> read_capacities(const std::string& path, Scope scope)
   return capacities;
 }
 
+/// Of those that `allocate` wrote. To try them on another trace is a fair question, but not one to be asked unawares.
+void warn_of_another_trace(const std::string& path, const TraceReader& trace) {
+  ConfigObject file = ConfigObject::read(path);
+  if (!file.has("trace")) {
+    return;
+  }
+  ConfigObject found = file.object("trace");
+  if (found.has("replay_digest") && found.text("replay_digest") != replay_digest(trace.identity())) {
+    spdlog::warn("{} has capacities that were found for another trace", path);
+  }
+}
+
 /// A CSV that grows while the replay goes on. Without a path it swallows everything.
 class RowFile {
  public:
@@ -75,28 +87,10 @@ class RowFile {
   std::string rows_;
 };
 
-/// Outputs are files apart from each other and from the trace.
-void check_outputs(const Options& options) {
-  const std::array<std::pair<const char*, const std::string*>, 3> outputs{
-      {{"--json", &options.json}, {"--per-step", &options.per_step}, {"--step-times", &options.step_times}}};
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    refuse_same_file(outputs[i].first, *outputs[i].second, "the trace itself", options.trace);
-    refuse_same_file(outputs[i].first, *outputs[i].second, "the file of --capacities-from", options.capacities_from);
-    for (std::size_t j = 0; j < i; ++j) {
-      if (*outputs[i].second == "-" && *outputs[j].second == "-") {
-        throw ConfigError(outputs[i].first, "stdout (-) is taken by {}", outputs[j].first);
-      }
-      refuse_same_file(outputs[i].first, *outputs[i].second, fmt::format("the file of {}", outputs[j].first),
-                       *outputs[j].second);
-    }
-  }
+int run(Options& options) {
   if (!options.step_times.empty() && !options.config.step.times_steps()) {
     throw ConfigError("--step-times", "expected --model and --gpu with it");
   }
-}
-
-int run(Options& options) {
-  check_outputs(options);
   if (!options.capacities_from.empty()) {
     if (options.capacity->count() > 0) {
       throw ConfigError("--capacities-from", "{} goes in the place of --capacity, found both", options.capacities_from);
@@ -105,6 +99,9 @@ int run(Options& options) {
   }
   const TraceReader trace = open_trace(options);
   const EffectiveConfig effective = effective_config(trace, options.config);
+  if (!options.capacities_from.empty()) {
+    warn_of_another_trace(options.capacities_from, trace);
+  }
   const std::uint64_t entry_bytes = effective.entry_bytes;
   std::optional<Output> json;
   if (!options.json.empty()) {
@@ -154,12 +151,11 @@ std::function<int()> add_replay(CLI::App& app) {
                  "Instead of --capacity: of each layer or stream its own, as `dsasim allocate` wrote them")
       ->type_name("FILE.json");
   add_jobs_option(app, options->jobs);
-  app.add_option("--json", options->json, "Write the report as JSON (- for stdout) instead of the table")
-      ->type_name("FILE");
-  app.add_option("--per-step", options->per_step, "Write a CSV row for each step, layer and request")
-      ->type_name("FILE.csv");
-  app.add_option("--step-times", options->step_times, "Write a CSV row of times for each step and layer; needs --model")
-      ->type_name("FILE.csv");
+  add_output_option(app, "--json", options->json, "Write the report as JSON (- for stdout) instead of the table",
+                    ".json");
+  add_output_option(app, "--per-step", options->per_step, "Write a CSV row for each step, layer and request", ".csv");
+  add_output_option(app, "--step-times", options->step_times,
+                    "Write a CSV row of times for each step and layer; needs --model", ".csv");
   return [options] { return run(*options); };
 }
 

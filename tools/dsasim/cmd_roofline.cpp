@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 
@@ -96,8 +97,8 @@ std::function<int()> add_roofline(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_workload(app, *options);
   add_assumptions(app, *options);
-  app.add_option("--json", options->json, "Write the result as JSON (- for stdout) instead of the table")
-      ->type_name("FILE");
+  add_output_option(app, "--json", options->json, "Write the result as JSON (- for stdout) instead of the table",
+                    ".json");
   return [options] { return run(*options); };
 }
 

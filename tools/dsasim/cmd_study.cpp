@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
@@ -20,7 +21,6 @@ struct Options {
 };
 
 int run(const Options& options) {
-  refuse_same_file("--json", options.json, "the trace itself", options.run.trace);
   const TraceReader trace = open_trace(options.run);
   std::optional<Output> json;
   if (!options.json.empty()) {
@@ -52,8 +52,8 @@ std::function<int()> add_study(CLI::App& app) {
   add_number<std::uint32_t>(app, "--parts", options->config.parts,
                             "Try 1, 2, ... N of N equal parts of the last-level cache [8]", 1, 64);
   add_jobs_option(app, options->run.jobs);
-  app.add_option("--json", options->json, "Write the study as JSON (- for stdout) instead of the answer")
-      ->type_name("FILE");
+  add_output_option(app, "--json", options->json, "Write the study as JSON (- for stdout) instead of the answer",
+                    ".json");
   return [options] { return run(*options); };
 }
 

@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
@@ -76,7 +77,7 @@ class SweepProgressLine {
   SweepProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1), drawn_(now_s()), started_(drawn_) {}
   ~SweepProgressLine() {
     if (terminal_ && is_drawn_) {
-      fmt::print(stderr, "\r\x1b[K");
+      say("\r\x1b[K");
     }
   }
   SweepProgressLine(const SweepProgressLine&) = delete;
@@ -97,10 +98,9 @@ class SweepProgressLine {
     if (terminal_) {
       constexpr std::size_t width = 24;
       const std::string bar(static_cast<std::size_t>(std::clamp(progress.share_done, 0.0, 1.0) * width), '#');
-      fmt::print(stderr, "\r\x1b[K[{:<{}}] {}", bar, width, text);
-      std::fflush(stderr);
+      say(fmt::format("\r\x1b[K[{:<{}}] {}", bar, width, text));
     } else {
-      fmt::print(stderr, "sweep: {}\n", text);
+      say(fmt::format("sweep: {}\n", text));
     }
   }
 
@@ -153,11 +153,27 @@ int print_plan(const Sweep& sweep, const Options& options) {
   for (std::size_t i = 0; i < std::min<std::size_t>(jobs, bytes.size()); ++i) {
     most_bytes += bytes[i];
   }
-  fmt::print("{} of {} points ({} skipped), {} traces, {} decodings: about {} on {} thread{}, caches of {}\n",
-             points.size(), sweep.points().size(), sweep.grid().skipped(), sweep.traces().size(), bytes.size(),
-             time_text(*std::max_element(busy_s.begin(), busy_s.end())), jobs, jobs == 1 ? "" : "s",
-             bytes_text(most_bytes));
+  fmt::print(
+      "{} of {} points ({} skipped), {} traces, {} decodings: about {} on {} thread{}, caches of {}; fingerprint {}\n",
+      points.size(), sweep.points().size(), sweep.grid().skipped(), sweep.traces().size(), bytes.size(),
+      time_text(*std::max_element(busy_s.begin(), busy_s.end())), jobs, jobs == 1 ? "" : "s", bytes_text(most_bytes),
+      sweep.fingerprint());
   return exit_done;
+}
+
+/// What the grid names is read as well, and the journal written.
+void check_files(const Sweep& sweep, const Options& options) {
+  Files files;
+  files.read("grid", options.grid);
+  for (const SweepTrace& trace : sweep.traces()) {
+    files.read("trace of the grid", trace.path);
+  }
+  for (const auto& file : sweep.files()) {
+    files.read("configuration of the grid", file.first);
+  }
+  for (const char* suffix : {"", ".journal", ".journal.tmp"}) {
+    files.write("--output", options.output + suffix);
+  }
 }
 
 int run(const Options& options) {
@@ -168,12 +184,7 @@ int run(const Options& options) {
   if (options.output.empty() || options.output == "-") {
     throw ConfigError("--output", "expected a file for the table, which a journal can be beside");
   }
-  for (const std::string& written : {options.output, options.output + ".journal"}) {
-    refuse_same_file("--output", written, "the grid itself", options.grid);
-    for (const SweepTrace& trace : sweep.traces()) {
-      refuse_same_file("--output", written, "a trace", trace.path);
-    }
-  }
+  check_files(sweep, options);
   SweepOutcome outcome;
   {
     SweepProgressLine line;
@@ -196,13 +207,16 @@ std::function<int()> add_sweep(CLI::App& app) {
                  "[\"lru\", \"fifo\"], \"capacity\": [\"1x\", \"2x\"]}")
       ->required()
       ->type_name("GRID.json");
-  app.add_option("-o,--output", options->output, "Write the table; FILE.csv.journal keeps finished points")
-      ->type_name("FILE.csv");
+  add_output_option(app, "-o,--output", options->output, "Write the table; OUT.csv.journal keeps finished points",
+                    ".csv");
   add_jobs_option(app, options->sweep.jobs);
   app.add_option_function<std::string>(
          "--shard", [options](const std::string& text) { options->sweep.shard = parse_shard(text); },
          "The i-th of n parts of about equal cost, from 1, for `dsasim merge` [the whole]")
       ->type_name("i/n");
+  app.add_option("--fingerprint", options->sweep.fingerprint,
+                 "Refuse another sweep than the one whose --dry-run ended with this fingerprint [any]")
+      ->type_name("DIGITS");
   app.add_flag("--restart", options->sweep.restart, "Forget what an earlier start finished");
   app.add_flag("--dry-run", options->dry_run, "Print the points, and estimates of time and memory; replay nothing");
   return [options] { return run(*options); };

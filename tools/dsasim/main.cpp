@@ -1,7 +1,10 @@
 // The command line: the list of commands, and what every command has in common.
 
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
+#include "output.hpp"
+#include "signals.hpp"
 
 #include "dsasim/error.hpp"
 #include "dsasim/version.hpp"
@@ -116,11 +119,26 @@ std::string one_line(std::string text) {
   return text;
 }
 
+/// What no option and no input of the command is.
+std::string extras_text(const CLI::App& app) {
+  const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
+  const auto is_option = [](const std::string& text) { return text.size() > 1 && text.starts_with('-'); };
+  const auto found = std::find_if(extras.begin(), extras.end(), is_option);
+  const CLI::App& command = app.get_subcommands().empty() ? app : *app.get_subcommands().front();
+  if (found == extras.end()) {
+    return fmt::format("{}: expected no further input, found \"{}\"", command.get_name(), extras.front());
+  }
+  return fmt::format("{}: unknown option \"{}\"; known: --{}", command.get_name(), *found,
+                     fmt::join(option_keys(command), ", --"));
+}
+
 /// CLI11 says only that a subcommand is required, whatever stands in its place.
 void check_command(int argc, char** argv) {
   const std::string_view given = argc > 1 ? argv[1] : "";
   const auto is_given = [&](const Command& command) { return command.name == given; };
-  if (!given.starts_with('-') && std::none_of(commands.begin(), commands.end(), is_given)) {
+  constexpr std::array<std::string_view, 3> own_options = {"-h", "--help", "--version"};
+  if (std::none_of(commands.begin(), commands.end(), is_given) &&
+      std::find(own_options.begin(), own_options.end(), given) == own_options.end()) {
     std::vector<std::string_view> names;
     std::transform(commands.begin(), commands.end(), std::back_inserter(names), [](const auto& c) { return c.name; });
     throw ConfigError("command", "expected one of {}, found {}", fmt::join(names, ", "),
@@ -143,16 +161,20 @@ int run(int argc, char** argv) {
   check_command(argc, argv);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError&) {
+    say(fmt::format("dsasim: {}\n", one_line(extras_text(app))));
+    return exit_user;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {
       return app.exit(error) == 0 ? exit_done : exit_internal;  // --help and --version
     }
-    fmt::print(stderr, "dsasim: {} (--help lists the options)\n", one_line(error.what()));
+    say(fmt::format("dsasim: {} (--help lists the options)\n", one_line(usage_text(error))));
     return exit_user;
   }
   for (const auto& [sub, action] : added) {
     if (sub->parsed()) {
       apply_config_file(*sub);
+      files_of(*sub);  // refuses outputs that are inputs
       return action();
     }
   }
@@ -164,25 +186,27 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace dsasim::tool;
+  const auto fail = [](int status, const char* kind, const std::exception& error) {
+    say(fmt::format("dsasim: {}{}\n", kind, one_line(error.what())));
+    return status;
+  };
   try {
+    hold_standard_streams();
+    end_cleanly_on_signals();
     spdlog::set_default_logger(spdlog::stderr_color_st("dsasim"));
     spdlog::set_pattern("%n: %^%l%$: %v");
     const int status = run(argc, argv);
-    if (std::fflush(stdout) != 0) {
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
       throw dsasim::SystemError("stdout", "cannot be written: {}", std::strerror(errno));
     }
     return status;
   } catch (const dsasim::Error& error) {
-    fmt::print(stderr, "dsasim: {}\n", one_line(error.what()));
-    return exit_user;
+    return fail(exit_user, "", error);
   } catch (const CLI::Error& error) {
-    fmt::print(stderr, "dsasim: {}\n", one_line(error.what()));
-    return exit_user;
+    return fail(exit_user, "", error);
   } catch (const std::system_error& error) {
-    fmt::print(stderr, "dsasim: {}\n", one_line(error.what()));  // fmt::print into a full disk
-    return exit_user;
+    return fail(exit_user, "", error);  // fmt::print into a full disk
   } catch (const std::exception& error) {
-    fmt::print(stderr, "dsasim: internal error: {}\n", one_line(error.what()));
-    return exit_internal;
+    return fail(exit_internal, "internal error: ", error);
   }
 }

@@ -3,6 +3,7 @@
 #include "dsasim/config/bytes.hpp"
 #include "dsasim/config/config_object.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace dsasim::tool {
@@ -24,6 +25,31 @@ std::vector<std::string> option_keys(const CLI::App& app) {
   return names;
 }
 
+std::string usage_text(const CLI::Error& error) {
+  const std::string text = error.what();
+  const auto behind = [&](std::string_view mark) {
+    const std::size_t at = text.find(mark);
+    return at == std::string::npos ? std::string() : text.substr(at + mark.size());
+  };
+  const std::string name = text.substr(0, std::min(text.find(": "), text.find(' ')));
+  if (text.ends_with(" is required")) {
+    return fmt::format("{}: expected one, found none", name);
+  }
+  if (text.ends_with(" missing")) {
+    return fmt::format("{}: expected a value, found none", name);
+  }
+  if (const std::string found = behind(" required but received "); !found.empty()) {
+    const std::string most = behind(": At Most ");
+    return fmt::format("{}: expected at most {}, found {}", name, most.substr(0, most.find(' ')), found);
+  }
+  if (const std::string flag = behind("Could not convert: "); !flag.empty()) {
+    const std::size_t equals = flag.find(" = ");
+    return fmt::format("{}: expected true or false, found \"{}\"", flag.substr(0, equals),
+                       equals == std::string::npos ? "" : flag.substr(equals + 3));
+  }
+  return text;
+}
+
 void set_option(CLI::Option& option, std::span<const std::string> texts, const std::string& where) {
   for (const std::string& text : texts) {
     option.add_result(text);
@@ -33,7 +59,7 @@ void set_option(CLI::Option& option, std::span<const std::string> texts, const s
   } catch (const ConfigError& error) {
     throw ConfigError(where, "{}", error.what());
   } catch (const CLI::Error& error) {
-    throw ConfigError(where, "{}", error.what());
+    throw ConfigError(where, "{}", usage_text(error));
   }
 }
 
@@ -75,7 +101,7 @@ void add_memory_options(CLI::App& app, MemorySpec& memory, const std::string& de
            memory.miss_ns = miss_ns;
          },
          "Memory model or configuration; `dsasim memories` lists them" + default_text)
-      ->type_name("NAME[,key=value...]");
+      ->type_name("NAME|FILE.json[,key=value...]");
   add_number<double>(app, "--miss-ns", memory.miss_ns, "serial: nanoseconds of a missed page [200]", 0, 1e9);
 }
 

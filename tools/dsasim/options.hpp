@@ -77,6 +77,9 @@ StepRange parse_steps(const std::string& text);
 /// The names of a command's options, as keys of a configuration file.
 std::vector<std::string> option_keys(const CLI::App& app);
 
+/// What CLI11 says of a mistake, in the words of all other errors: where, what was expected, what was found.
+std::string usage_text(const CLI::Error& error);
+
 /// Sets an option from texts that stand at `where`, which begins errors.
 void set_option(CLI::Option& option, std::span<const std::string> texts, const std::string& where);
 

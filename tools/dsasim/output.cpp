@@ -30,15 +30,9 @@ void require_trace_file(const std::string& path) {
   }
 }
 
-void refuse_same_file(std::string_view option, const std::string& path, std::string_view other,
-                      const std::string& other_path) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const auto place = [&error](const std::string& name) { return fs::weakly_canonical(fs::absolute(name), error); };
-  const bool replaces = fs::is_regular_file(path, error) || !fs::exists(path, error);  // not /dev/null, not a pipe
-  if (!path.empty() && !other_path.empty() && replaces && place(path) == place(other_path)) {
-    throw ConfigError(option, "{} is already {}", path, other);
-  }
+void say(std::string_view text) noexcept {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
 }
 
 Output::Output(std::string option, std::string path) : option_(std::move(option)), path_(std::move(path)) {
@@ -92,7 +86,7 @@ Progress::Progress(std::string label)
 
 Progress::~Progress() {
   if (last_drawn_s_ >= 0) {
-    fmt::print(stderr, "\r\x1b[K");
+    say("\r\x1b[K");
   }
 }
 
@@ -105,8 +99,7 @@ void Progress::update(std::uint64_t done, std::uint64_t total) {
   last_drawn_s_ = now;
   const double share = static_cast<double>(done) / static_cast<double>(total);
   const double left_s = share > 0 ? (now - started_s_) * (1 - share) / share : 0;
-  fmt::print(stderr, "\r\x1b[K{} {:3.0f}%  {:.0f} s left", label_, 100 * share, left_s);
-  std::fflush(stderr);
+  say(fmt::format("\r\x1b[K{} {:3.0f}%  {:.0f} s left", label_, 100 * share, left_s));
 }
 
 }  // namespace dsasim::tool

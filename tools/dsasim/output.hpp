@@ -13,10 +13,8 @@ namespace dsasim::tool {
 /// Throws ConfigError unless --output names a file for a trace, which appears whole or not at all.
 void require_trace_file(const std::string& path);
 
-/// Throws ConfigError if the output `path` of `option` is the file `other_path`, which the message calls `other`: an
-/// output must not replace the trace, nor another output. Devices and pipes may be named twice.
-void refuse_same_file(std::string_view option, const std::string& path, std::string_view other,
-                      const std::string& other_path);
+/// Writes to stderr. That it cannot be written, because it is closed or full, changes nothing else.
+void say(std::string_view text) noexcept;
 
 /// A result: a file, or stdout for "-". Opened before the work begins, so that a bad path costs nothing; a file has its
 /// name only when it is whole.

@@ -141,4 +141,7 @@ std::vector<ReplayResult> replay_all(const TraceReader& trace, std::span<const R
 /// The checks of replay() alone, and what it would apply.
 EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& config);
 
+/// The files of the user's that a configuration names: of its model, its GPU, and its memory or the GPU's.
+std::vector<std::string> config_files(const StepSpec& step, const MemorySpec& memory);
+
 }  // namespace dsasim

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -41,7 +42,7 @@ struct Shard {
 struct SweepTrace {
   std::string path;
   bool allow_truncated = false;
-  std::string digest;
+  TraceIdentity identity = {};
 };
 
 /// A point as it is going to be replayed. Costs and bytes are estimates.
@@ -86,6 +87,7 @@ struct SweepProgress {
 struct SweepOptions {
   std::optional<Shard> shard = {};  ///< then the output is a part for merge_parts(); otherwise the whole table
   bool restart = false;             ///< forget what an earlier start finished
+  std::string fingerprint = {};     ///< that the sweep must have; empty: any
   std::uint32_t jobs = 1;
 };
 
@@ -106,6 +108,12 @@ class Sweep {
   const Grid& grid() const noexcept { return grid_; }
   const std::vector<PlannedPoint>& points() const noexcept { return points_; }
   const std::vector<SweepTrace>& traces() const noexcept { return traces_; }
+  /// The configurations that are files of the user's, with the XXH3-128 of each.
+  const std::map<std::string, std::string>& files() const noexcept { return files_; }
+  /// XXH3-128 of all that the table depends on: the tool's version, the grid, its traces and these files.
+  std::string fingerprint() const;
+  /// One of them that is no longer what it was; empty if there is none.
+  std::string changed_file() const;
 
   /// The points of a shard: it depends on the grid and the traces alone, and shards cost about the same.
   PlannedPoints shard(const Shard& shard) const;
@@ -118,17 +126,21 @@ class Sweep {
   /// and to the disk before the next; `output` appears, by rename, when all are done. A failing point does not stop the
   /// others. `on_progress` is called from several threads, one at a time.
   ///
-  /// Throws ConfigError if the journal is that of another sweep (with the difference), or of one that is running;
-  /// SystemError if output or journal cannot be written. What is finished stays.
+  /// Throws ConfigError if the journal is that of another sweep (with the difference), of another version's or of one
+  /// that is running, and for another fingerprint than the options have; SystemError if output or journal cannot be
+  /// written. What is finished stays.
   SweepOutcome run(const std::string& output, const SweepOptions& options,
                    const std::function<void(const SweepProgress&)>& on_progress = {}) const;
 
  private:
   void check_values(const PointParser& parse) const;
+  void take_points(const PointParser& parse);
+  void take_files();
   void plan_points_of(std::size_t trace, std::span<PlannedPoint* const> points);
 
   Grid grid_;
   std::vector<SweepTrace> traces_;
+  std::map<std::string, std::string> files_;
   std::vector<PlannedPoint> points_;
 };
 

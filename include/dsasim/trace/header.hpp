@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace dsasim {
@@ -19,6 +20,10 @@ struct RequestInfo {
   std::uint32_t start_step = 0;     ///< the batch's step at which this request begins to decode
 };
 
+constexpr std::string_view name_of(IdKind ids) noexcept {
+  return ids == IdKind::logical ? "logical" : "physical";
+}
+
 /// A layer that owns an index. Layers that share it are not stored; their number is.
 struct LayerInfo {
   std::uint32_t model_layer = 0;  ///< its number in the model
@@ -27,7 +32,8 @@ struct LayerInfo {
   bool operator==(const LayerInfo&) const = default;
 };
 
-/// All that a trace says about itself before its first selection.
+/// All that a trace says about itself before its first selection. What a replay reads of it belongs to
+/// TraceReader::identity().
 struct TraceHeader {
   static constexpr std::uint32_t max_layers = 1U << 16U;
   static constexpr std::uint32_t max_unit_tokens = 1024;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace dsasim {
@@ -26,6 +27,19 @@ struct RequestExtent {
   std::uint64_t accesses = 0;
   std::uint64_t id_limit = 0;  ///< every id is below this
 };
+
+/// A part of what results depend on, and its value as a short text.
+struct IdentityPart {
+  std::string_view name;
+  std::string text;
+
+  bool operator==(const IdentityPart&) const = default;
+};
+/// All parts, always the same ones in the same order.
+using TraceIdentity = std::vector<IdentityPart>;
+
+/// One name for all parts: 32 hexadecimal digits (docs/trace-format.md, "Replay digest").
+std::string replay_digest(const TraceIdentity& identity);
 
 /// A .dsat file, open for reading from many threads at once: it knows the header and where each chunk lies.
 /// Opening reads the header and each chunk's 64-byte header, not the selections.
@@ -63,6 +77,10 @@ class TraceReader {
   /// XXH3-128 of the decoded content as 32 hexadecimal digits. Kept in the end record; for a truncated file it is
   /// computed by decoding all of it.
   std::string digest() const;
+
+  /// Everything that a replay reads: the digest, what ids are, pages, entry bytes, layers and start steps. Traces of
+  /// equal identity give equal results. As costly as digest().
+  TraceIdentity identity() const;
 
   /// Reads and decodes everything and compares it with the checksums, the chunk headers and the digest.
   /// Throws TraceError at the first thing that does not hold. `progress` is called with the ids done so far.

@@ -40,7 +40,7 @@ class LruSets {
   }
 
   /// The candidates go in turns, the last of them first; ranks are turned by as many as that leaves over.
-  Sweep sweep(std::uint32_t set, std::uint64_t fills, WayMask candidates) noexcept {
+  Swept sweep(std::uint32_t set, std::uint64_t fills, WayMask candidates) noexcept {
     std::uint8_t* ranks = ranks_of(set);
     const auto turn = static_cast<std::uint32_t>(fills % min_sweep(candidates));
     return candidates == all_ways_ ? turn_all(ranks, turn) : turn_some(ranks, turn, candidates);
@@ -49,8 +49,8 @@ class LruSets {
  private:
   std::uint8_t* ranks_of(std::uint32_t set) noexcept { return &ranks_[std::size_t{set} * row_ways_]; }
 
-  Sweep turn_all(std::uint8_t* ranks, std::uint32_t turn) const noexcept {
-    Sweep swept;
+  Swept turn_all(std::uint8_t* ranks, std::uint32_t turn) const noexcept {
+    Swept swept;
     swept.replaced = all_ways_;
     const std::uint32_t ways = ways_;
     for (std::uint32_t way = 0; way < ways; ++way) {
@@ -62,13 +62,13 @@ class LruSets {
   }
 
   /// The others keep their order and come after the candidates.
-  Sweep turn_some(std::uint8_t* ranks, std::uint32_t turn, WayMask candidates) const noexcept {
+  Swept turn_some(std::uint8_t* ranks, std::uint32_t turn, WayMask candidates) const noexcept {
     std::array<std::uint8_t, max_llc_ways> way_at{};  // by rank
     for (std::uint32_t way = 0; way < ways_; ++way) {
       way_at[ranks[way]] = static_cast<std::uint8_t>(way);
     }
     const std::uint32_t count = min_sweep(candidates);
-    Sweep swept;
+    Swept swept;
     swept.replaced = candidates;
     std::uint32_t next_rank = turn;
     std::uint32_t next_other_rank = count;

@@ -16,7 +16,7 @@ class RandomSets {
   void on_fill(std::uint32_t /*set*/, std::uint32_t /*way*/) noexcept {}
   std::uint32_t victim(std::uint32_t set, WayMask candidates) noexcept { return draws_.draw(set, candidates); }
   std::uint32_t min_sweep(WayMask /*candidates*/) const noexcept { return 1; }
-  Sweep sweep(std::uint32_t set, std::uint64_t fills, WayMask candidates) noexcept {
+  Swept sweep(std::uint32_t set, std::uint64_t fills, WayMask candidates) noexcept {
     return draws_.sweep(set, fills, candidates);
   }
 

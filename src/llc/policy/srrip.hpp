@@ -43,11 +43,11 @@ class SrripSets {
   }
 
   /// Once every candidate is at 2, they are raised together and filled in ascending order, round after round.
-  Sweep sweep(std::uint32_t set, std::uint64_t fills, WayMask candidates) noexcept {
+  Swept sweep(std::uint32_t set, std::uint64_t fills, WayMask candidates) noexcept {
     std::uint8_t* intervals = intervals_of(set);
     const auto count = static_cast<std::uint32_t>(std::popcount(candidates));
     const auto filled_in_round = static_cast<std::uint32_t>((fills - transient_fills(intervals, candidates)) % count);
-    Sweep swept;
+    Swept swept;
     swept.replaced = candidates;
     std::uint32_t place = 0;
     for_each(candidates, [&](std::uint32_t way) {

@@ -32,16 +32,16 @@ class TreePlruSets {
 
   /// A node with candidates in both halves takes turns: one at depth d has a period of 2^(d+1) fills, and all together
   /// one of as many fills as there are ways, in which each candidate is filled. Whole periods are left out.
-  Sweep sweep(std::uint32_t set, std::uint64_t fills, WayMask candidates) noexcept {
+  Swept sweep(std::uint32_t set, std::uint64_t fills, WayMask candidates) noexcept {
     const auto rest = static_cast<std::uint32_t>(fills % ways_);
     return candidates == all_ways_ ? sweep_all(bits_[set], rest) : sweep_some(bits_[set], rest, candidates);
   }
 
  private:
   /// One period and `rest` fills.
-  Sweep sweep_all(std::uint32_t& bits, std::uint32_t rest) const noexcept {
+  Swept sweep_all(std::uint32_t& bits, std::uint32_t rest) const noexcept {
     const std::uint32_t before = bits;
-    Sweep swept;
+    Swept swept;
     swept.replaced = all_ways_;
     for (std::uint32_t fill = 0; fill < ways_; ++fill) {
       std::uint32_t node = 1;
@@ -57,8 +57,8 @@ class TreePlruSets {
   }
 
   /// Two periods and `rest` fills, one by one: a node that is forced against its bit is so only in the first.
-  Sweep sweep_some(std::uint32_t& bits, std::uint32_t rest, WayMask candidates) const noexcept {
-    Sweep swept;
+  Swept sweep_some(std::uint32_t& bits, std::uint32_t rest, WayMask candidates) const noexcept {
+    Swept swept;
     for (std::uint32_t age = 2 * ways_ + rest; age-- > 0;) {
       const std::uint32_t way = leaf(bits, candidates);
       bits = pointing_away(bits, way);
