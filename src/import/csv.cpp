@@ -96,7 +96,7 @@ std::vector<Column> columns_of(std::string_view header) {
   std::array<bool, column_names.size()> seen{};
   while (true) {
     const std::size_t comma = header.find(',');
-    const auto known = std::find(column_names.begin(), column_names.end(), header.substr(0, comma));
+    const auto* const known = std::find(column_names.begin(), column_names.end(), header.substr(0, comma));
     const auto column = static_cast<Column>(known - column_names.begin());
     if (column != unread_column && std::exchange(seen.at(column), true)) {
       return {};  // twice
