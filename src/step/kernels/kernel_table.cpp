@@ -50,16 +50,16 @@ constexpr std::array topk_parameters = {
     KernelParameter{"far_k_score_ns", "1,000 scores beyond"},
     KernelParameter{"mega_score_ns", "1,000,000 scores of all requests"}};
 constexpr std::array attention_rest_parameters = {
-    KernelParameter{"start_fp8_ns", "launches, with projections in fp8"},
-    KernelParameter{"start_bf16_ns", "launches, with projections in bf16"},
+    KernelParameter{"start_ns", "launches: products, norms, RoPE, writes"},
+    KernelParameter{"quantise_ns", "more of them, with projections in fp8"},
     KernelParameter{"weight_fp8_mb_ns", "a MB of weights in fp8"},
     KernelParameter{"weight_bf16_mb_ns", "a MB of weights in bf16"},
     KernelParameter{"k_value_ns", "1,000 values that go in or come out of projections"},
     KernelParameter{"absorbed_mb_ns", "a MB of the absorbed projections"},
     KernelParameter{"several_ns", "a batch of more than one"}};
 constexpr std::array indexer_rest_parameters = {
-    KernelParameter{"start_fp8_ns", "launches, with projections in fp8"},
-    KernelParameter{"start_bf16_ns", "launches, with projections in bf16"},
+    KernelParameter{"start_ns", "launches: products, norms, RoPE, writes"},
+    KernelParameter{"quantise_ns", "more of them, with projections in fp8"},
     KernelParameter{"weight_fp8_mb_ns", "a MB of weights in fp8"},
     KernelParameter{"weight_bf16_mb_ns", "a MB of weights in bf16"},
     KernelParameter{"k_value_ns", "1,000 values that go in or come out of projections"},

@@ -23,7 +23,8 @@ Kernel rest(const ModuleRest& shape, std::string_view fp8_class, std::string_vie
   const double bytes = projections.weights * (wide ? 2 : 1);
   const auto batch = static_cast<double>(shape.batch);
   return {.kernel_class = shape.kv == KvType::fp8 ? fp8_class : bf16_class,
-          .terms = {{wide ? "start_bf16_ns" : "start_fp8_ns", 1},
+          .terms = {{"start_ns", 1},
+                    {"quantise_ns", wide ? 0.0 : 1.0},
                     {wide ? "weight_bf16_mb_ns" : "weight_fp8_mb_ns", bytes / mega},
                     {"k_value_ns", batch * projections.values / kilo}},
           .bytes = bytes + 2 * batch * projections.values,
