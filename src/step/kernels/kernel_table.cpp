@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::array gemm_parameters = {
     KernelParameter{"start_ns", "a launch, and filling the pipeline"},
-    KernelParameter{"k_input_ns", "1,000 inputs, which each tile adds up one after the other"},
+    KernelParameter{"unsplit_k_input_ns", "1,000 inputs, up to 2,048, which a tile adds up one after the other"},
+    KernelParameter{"k_input_ns", "1,000 inputs of all"},
     KernelParameter{"wave_k_input_ns", "the same, for each wave of tiles over the multiprocessors"},
     KernelParameter{"weight_mb_ns", "a MB of weights"},
     KernelParameter{"token_mega_weight_ns", "a token times 1,000,000 weights"},
