@@ -22,9 +22,9 @@ std::string deployment(const StepReport& of, const StepPrediction& step) {
   const StepWorkload& workload = step.workload;
   std::string text = fmt::format("{} on {}, tp {}", of.model.name, of.gpu.name, workload.tensor_parallel);
   text += workload.expert_parallel == 1 ? "" : fmt::format(", ep {}", workload.expert_parallel);
-  text += workload.dp_attention ? ", attention in parallel by requests" : "";
+  text += workload.dp_attention ? ", dp attention" : "";
   text += fmt::format(", KV in {}", name_of(kv_type_names, step.kv));
-  text += of.table.lower_bound() ? "; data sheet alone: a lower bound" : fmt::format("; kernels measured on {}", of.table.name());
+  text += of.table.lower_bound() ? "; from the data sheet alone, a lower bound" : fmt::format("; kernels of {}", of.table.name());
   return text;
 }
 
