@@ -15,15 +15,16 @@ std::string percent(double part) {
 }  // namespace
 
 std::string kernels_table(const KernelTable& table) {
-  std::string out = fmt::format("{}{}: {}\n", table.name(), table.lower_bound() ? " (a lower bound)" : "", table.source());
+  std::string out =
+      fmt::format("{}{}: {}\n", table.name(), table.lower_bound() ? " (a lower bound)" : "", table.source());
   for (const KernelClass& known : kernel_classes()) {
     const FittedClass* fitted = table.fitted(known.name);
     if (fitted == nullptr) {
       continue;
     }
     const auto& errors = fitted->errors;
-    fmt::format_to(std::back_inserter(out), "  {:<24} {:>6} {:>6}  {}\n", known.name, errors ? percent(errors->mean) : "-",
-                   errors ? percent(errors->worst) : "-", fitted->source);
+    fmt::format_to(std::back_inserter(out), "  {:<24} {:>6} {:>6}  {}\n", known.name,
+                   errors ? percent(errors->mean) : "-", errors ? percent(errors->worst) : "-", fitted->source);
   }
   return out;
 }

@@ -24,7 +24,8 @@ std::string deployment(const StepReport& of, const StepPrediction& step) {
   text += workload.expert_parallel == 1 ? "" : fmt::format(", ep {}", workload.expert_parallel);
   text += workload.dp_attention ? ", dp attention" : "";
   text += fmt::format(", KV in {}", name_of(kv_type_names, step.kv));
-  text += of.table.lower_bound() ? "; from the data sheet alone, a lower bound" : fmt::format("; kernels of {}", of.table.name());
+  text += of.table.lower_bound() ? "; from the data sheet alone, a lower bound"
+                                 : fmt::format("; kernels of {}", of.table.name());
   return text;
 }
 
@@ -46,8 +47,9 @@ void append_line(std::string& out, std::string_view name, const StepPrediction& 
 }  // namespace
 
 std::string step_table(const StepReport& of, const StepPrediction& step) {
-  std::string out = fmt::format("{}: batch {}, context {}, {} heads a GPU\n\n", deployment(of, step),
-                                grouped(step.workload.batch), grouped(step.workload.context_tokens), step.heads_per_gpu);
+  std::string out =
+      fmt::format("{}: batch {}, context {}, {} heads a GPU\n\n", deployment(of, step), grouped(step.workload.batch),
+                  grouped(step.workload.context_tokens), step.heads_per_gpu);
   append_line(out, "us of a layer", step, "ms of all", [](const LayerTime& type) { return type_name(type); });
   for (const auto& [name, part] : step_part_names) {
     if (step.parts[part] != 0) {
@@ -70,7 +72,9 @@ std::string step_csv(std::span<const StepPrediction> steps) {
     fmt::format_to(std::back_inserter(out), ",{}_ns", name);
   }
   out += '\n';
-  const auto module = [](const LayerTime* type) { return type == nullptr ? std::string() : std::to_string(type->module_ns()); };
+  const auto module = [](const LayerTime* type) {
+    return type == nullptr ? std::string() : std::to_string(type->module_ns());
+  };
   for (const StepPrediction& step : steps) {
     fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{}", step.workload.batch, step.workload.context_tokens,
                    step.tpot_ns(), module(step.owner()), module(step.sharer()), step.all_reduce_ns);
@@ -83,9 +87,9 @@ std::string step_csv(std::span<const StepPrediction> steps) {
 }
 
 std::string step_sweep_table(const StepReport& of, std::span<const StepPrediction> steps) {
-  std::string out = fmt::format("{}\n\n{:>8} {:>11} {:>9} {:>10} {:>10} {:>9} {:>9} {:>12} {:>9}\n",
-                                deployment(of, steps.front()), "batch", "context", "ms", "tokens/s", "attention", "indexer",
-                                "top-k", "experts", "other");
+  std::string out =
+      fmt::format("{}\n\n{:>8} {:>11} {:>9} {:>10} {:>10} {:>9} {:>9} {:>12} {:>9}\n", deployment(of, steps.front()),
+                  "batch", "context", "ms", "tokens/s", "attention", "indexer", "top-k", "experts", "other");
   for (const StepPrediction& step : steps) {
     const StepParts& parts = step.parts;
     const std::uint64_t shown =

@@ -155,13 +155,10 @@ class Reader {
         return {routed_experts(experts(row))};
       case MeasuredKind::attention:
         return {attention(row)};
-      case MeasuredKind::indexer: {
-        const std::uint64_t dim = row.integer("dim", 1);
-        return {indexer_scan(row.integer("batch", 1), row.integer("context", 1), row.integer("heads", 1), dim, dim + 4)};
-      }
+      case MeasuredKind::indexer:
+        return {scan(row)};
       case MeasuredKind::topk:
-        return {select_top_k(row.integer("batch", 1), row.integer("context", 1),
-                             row.has("topk") ? row.integer("topk", 1) : 2048)};
+        return {selection(row)};
       case MeasuredKind::module:
         return module(row);
       case MeasuredKind::collective:
@@ -183,6 +180,23 @@ class Reader {
             .tensor_parallel = row.integer("moe_tp_size", 1),
             .expert_parallel = row.integer("moe_ep_size", 1),
             .spread = spread_of(row)};
+  }
+
+  // One column after the other, so that the first that is missing is the one that is named.
+  static Kernel scan(const Row& row) {
+    constexpr std::uint64_t scale_bytes = 4;
+    const std::uint64_t batch = row.integer("batch", 1);
+    const std::uint64_t context = row.integer("context", 1);
+    const std::uint64_t heads = row.integer("heads", 1);
+    const std::uint64_t dim = row.integer("dim", 1);
+    return indexer_scan(batch, context, heads, dim, dim + scale_bytes);
+  }
+
+  static Kernel selection(const Row& row) {
+    constexpr std::uint64_t usual_top_k = 2048;
+    const std::uint64_t batch = row.integer("batch", 1);
+    const std::uint64_t context = row.integer("context", 1);
+    return select_top_k(batch, context, row.has("topk") ? row.integer("topk", 1) : usual_top_k);
   }
 
   Kernel attention(const Row& row) const {

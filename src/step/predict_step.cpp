@@ -17,11 +17,11 @@ constexpr double bf16_bytes = 2;
 
 /// Kernels that do little more than start, by where a stack launches them. Two norms of a layer add the residual, too.
 constexpr std::uint64_t norm_kernels = 1;
-constexpr std::uint64_t router_kernels = 1;     // the choice of experts; the product is a GEMM
-constexpr std::uint64_t ffn_kernels = 2;        // quantisation of what comes in; the activation, which quantises
+constexpr std::uint64_t router_kernels = 1;  // the choice of experts; the product is a GEMM
+constexpr std::uint64_t ffn_kernels = 2;     // quantisation of what comes in; the activation, which quantises
 constexpr std::uint64_t embedding_kernels = 1;
-constexpr std::uint64_t head_kernels = 1;       // the last norm
-constexpr std::uint64_t sampling_kernels = 5;   // temperature, softmax, choice, and the copies to the next step's input
+constexpr std::uint64_t head_kernels = 1;      // the last norm
+constexpr std::uint64_t sampling_kernels = 5;  // temperature, softmax, choice, and the copies to the next step's input
 
 void check(const Model& model, const StepWorkload& workload) {
   const auto in_range = [](std::string_view option, std::uint64_t value, std::uint64_t most) {
@@ -44,17 +44,20 @@ void check(const Model& model, const StepWorkload& workload) {
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
     const ModelLayer& layer = model.layers[i];
     if (!layer.latent || layer.window_tokens != 0 || layer.unit_tokens != 1) {
-      throw ConfigError("--model", "expected latent attention (MLA) in every layer of {}; layer {} has none, and no kernels "
+      throw ConfigError("--model",
+                        "expected latent attention (MLA) in every layer of {}; layer {} has none, and no kernels "
                         "of other attention were measured",
                         model.name, i);
     }
     if (layer.latent->heads % gpus != 0) {
-      throw ConfigError("--tp", "expected a divisor of the {} heads of {}, found {}", layer.latent->heads, model.name, gpus);
+      throw ConfigError("--tp", "expected a divisor of the {} heads of {}, found {}", layer.latent->heads, model.name,
+                        gpus);
     }
   }
 }
 
-/// Of gate, up and down between `hidden` and this many values; 0 if the parameters are not those of three such matrices.
+/// Of gate, up and down between `hidden` and this many values; 0 if the parameters are not those of three such
+/// matrices.
 std::uint64_t inner_of(std::uint64_t parameters, std::uint64_t hidden) {
   return parameters % (3 * hidden) == 0 ? parameters / (3 * hidden) : 0;
 }
@@ -179,7 +182,8 @@ class Predictor {
                      .expert_parallel = workload_.expert_parallel,
                      .spread = workload_.spread};
     parts[StepPart::experts] = ns(routed_experts(shape));
-    const Gemm product = {.tokens = workload_.batch, .inputs = hidden, .outputs = layer.experts, .type = Arithmetic::bf16};
+    const Gemm product = {
+        .tokens = workload_.batch, .inputs = hidden, .outputs = layer.experts, .type = Arithmetic::bf16};
     parts[StepPart::router] =
         ns(gemm(product, gpu_)) + ns(small_kernels(router_kernels, tensor_bytes(workload_.batch, 2 * layer.experts)));
     if (shared == 0) {
@@ -195,7 +199,8 @@ class Predictor {
   }
 
   [[noreturn]] void refuse_ffn() const {
-    throw ConfigError("--model", "expected FFNs of {} to have a gate, an up and a down matrix of one size each", model_.name);
+    throw ConfigError("--model", "expected FFNs of {} to have a gate, an up and a down matrix of one size each",
+                      model_.name);
   }
 
   const Model& model_;

@@ -144,7 +144,8 @@ TEST_CASE("host: the published swap-in of 16 requests, 274 rows of 1,152 bytes e
   CHECK(bytes / c2c_ns == Approx(174).epsilon(0.01));
 }
 
-// Microseconds of a kernel that gathers rows from pinned memory of an H200's host, a warp a row (data measured in CUDA graphs).
+// Microseconds of a kernel that gathers rows from pinned memory of an H200's host, a warp a row (data measured in CUDA
+// graphs).
 TEST_CASE("host: rows over PCIe 5 take what was measured", "[memory]") {
   struct Row {
     std::uint64_t rows;
@@ -161,8 +162,7 @@ TEST_CASE("host: rows over PCIe 5 take what was measured", "[memory]") {
 }
 
 TEST_CASE("host: short rows beyond the reach take their time each", "[memory]") {
-  const Memory memory =
-      make_memory(parse_memory("host,call_ns=100,gb_s=2,transfer_bytes=32,reach_rows=10,row_ns=40"));
+  const Memory memory = make_memory(parse_memory("host,call_ns=100,gb_s=2,transfer_bytes=32,reach_rows=10,row_ns=40"));
   CHECK(memory.model->gather_ns({.row_bytes = 64, .missed_rows = 10}) == 100 + 10 * 32);
   CHECK(memory.model->gather_ns({.row_bytes = 64, .missed_rows = 12}) == 100 + 10 * 32 + 2 * 40);
   CHECK(memory.model->gather_ns({.row_bytes = 96, .missed_rows = 12}) == 100 + 12 * 48);  // longer than that anyway

@@ -14,8 +14,8 @@ namespace dsasim {
 namespace {
 
 KernelTable table_of(const std::string& classes, const Gpu& gpu = load_gpu("h200")) {
-  return KernelTable::read(
-      ConfigObject::parse("kernels.json", R"({"source": "a test", "classes": {)" + classes + "}}"), gpu);
+  return KernelTable::read(ConfigObject::parse("kernels.json", R"({"source": "a test", "classes": {)" + classes + "}}"),
+                           gpu);
 }
 
 std::string refusal_of(const std::string& classes) {
@@ -134,17 +134,19 @@ TEST_CASE("What a table of kernels must be like") {
     return std::string("accepted");
   };
   CHECK(message_of([] { table_of("").ns(all_reduce(8, 1)); }) == "--kernels:  has no times of the class all_reduce_8");
-  CHECK(message_of([] { KernelTable::load("mi300x", load_gpu("mi300x")); })
-            .find("no kernels were measured on mi300x; known: ") != std::string::npos);
+  CHECK(message_of([] {
+          KernelTable::load("mi300x", load_gpu("mi300x"));
+        }).find("no kernels were measured on mi300x; known: ") != std::string::npos);
 }
 
 TEST_CASE("Every measured GPU has the kernels of a step, and says where they are from") {
   for (const std::string_view name : config_names("kernels")) {
     const KernelTable table = KernelTable::load(std::string(name), load_gpu(std::string(name)));
     CHECK_FALSE(table.lower_bound());
-    for (const char* const needed : {"gemm_fp8", "gemm_bf16", "experts", "indexer", "topk", "attention_rest_kv_fp8",
-                                     "attention_rest_kv_bf16", "indexer_rest_kv_fp8", "indexer_rest_kv_bf16",
-                                     "sparse_attention_bf16", "all_reduce_4", "all_gather_4", "reduce_scatter_4", "small"}) {
+    for (const char* const needed :
+         {"gemm_fp8", "gemm_bf16", "experts", "indexer", "topk", "attention_rest_kv_fp8", "attention_rest_kv_bf16",
+          "indexer_rest_kv_fp8", "indexer_rest_kv_bf16", "sparse_attention_bf16", "all_reduce_4", "all_gather_4",
+          "reduce_scatter_4", "small"}) {
       INFO(name << " " << needed);
       REQUIRE(table.has(needed));
       CHECK_FALSE(table.fitted(needed)->source.empty());

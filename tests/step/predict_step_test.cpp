@@ -53,7 +53,8 @@ TEST_CASE("A step is its layers and what is outside of them") {
 }
 
 TEST_CASE("A model without an indexer attends to everything, and selects nothing") {
-  const StepPrediction step = predict("deepseek-r1", "h200", {.batch = 4, .context_tokens = 9000, .tensor_parallel = 8});
+  const StepPrediction step =
+      predict("deepseek-r1", "h200", {.batch = 4, .context_tokens = 9000, .tensor_parallel = 8});
   CHECK(step.owner() == nullptr);
   CHECK(step.sharer() == nullptr);
   CHECK(step.kv == KvType::bf16);
@@ -63,7 +64,8 @@ TEST_CASE("A model without an indexer attends to everything, and selects nothing
   CHECK(longer.parts[StepPart::attention] > 3 * step.parts[StepPart::attention]);
 }
 
-TEST_CASE("A longer context is never faster, and no part but attention and communication gets faster by a larger batch") {
+TEST_CASE(
+    "A longer context is never faster, and no part but attention and communication gets faster by a larger batch") {
   for (const std::string_view gpu : config_names("kernels")) {
     for (const std::string& model : latent_models) {
       for (const KvType kv : {KvType::fp8, KvType::bf16}) {
@@ -132,11 +134,9 @@ TEST_CASE("Attention modules take what was measured") {
                                  {"b300", "deepseek-v3.2", 8, KvType::fp8, 4, 8193, 78.9},
                                  {"gb300", "deepseek-v3.2", 8, KvType::fp8, 1, 163840, 136.1}};
   for (const Row& row : rows) {
-    const StepPrediction step = predict(row.model, row.gpu,
-                                        {.batch = row.batch,
-                                         .context_tokens = row.context,
-                                         .tensor_parallel = row.tensor_parallel,
-                                         .kv = row.kv});
+    const StepPrediction step = predict(
+        row.model, row.gpu,
+        {.batch = row.batch, .context_tokens = row.context, .tensor_parallel = row.tensor_parallel, .kv = row.kv});
     INFO(row.gpu << " " << row.model << " batch " << row.batch << " context " << row.context << ": "
                  << step.owner()->module_ns());
     CHECK(error_of(step.owner()->module_ns(), row.us) < 0.1);
@@ -147,7 +147,8 @@ TEST_CASE("Attention modules take what was measured") {
 
 // FlashMLA 9241ae3, DeepGEMM 54e2261 and SGLang's top-k, in CUDA graphs on one H200, rows cold in L2.
 TEST_CASE("Kernels of the selection take what was measured on an H200") {
-  const StepPrediction one = predict("deepseek-v3.2", "h200", {.batch = 1, .context_tokens = 65536, .tensor_parallel = 8});
+  const StepPrediction one =
+      predict("deepseek-v3.2", "h200", {.batch = 1, .context_tokens = 65536, .tensor_parallel = 8});
   CHECK(error_of(one.owner()->parts[StepPart::attention], 18.0) < 0.05);
   CHECK(error_of(one.owner()->parts[StepPart::indexer], 5.9) < 0.15);
   CHECK(error_of(one.owner()->parts[StepPart::topk], 34.9) < 0.15);
@@ -160,7 +161,8 @@ TEST_CASE("Kernels of the selection take what was measured on an H200") {
 
 TEST_CASE("What a step refuses") {
   CHECK(refusal_of("deepseek-v3.2", {.batch = 0, .context_tokens = 1}) == "--batch: expected 1 to 1000000, found 0");
-  CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 0}) == "--context: expected 1 to 100000000, found 0");
+  CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 0}) ==
+        "--context: expected 1 to 100000000, found 0");
   CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 1, .tensor_parallel = 16}) ==
         "--tp: expected 1, 2, 4 or 8 GPUs of one node, found 16");
   CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 1, .tensor_parallel = 4, .expert_parallel = 3}) ==

@@ -62,7 +62,8 @@ std::function<int()> add_kernels(CLI::App& app) {
   app.add_option("--csv", options->csv, "Prints the file's rows with predicted_us, the time of their kernels")
       ->type_name("FILE.csv");
   add_choice(app, "--kind", options->kind, "What the rows of --csv are", measured_kind_names);
-  app.add_flag("--terms", options->terms, "What the times of --csv are made of instead, as JSON, for tools/fit-kernels");
+  app.add_flag("--terms", options->terms,
+               "What the times of --csv are made of instead, as JSON, for tools/fit-kernels");
   return [options] { return run(*options); };
 }
 

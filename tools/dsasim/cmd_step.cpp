@@ -136,9 +136,10 @@ std::function<int()> add_step(CLI::App& app) {
   StepWorkload& workload = options->workload;
   app.add_option("--model", options->model, "One that dsasim models lists, or a file")->type_name("NAME|FILE.json");
   app.add_option("--gpu", options->gpu, "One that dsasim gpus lists, or a file")->type_name("NAME|FILE.json");
-  app.add_option("--kernels", options->kernels,
-                 "Times of its kernels: measured ones that dsasim kernels lists, a file that tools/fit-kernels wrote, or "
-                 "roofline, a lower bound from the data sheet [the GPU's]")
+  app.add_option(
+         "--kernels", options->kernels,
+         "Times of its kernels: measured ones that dsasim kernels lists, a file that tools/fit-kernels wrote, or "
+         "roofline, a lower bound from the data sheet [the GPU's]")
       ->type_name("NAME|FILE.json");
   add_number<std::uint64_t>(app, "--batch", workload.batch, "Requests that decode together, on all GPUs", 1, most);
   add_number<std::uint64_t>(app, "--context", workload.context_tokens, "Tokens of each request's context", 1, most);
@@ -148,11 +149,14 @@ std::function<int()> add_step(CLI::App& app) {
   app.add_flag("--dp-attention", workload.dp_attention,
                "Each GPU attends for its share of the requests, with all heads");
   add_choice(app, "--kv-dtype", workload.kv, "How KV entries are kept [fp8 where the model has it]", kv_type_names);
-  add_choice(app, "--expert-spread", workload.spread, "How tokens spread over experts [power-law]", expert_spread_names);
+  add_choice(app, "--expert-spread", workload.spread, "How tokens spread over experts [power-law]",
+             expert_spread_names);
   add_numbers(app, "--sweep-batch", options->batches, "A line for each of these batches");
   add_numbers(app, "--sweep-context", options->contexts, "A line for each of these contexts");
-  app.add_option("--json", options->json, "Write the step as JSON (- for stdout) instead of the table")->type_name("FILE");
-  app.add_option("--csv", options->csv, "Write a row for each step (- for stdout) instead of the table")->type_name("FILE");
+  app.add_option("--json", options->json, "Write the step as JSON (- for stdout) instead of the table")
+      ->type_name("FILE");
+  app.add_option("--csv", options->csv, "Write a row for each step (- for stdout) instead of the table")
+      ->type_name("FILE");
   return [options] { return run(*options); };
 }
 

@@ -54,8 +54,8 @@ struct FittedClass {
   std::optional<KernelErrors> errors;                     ///< none: not fitted, but taken from `source`
 };
 
-/// How long the kernels of a GPU take: fitted to measurements (configs/kernels/, or a file that tools/fit-kernels wrote),
-/// or from the GPU's data sheet alone, which no kernel undercuts: a lower bound.
+/// How long the kernels of a GPU take: fitted to measurements (configs/kernels/, or a file that tools/fit-kernels
+/// wrote), or from the GPU's data sheet alone, which no kernel undercuts: a lower bound.
 class KernelTable {
  public:
   /// The bytes and flops of each kernel by the peaks of the data sheet, whichever takes longer; nothing for launches,

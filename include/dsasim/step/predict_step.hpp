@@ -18,24 +18,25 @@ struct StepWorkload {
   std::uint64_t batch = 0;           ///< of all GPUs together
   std::uint64_t context_tokens = 0;  ///< of each request, the query's own token included
   std::uint64_t tensor_parallel = 1;
-  std::uint64_t expert_parallel = 1;  ///< of these GPUs, groups that hold whole experts; tensor_parallel divides the rest
-  bool dp_attention = false;          ///< each GPU has all heads of its share of the requests
-  std::optional<KvType> kv = {};      ///< none: fp8 where the model has it
+  std::uint64_t expert_parallel =
+      1;                          ///< of these GPUs, groups that hold whole experts; tensor_parallel divides the rest
+  bool dp_attention = false;      ///< each GPU has all heads of its share of the requests
+  std::optional<KvType> kv = {};  ///< none: fp8 where the model has it
   ExpertSpread spread = ExpertSpread::power_law;
 };
 
 /// Where the time of a step goes, each on the critical path of one GPU.
 enum class StepPart : std::uint8_t {
-  projections,    ///< of attention, with its norms, RoPE, quantisation and the write of the KV entry
-  indexer_rest,   ///< likewise of the indexer
-  indexer,        ///< scores of all keys
+  projections,   ///< of attention, with its norms, RoPE, quantisation and the write of the KV entry
+  indexer_rest,  ///< likewise of the indexer
+  indexer,       ///< scores of all keys
   topk,
   attention,      ///< to the selected rows, or to all, and their gather
   communication,  ///< between GPUs, in the layers
   norms,
   dense_ffn,
   router,
-  experts,        ///< routed
+  experts,  ///< routed
   shared_expert,
   embedding,
   head,
@@ -93,8 +94,8 @@ struct StepPrediction {
   const LayerTime* mixture() const noexcept;
 };
 
-/// The sum of a step's kernels, one after the other. Throws ConfigError for models without latent attention, shapes that
-/// cannot be divided, and kernels that were not measured.
+/// The sum of a step's kernels, one after the other. Throws ConfigError for models without latent attention, shapes
+/// that cannot be divided, and kernels that were not measured.
 StepPrediction predict_step(const Model& model, const Gpu& gpu, const KernelTable& table, const StepWorkload& workload);
 
 }  // namespace dsasim

@@ -15,7 +15,8 @@ std::string_view class_of(const std::array<std::string_view, 3>& names, std::uin
 }
 
 Kernel communication(std::string_view kernel_class, std::vector<KernelTerm> terms) {
-  return {.kernel_class = kernel_class, .terms = std::move(terms), .bytes = 0, .flops = 0, .arithmetic = Arithmetic::bf16};
+  return {
+      .kernel_class = kernel_class, .terms = std::move(terms), .bytes = 0, .flops = 0, .arithmetic = Arithmetic::bf16};
 }
 
 /// NCCL: a start, packets below its large messages, and bytes.
@@ -31,8 +32,8 @@ Kernel nccl(std::string_view kernel_class, double bytes) {
 }  // namespace
 
 Kernel all_reduce(std::uint64_t gpus, double bytes) {
-  // The stack's own kernel: every GPU reads all of the others' tensors at once, or, beyond these sizes, reduces its part
-  // and then reads the parts of the others. Two GPUs always do the former.
+  // The stack's own kernel: every GPU reads all of the others' tensors at once, or, beyond these sizes, reduces its
+  // part and then reads the parts of the others. Two GPUs always do the former.
   constexpr double one_shot_bytes_4 = 524288;
   constexpr double one_shot_bytes_8 = 262144;
   const bool one_shot = gpus <= 2 || bytes <= (gpus <= 4 ? one_shot_bytes_4 : one_shot_bytes_8);

@@ -8,8 +8,8 @@ namespace dsasim {
 namespace {
 
 constexpr double mega = 1e6;
-/// The popularity of ranks, 1 / (rank + experts / flatness), and the excess of the fullest GPU: from the measured rows of
-/// kernels/moe.csv with the distribution power_law_1.01, whose times say how many experts were read.
+/// The popularity of ranks, 1 / (rank + experts / flatness), and the excess of the fullest GPU: from the measured rows
+/// of kernels/moe.csv with the distribution power_law_1.01, whose times say how many experts were read.
 constexpr double flatness = 8.5;
 constexpr double fullest_deviations = 1.3;
 
@@ -56,9 +56,9 @@ Kernel routed_experts(const Experts& shape) {
   const auto tokens = static_cast<double>(shape.tokens);
   const auto hidden = static_cast<double>(shape.hidden);
   const auto parts = static_cast<double>(shape.expert_parallel);
-  const double touched = experts_touched_on_fullest(shape.spread, shape.experts, shape.active, shape.tokens,
-                                                    shape.expert_parallel) +
-                         shape.always;
+  const double touched =
+      experts_touched_on_fullest(shape.spread, shape.experts, shape.active, shape.tokens, shape.expert_parallel) +
+      shape.always;
   const double weights =
       3 * hidden * static_cast<double>(shape.inner) / static_cast<double>(shape.tensor_parallel);  // gate, up and down
   return {.kernel_class = "experts",

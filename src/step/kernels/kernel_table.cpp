@@ -41,8 +41,7 @@ constexpr std::array sparse_attention_parameters = {
     KernelParameter{"wave_ns", "a wave of requests over the multiprocessors"},
     KernelParameter{"request_share_ns", "requests for each multiprocessor"},
     KernelParameter{"depth_ns", "a selection of 2,048 rows, one after the other"},
-    KernelParameter{"row_mb_ns", "a MB of rows"},
-    KernelParameter{"head_ns", "1,000 heads of all requests"}};
+    KernelParameter{"row_mb_ns", "a MB of rows"}, KernelParameter{"head_ns", "1,000 heads of all requests"}};
 constexpr std::array indexer_parameters = {KernelParameter{"start_ns", "a launch, and a tile of keys"},
                                            KernelParameter{"key_mb_ns", "a MB of keys"}};
 constexpr std::array topk_parameters = {
@@ -77,30 +76,29 @@ constexpr std::array nccl_parameters = {KernelParameter{"start_ns", "a launch, a
 constexpr std::array small_parameters = {KernelParameter{"start_ns", "a launch"},
                                          KernelParameter{"mb_ns", "a MB that is read or written"}};
 
-constexpr std::array classes = {
-    KernelClass{"gemm_fp8", gemm_parameters},
-    KernelClass{"gemm_bf16", gemm_parameters},
-    KernelClass{"experts", expert_parameters},
-    KernelClass{"flash_mla_64", flash_mla_parameters},
-    KernelClass{"flash_mla_128", flash_mla_parameters},
-    KernelClass{"sparse_attention_fp8", sparse_attention_parameters},
-    KernelClass{"sparse_attention_bf16", sparse_attention_parameters},
-    KernelClass{"indexer", indexer_parameters},
-    KernelClass{"topk", topk_parameters},
-    KernelClass{"attention_rest_kv_fp8", attention_rest_parameters},
-    KernelClass{"attention_rest_kv_bf16", attention_rest_parameters},
-    KernelClass{"indexer_rest_kv_fp8", indexer_rest_parameters},
-    KernelClass{"indexer_rest_kv_bf16", indexer_rest_parameters},
-    KernelClass{"all_reduce_2", all_reduce_parameters},
-    KernelClass{"all_reduce_4", all_reduce_parameters},
-    KernelClass{"all_reduce_8", all_reduce_parameters},
-    KernelClass{"all_gather_2", nccl_parameters},
-    KernelClass{"all_gather_4", nccl_parameters},
-    KernelClass{"all_gather_8", nccl_parameters},
-    KernelClass{"reduce_scatter_2", nccl_parameters},
-    KernelClass{"reduce_scatter_4", nccl_parameters},
-    KernelClass{"reduce_scatter_8", nccl_parameters},
-    KernelClass{"small", small_parameters}};
+constexpr std::array classes = {KernelClass{"gemm_fp8", gemm_parameters},
+                                KernelClass{"gemm_bf16", gemm_parameters},
+                                KernelClass{"experts", expert_parameters},
+                                KernelClass{"flash_mla_64", flash_mla_parameters},
+                                KernelClass{"flash_mla_128", flash_mla_parameters},
+                                KernelClass{"sparse_attention_fp8", sparse_attention_parameters},
+                                KernelClass{"sparse_attention_bf16", sparse_attention_parameters},
+                                KernelClass{"indexer", indexer_parameters},
+                                KernelClass{"topk", topk_parameters},
+                                KernelClass{"attention_rest_kv_fp8", attention_rest_parameters},
+                                KernelClass{"attention_rest_kv_bf16", attention_rest_parameters},
+                                KernelClass{"indexer_rest_kv_fp8", indexer_rest_parameters},
+                                KernelClass{"indexer_rest_kv_bf16", indexer_rest_parameters},
+                                KernelClass{"all_reduce_2", all_reduce_parameters},
+                                KernelClass{"all_reduce_4", all_reduce_parameters},
+                                KernelClass{"all_reduce_8", all_reduce_parameters},
+                                KernelClass{"all_gather_2", nccl_parameters},
+                                KernelClass{"all_gather_4", nccl_parameters},
+                                KernelClass{"all_gather_8", nccl_parameters},
+                                KernelClass{"reduce_scatter_2", nccl_parameters},
+                                KernelClass{"reduce_scatter_4", nccl_parameters},
+                                KernelClass{"reduce_scatter_8", nccl_parameters},
+                                KernelClass{"small", small_parameters}};
 
 constexpr double most_ns = 1e9;
 
@@ -163,8 +161,9 @@ KernelTable KernelTable::load(const std::string& name, const Gpu& gpu) {
   if (!is_config_file(name)) {
     const auto known = config_names("kernels");
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      throw ConfigError("--kernels", "no kernels were measured on {}; known: {}, roofline (a lower bound), or a FILE.json",
-                        name, fmt::join(known, ", "));
+      throw ConfigError("--kernels",
+                        "no kernels were measured on {}; known: {}, roofline (a lower bound), or a FILE.json", name,
+                        fmt::join(known, ", "));
     }
   }
   KernelTable table = read(named_config("--kernels", "kernels", name), gpu);

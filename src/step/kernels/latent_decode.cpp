@@ -40,8 +40,8 @@ Kernel streamed(const LatentDecode& shape, const Gpu& gpu, const KernelTable& ta
   constexpr double full_selection = 2048;
   const auto batch = static_cast<double>(shape.batch);
   const auto filled = static_cast<double>(shape.filled);
-  kernel.kernel_class = shape.kv == KvType::fp8 && table.has("sparse_attention_fp8") ? "sparse_attention_fp8"
-                                                                                      : "sparse_attention_bf16";
+  kernel.kernel_class =
+      shape.kv == KvType::fp8 && table.has("sparse_attention_fp8") ? "sparse_attention_fp8" : "sparse_attention_bf16";
   kernel.terms = {{"wave_ns", static_cast<double>(parts_of(shape.batch, gpu.sms))},
                   {"request_share_ns", batch / gpu.sms},
                   {"depth_ns", std::min(1.0, filled / full_selection)},

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "dsasim/model/gpu.hpp"
+#include "dsasim/model/latent_attention.hpp"
 #include "dsasim/step/expert_spread.hpp"
 #include "dsasim/step/kernel_table.hpp"
-#include "dsasim/model/latent_attention.hpp"
 
 #include <cstdint>
 
@@ -27,28 +27,28 @@ struct Experts {
   std::uint64_t hidden = 0;
   std::uint64_t inner = 0;  ///< of one expert, before tensor_parallel divides it
   std::uint32_t experts = 0;
-  std::uint32_t active = 0;   ///< of a token
-  std::uint32_t always = 0;   ///< more experts, that every token names: shared ones in the same kernel
+  std::uint32_t active = 0;  ///< of a token
+  std::uint32_t always = 0;  ///< more experts, that every token names: shared ones in the same kernel
   std::uint64_t tensor_parallel = 1;
   std::uint64_t expert_parallel = 1;
   ExpertSpread spread = ExpertSpread::power_law;
 };
 Kernel routed_experts(const Experts& shape);
 
-/// How FlashMLA's decode kernel shares out its work: the tiles of each request's selection, in pieces, over parts of the
-/// GPU, each the same payload; a request in several pieces is combined by another kernel.
+/// How FlashMLA's decode kernel shares out its work: the tiles of each request's selection, in pieces, over parts of
+/// the GPU, each the same payload; a request in several pieces is combined by another kernel.
 struct FlashMlaSchedule {
-  std::uint64_t blocks = 0;         ///< tiles of 64 rows of the fullest part
-  std::uint64_t pieces = 0;         ///< requests that this part works on
-  double share = 0;                 ///< of the parts, those that have work
-  std::uint64_t most_splits = 0;    ///< of a request; 0 if none is split
+  std::uint64_t blocks = 0;           ///< tiles of 64 rows of the fullest part
+  std::uint64_t pieces = 0;           ///< requests that this part works on
+  double share = 0;                   ///< of the parts, those that have work
+  std::uint64_t most_splits = 0;      ///< of a request; 0 if none is split
   std::uint64_t partial_outputs = 0;  ///< of all split requests
 };
 FlashMlaSchedule flash_mla_schedule(std::uint64_t batch, std::uint32_t padded_heads, std::uint64_t rows,
                                     std::uint32_t sms);
 
-/// Attention of one query a request to rows that the same kernel gathers. With a selection, `rows` is its padded length,
-/// of which `filled` are entries; without one (dense MLA) both are the context.
+/// Attention of one query a request to rows that the same kernel gathers. With a selection, `rows` is its padded
+/// length, of which `filled` are entries; without one (dense MLA) both are the context.
 struct LatentDecode {
   bool selected = true;
   std::uint64_t batch = 0;
@@ -86,7 +86,8 @@ Kernel all_reduce(std::uint64_t gpus, double bytes);
 Kernel all_gather(std::uint64_t gpus, double bytes);
 Kernel reduce_scatter(std::uint64_t gpus, double bytes);
 
-/// `count` kernels that do little more than start: norms, routers' top-k, activations, sampling; `bytes` of all of them.
+/// `count` kernels that do little more than start: norms, routers' top-k, activations, sampling; `bytes` of all of
+/// them.
 Kernel small_kernels(std::uint64_t count, double bytes);
 
 }  // namespace dsasim
