@@ -14,7 +14,7 @@
 namespace dsasim {
 namespace {
 
-constexpr std::uint64_t most = 1'000'000'000'000;
+constexpr std::uint64_t most = 1'000'000'000;
 
 std::vector<std::string_view> fields_of(std::string_view line) {
   std::vector<std::string_view> fields;

@@ -5,6 +5,7 @@
 #include "step/kernels/attention_module.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace dsasim {
@@ -214,9 +215,10 @@ class Predictor {
 
 /// Whether their kernels are the same.
 bool alike(const ModelLayer& a, const ModelLayer& b) {
-  return a.attention_parameters == b.attention_parameters && a.entry_bytes == b.entry_bytes && a.top_k == b.top_k &&
-         a.owns_indexer == b.owns_indexer && a.ffn_parameters == b.ffn_parameters && a.experts == b.experts &&
-         a.active_experts == b.active_experts && a.expert_parameters == b.expert_parameters;
+  return a.attention_parameters == b.attention_parameters && a.latent->heads == b.latent->heads &&
+         a.entry_bytes == b.entry_bytes && a.top_k == b.top_k && a.owns_indexer == b.owns_indexer &&
+         a.ffn_parameters == b.ffn_parameters && a.experts == b.experts && a.active_experts == b.active_experts &&
+         a.expert_parameters == b.expert_parameters;
 }
 
 template <class Predicate>
@@ -266,17 +268,19 @@ StepPrediction predict_step(const Model& model, const Gpu& gpu, const KernelTabl
                         .kv = predictor.kv(),
                         .heads_per_gpu = predictor.heads(model.layers.front()),
                         .layer_types = {},
+                        .type_of = {},
                         .outside = predictor.outside(),
                         .parts = {},
                         .all_reduce_ns = predictor.all_reduce_ns(model.layers.front().latent->hidden)};
   for (const ModelLayer& layer : model.layers) {
-    const auto known = std::find_if(out.layer_types.begin(), out.layer_types.end(),
-                                    [&](const LayerTime& type) { return alike(type.layer, layer); });
-    if (known != out.layer_types.end()) {
-      ++known->layers;
-    } else {
-      out.layer_types.push_back({.layers = 1, .layer = layer, .parts = predictor.layer(layer)});
+    auto known = std::find_if(out.layer_types.begin(), out.layer_types.end(),
+                              [&](const LayerTime& type) { return alike(type.layer, layer); });
+    if (known == out.layer_types.end()) {
+      out.layer_types.push_back({.layers = 0, .layer = layer, .parts = predictor.layer(layer)});
+      known = std::prev(out.layer_types.end());
     }
+    ++known->layers;
+    out.type_of.push_back(static_cast<std::size_t>(known - out.layer_types.begin()));
   }
   out.parts.add(out.outside, 1);
   for (const LayerTime& type : out.layer_types) {

@@ -2,7 +2,10 @@
 
 #include "dsasim/config/config_object.hpp"
 #include "dsasim/error.hpp"
+#include "dsasim/report/step_report.hpp"
 #include "dsasim/step/predict_step.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <string>
@@ -157,6 +160,30 @@ TEST_CASE("Kernels of the selection take what was measured on an H200") {
   CHECK(error_of(many.owner()->parts[StepPart::attention], 38.4) < 0.06);
   CHECK(error_of(many.owner()->parts[StepPart::indexer], 73.5) < 0.1);
   CHECK(error_of(many.owner()->parts[StepPart::topk], 66.3) < 0.15);
+}
+
+TEST_CASE("A timeline holds the step, part after part") {
+  const Gpu gpu = load_gpu("h200");
+  const Model model = load_model("glm-5.2");
+  const KernelTable table = KernelTable::load("h200", gpu);
+  const StepPrediction step =
+      predict_step(model, gpu, table, {.batch = 8, .context_tokens = 50000, .tensor_parallel = 8});
+  const auto json = nlohmann::json::parse(step_timeline_json({.model = model, .gpu = gpu, .table = table}, step));
+  double end_us = 0;
+  double layers_us = 0;
+  std::size_t layers = 0;
+  for (const auto& event : json["traceEvents"]) {
+    if (event["ph"] == "X" && event["tid"] == 2) {
+      CHECK(event["ts"].get<double>() == Approx(end_us).margin(1e-6));
+      end_us = event["ts"].get<double>() + event["dur"].get<double>();
+    } else if (event["ph"] == "X") {
+      ++layers;
+      layers_us += event["dur"].get<double>();
+    }
+  }
+  CHECK(layers == 78);
+  CHECK(end_us * 1000 == Approx(static_cast<double>(step.tpot_ns())));
+  CHECK(layers_us * 1000 == Approx(static_cast<double>(step.tpot_ns() - step.outside.total_ns())));
 }
 
 TEST_CASE("What a step refuses") {

@@ -31,6 +31,7 @@ struct Options {
   std::vector<std::uint64_t> contexts;
   std::string json;
   std::string csv;
+  std::string timeline;
 };
 
 /// Also options that are needed may come from --config, which is read after the command line.
@@ -54,8 +55,9 @@ void check(const Options& options) {
   if (contexts && options.workload.context_tokens != 0) {
     throw ConfigError("--sweep-context", "takes the place of --context; expected one of them");
   }
-  if ((batches || contexts) && !options.json.empty()) {
-    throw ConfigError("--json", "holds one step; a sweep goes to a table or to --csv");
+  if ((batches || contexts) && (!options.json.empty() || !options.timeline.empty())) {
+    throw ConfigError(options.json.empty() ? "--timeline" : "--json",
+                      "holds one step; a sweep goes to a table or to --csv");
   }
   if (options.batches.size() * options.contexts.size() > most_points) {
     throw ConfigError("--sweep-batch", "expected at most {} points, found {}", most_points,
@@ -84,12 +86,18 @@ int run(const Options& options) {
   check(options);
   std::optional<Output> json;
   std::optional<Output> csv;
+  std::optional<Output> timeline;
   if (!options.json.empty()) {
     json.emplace("--json", options.json);
   }
   if (!options.csv.empty()) {
     refuse_same_file("--csv", options.csv, "--json", options.json);
     csv.emplace("--csv", options.csv);
+  }
+  if (!options.timeline.empty()) {
+    refuse_same_file("--timeline", options.timeline, "--json", options.json);
+    refuse_same_file("--timeline", options.timeline, "--csv", options.csv);
+    timeline.emplace("--timeline", options.timeline);
   }
   const Model model = load_model(options.model);
   const Gpu gpu = load_gpu(options.gpu);
@@ -107,7 +115,11 @@ int run(const Options& options) {
     csv->write(step_csv(steps));
     csv->commit();
   }
-  if (!json && !csv) {
+  if (timeline) {
+    timeline->write(step_timeline_json(of, steps.front()));
+    timeline->commit();
+  }
+  if (!json && !csv && options.timeline != "-") {
     const bool sweep = !options.batches.empty() || !options.contexts.empty();
     fmt::print("{}", sweep ? step_sweep_table(of, steps) : step_table(of, steps.front()));
   }
@@ -157,6 +169,8 @@ std::function<int()> add_step(CLI::App& app) {
       ->type_name("FILE");
   app.add_option("--csv", options->csv, "Write a row for each step (- for stdout) instead of the table")
       ->type_name("FILE");
+  app.add_option("--timeline", options->timeline, "Also write a timeline of the step, for Perfetto or chrome://tracing")
+      ->type_name("FILE.json");
   return [options] { return run(*options); };
 }
 

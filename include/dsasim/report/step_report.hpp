@@ -24,6 +24,8 @@ struct StepReport {
 std::string step_json(const StepReport& of, const StepPrediction& step);
 /// For a person: parts of a layer of each type and of the whole token.
 std::string step_table(const StepReport& of, const StepPrediction& step);
+/// A timeline of the step, layer after layer, for Perfetto and chrome://tracing.
+std::string step_timeline_json(const StepReport& of, const StepPrediction& step);
 /// A row for each prediction: what differs between them, the token, what one layer takes and every part of the token.
 std::string step_csv(std::span<const StepPrediction> steps);
 /// The same for a person, in fewer columns.

@@ -73,11 +73,13 @@ class KernelTable {
   /// Null in a roofline, and for a class that was not measured.
   const FittedClass* fitted(std::string_view kernel_class) const noexcept;
 
-  /// Throws ConfigError for a class that was not measured.
+  /// Throws ConfigError for a class that was not measured, and for times that are none.
   double ns(const Kernel& kernel) const;
 
  private:
   explicit KernelTable(const Gpu& gpu) : gpu_(gpu) {}
+  double bound_ns(const Kernel& kernel) const noexcept;
+  double measured_ns(const Kernel& kernel) const;
 
   Gpu gpu_;
   std::string name_;

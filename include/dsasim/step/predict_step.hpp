@@ -83,6 +83,7 @@ struct StepPrediction {
   KvType kv = KvType::fp8;
   std::uint32_t heads_per_gpu = 0;
   std::vector<LayerTime> layer_types;  ///< in the order of their first layers
+  std::vector<std::size_t> type_of;    ///< each hidden layer's place in layer_types
   StepParts outside;                   ///< embedding, head, sampling
   StepParts parts;                     ///< of the whole step
   std::uint64_t all_reduce_ns = 0;     ///< one of a layer; 0 on one GPU

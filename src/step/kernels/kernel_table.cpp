@@ -181,10 +181,22 @@ const FittedClass* KernelTable::fitted(std::string_view kernel_class) const noex
 }
 
 double KernelTable::ns(const Kernel& kernel) const {
-  if (lower_bound_) {
-    constexpr double flop_per_ns = 1000;  // of 1 TFLOP/s
-    return std::max(kernel.bytes / gpu_.memory_gb_s, kernel.flops / (gpu_.tflop_s(kernel.arithmetic) * flop_per_ns));
+  const double ns = lower_bound_ ? bound_ns(kernel) : measured_ns(kernel);
+  // Far above any kernel; it keeps the sums over layers and parts within their type.
+  constexpr double most_kernel_ns = 1e13;
+  if (!(ns <= most_kernel_ns)) {
+    throw ConfigError("--kernels", "a kernel of the class {} would take {:.3g} ns; expected at most {:.0e}",
+                      kernel.kernel_class, ns, most_kernel_ns);
   }
+  return ns;
+}
+
+double KernelTable::bound_ns(const Kernel& kernel) const noexcept {
+  constexpr double flop_per_ns = 1000;  // of 1 TFLOP/s
+  return std::max(kernel.bytes / gpu_.memory_gb_s, kernel.flops / (gpu_.tflop_s(kernel.arithmetic) * flop_per_ns));
+}
+
+double KernelTable::measured_ns(const Kernel& kernel) const {
   const FittedClass* fitted = this->fitted(kernel.kernel_class);
   if (fitted == nullptr) {
     throw ConfigError("--kernels", "{} has no times of the class {}", name_, kernel.kernel_class);
