@@ -9,7 +9,7 @@ namespace dsasim {
 
 /// How the tokens of a step spread over routed experts.
 enum class ExpertSpread : std::uint8_t {
-  power_law,  ///< few experts are popular: the expert of rank i as 1 / (i + an eighth of all)
+  power_law,  ///< few experts are popular: the expert of rank i as 1 / (i + experts / 8.5)
   balanced,   ///< evenly, as far as that is possible: no expert twice before every one was named
 };
 inline constexpr std::array expert_spread_names = {ChoiceName<ExpertSpread>{"power-law", ExpertSpread::power_law},

@@ -8,8 +8,8 @@ namespace dsasim {
 namespace {
 
 constexpr double mega = 1e6;
-/// The popularity of ranks, 1 / (rank + experts / flatness), and the excess of the fullest GPU: from the measured rows
-/// of kernels/moe.csv with the distribution power_law_1.01, whose times say how many experts were read.
+/// The popularity of ranks, 1 / (rank + experts / flatness), and the excess of the fullest GPU: from
+/// aiconfigurator's measured experts of the distribution power_law_1.01, whose times say how many were read.
 constexpr double flatness = 8.5;
 constexpr double fullest_deviations = 1.3;
 
