@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <functional>
 #include <iterator>
+#include <map>
+#include <string>
 
 namespace dsasim {
 namespace {
@@ -12,19 +15,46 @@ std::string percent(double part) {
   return fmt::format("{:.1f}%", 100 * part);
 }
 
+std::string title(const KernelTable& table) {
+  return fmt::format("{}{}: {}\n", table.name(), table.lower_bound() ? " (a lower bound)" : "", table.source());
+}
+
+/// False if the class was not measured: it has no line then.
+bool append_class(std::string& out, const KernelClass& known, const KernelTable& table) {
+  const FittedClass* fitted = table.fitted(known.name);
+  if (fitted == nullptr) {
+    return false;
+  }
+  const auto& errors = fitted->errors;
+  fmt::format_to(std::back_inserter(out), "  {:<24} {:>6} {:>6}  {}\n", known.name,
+                 errors ? percent(errors->mean) : "-", errors ? percent(errors->worst) : "-", fitted->source);
+  return true;
+}
+
+void append_costs(std::string& out, const KernelClass& known, const std::map<std::string, double, std::less<>>& costs) {
+  for (const KernelParameter& parameter : known.parameters) {
+    const auto cost = costs.find(parameter.name);
+    fmt::format_to(std::back_inserter(out), "    {:<22} {:>9}  {}\n", parameter.name,
+                   cost == costs.end() ? "0" : fmt::format("{}", cost->second), parameter.meaning);
+  }
+}
+
 }  // namespace
 
 std::string kernels_table(const KernelTable& table) {
-  std::string out =
-      fmt::format("{}{}: {}\n", table.name(), table.lower_bound() ? " (a lower bound)" : "", table.source());
+  std::string out = title(table);
   for (const KernelClass& known : kernel_classes()) {
-    const FittedClass* fitted = table.fitted(known.name);
-    if (fitted == nullptr) {
-      continue;
+    append_class(out, known, table);
+  }
+  return out;
+}
+
+std::string kernel_costs_table(const KernelTable& table) {
+  std::string out = title(table);
+  for (const KernelClass& known : kernel_classes()) {
+    if (append_class(out, known, table)) {
+      append_costs(out, known, table.fitted(known.name)->parameters);
     }
-    const auto& errors = fitted->errors;
-    fmt::format_to(std::back_inserter(out), "  {:<24} {:>6} {:>6}  {}\n", known.name,
-                   errors ? percent(errors->mean) : "-", errors ? percent(errors->worst) : "-", fitted->source);
   }
   return out;
 }

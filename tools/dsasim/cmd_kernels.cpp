@@ -40,7 +40,7 @@ int run(const Options& options) {
     if (options.kind || options.terms) {
       throw ConfigError(options.kind ? "--kind" : "--terms", "goes with --csv, found none");
     }
-    fmt::print("{}", kernels_table(table));
+    fmt::print("{}", kernel_costs_table(table));
     return exit_done;
   }
   if (!options.kind) {
