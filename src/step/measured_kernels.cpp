@@ -109,6 +109,14 @@ Arithmetic gemm_type(const Row& row) {
   return text == "bfloat16" ? Arithmetic::bf16 : Arithmetic::fp8;
 }
 
+KvType kv_type(const Row& row) {
+  const std::string_view text = row.text("kv_dtype");
+  if (text != "fp8" && text != "bfloat16") {
+    row.refuse("kv_dtype", "fp8 or bfloat16");
+  }
+  return text == "bfloat16" ? KvType::bf16 : KvType::fp8;
+}
+
 ExpertSpread spread_of(const Row& row) {
   const std::string_view text = row.text("distribution");
   if (text != "balanced" && !text.starts_with("power_law")) {
@@ -229,7 +237,7 @@ class Reader {
         attention_module({.batch = row.integer("batch", 1, 1'000'000),
                           .context = row.integer("context", 1, 100'000'000),
                           .heads = static_cast<std::uint32_t>(row.integer("heads_per_gpu", 1, 128)),
-                          .kv = row.text("kv_dtype") == "fp8" ? KvType::fp8 : KvType::bf16,
+                          .kv = kv_type(row),
                           .linear = gemm_type(row)},
                          layer, model.indexer, gpu_, table_);
     std::vector<Kernel> kernels = {parts.rest, parts.attention};
