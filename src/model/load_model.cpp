@@ -139,6 +139,24 @@ Indexer read_indexer(ConfigObject config) {
   return indexer;
 }
 
+LatentAttention read_latent(ConfigObject config, const ModelLayer& layer) {
+  constexpr std::uint64_t most = 1'000'000;
+  LatentAttention latent;
+  latent.hidden = config.integer("hidden", 1, most);
+  latent.heads = static_cast<std::uint32_t>(config.integer("heads", 1, most));
+  latent.query_rank = config.integer("query_rank", 1, most);
+  latent.rank = config.integer("rank", 1, most);
+  latent.rope = config.integer("rope", 1, most);
+  latent.nope = config.integer("nope", 1, most);
+  latent.value = config.integer("value", 1, most);
+  if (latent.parameters() != layer.attention_parameters) {
+    throw ConfigError(config.where(), "these shapes have {} parameters, and \"weights\" {}", latent.parameters(),
+                      layer.attention_parameters);
+  }
+  config.refuse_unread();
+  return latent;
+}
+
 void read_attention(ConfigObject& config, ModelLayer& layer) {
   layer.attention_parameters = weights_parameters(config);
   layer.entry_bytes = config.integer("entry_bytes", 1, max_entry_bytes);
@@ -148,6 +166,9 @@ void read_attention(ConfigObject& config, ModelLayer& layer) {
   layer.unit_tokens = optional_count(config, "unit_tokens", max_tokens);
   layer.top_k = optional_count(config, "top_k", max_tokens);
   layer.owns_indexer = config.has("owns_indexer") && config.flag("owns_indexer");
+  if (config.has("latent")) {
+    layer.latent = read_latent(config.object("latent"), layer);
+  }
   if (layer.window_tokens == 0 && layer.unit_tokens == 0) {
     throw ConfigError(config.where(), "expected \"unit_tokens\", \"window_tokens\" or both, found neither");
   }

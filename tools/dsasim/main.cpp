@@ -88,6 +88,10 @@ constexpr std::array commands = {
             .description = "GPUs, bandwidth and compute that a deployment needs at least",
             .example = "dsasim roofline --model deepseek-v3.2 --gpu h200 --context 131072 --batch 8 --rate 50",
             .add = add_roofline},
+    Command{.name = "step",
+            .description = "The time of one decode step of a serving stack, by part, without a trace",
+            .example = "dsasim step --model deepseek-v3.2 --gpu h200 --tp 8 --batch 16 --context 65536",
+            .add = add_step},
     Command{.name = "gather",
             .description = "Predict the time of one gather of rows from a memory",
             .example = "dsasim gather --memory h200 --rows 2048 --row-bytes 1152 --hot 0.5",
@@ -106,6 +110,10 @@ constexpr std::array commands = {
             .description = "List the GPUs, with their sources and what is assumed",
             .example = "dsasim gpus",
             .add = add_gpus},
+    Command{.name = "kernels",
+            .description = "List the measured kernels of GPUs; predict the rows of a file of measurements",
+            .example = "dsasim kernels --gpu h200 --kind gemm --csv gemm.csv",
+            .add = add_kernels},
 };
 
 /// One line, whatever CLI11 wrote.

@@ -2,11 +2,13 @@
 
 #include "dsasim/config/config_object.hpp"
 #include "dsasim/model/gpu.hpp"
+#include "dsasim/model/latent_attention.hpp"
 #include "dsasim/types.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +47,7 @@ struct ModelLayer {
   std::uint32_t unit_tokens = 0;           ///< tokens of an entry of the whole context; 0: sees its window alone
   std::uint32_t top_k = 0;                 ///< entries of the context that its indexer selects; 0 for all
   bool owns_indexer = false;               ///< with top_k and without an indexer, it shares that of an earlier layer
+  std::optional<LatentAttention> latent = {};  ///< the shape of multi-head latent attention; none: other attention
 
   std::uint64_t ffn_parameters = 0;     ///< of every token: dense, or shared expert and router
   std::uint32_t experts = 0;            ///< routed experts; 0 in a dense layer

@@ -1,0 +1,177 @@
+#include "command.hpp"
+#include "options.hpp"
+#include "output.hpp"
+
+#include "dsasim/model/gpu.hpp"
+#include "dsasim/model/model.hpp"
+#include "dsasim/report/step_report.hpp"
+#include "dsasim/step/kernel_table.hpp"
+#include "dsasim/step/predict_step.hpp"
+
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dsasim::tool {
+namespace {
+
+constexpr std::size_t most_points = 10'000;
+
+struct Options {
+  std::string model;
+  std::string gpu;
+  std::string kernels;
+  StepWorkload workload;
+  std::vector<std::uint64_t> batches;
+  std::vector<std::uint64_t> contexts;
+  std::string json;
+  std::string csv;
+  std::string timeline;
+};
+
+/// Also options that are needed may come from --config, which is read after the command line.
+void require(std::string_view option, bool given, std::string_view expected) {
+  if (!given) {
+    throw ConfigError(option, "expected {}, found none", expected);
+  }
+}
+
+void check(const Options& options) {
+  const bool batches = !options.batches.empty();
+  const bool contexts = !options.contexts.empty();
+  require("--model", !options.model.empty(), "a name (dsasim models lists them) or a FILE.json");
+  require("--gpu", !options.gpu.empty(), "a name (dsasim gpus lists them) or a FILE.json");
+  require("--batch", batches || options.workload.batch != 0, "the requests that decode together, or --sweep-batch");
+  require("--context", contexts || options.workload.context_tokens != 0,
+          "the tokens of each request's context, or --sweep-context");
+  if (batches && options.workload.batch != 0) {
+    throw ConfigError("--sweep-batch", "takes the place of --batch; expected one of them");
+  }
+  if (contexts && options.workload.context_tokens != 0) {
+    throw ConfigError("--sweep-context", "takes the place of --context; expected one of them");
+  }
+  if ((batches || contexts) && (!options.json.empty() || !options.timeline.empty())) {
+    throw ConfigError(options.json.empty() ? "--timeline" : "--json",
+                      "holds one step; a sweep goes to a table or to --csv");
+  }
+  if (options.batches.size() * options.contexts.size() > most_points) {
+    throw ConfigError("--sweep-batch", "expected at most {} points, found {}", most_points,
+                      options.batches.size() * options.contexts.size());
+  }
+}
+
+/// Batches outside, contexts inside.
+std::vector<StepWorkload> workloads(const Options& options) {
+  std::vector<StepWorkload> all;
+  const auto one = [](const std::vector<std::uint64_t>& many, std::uint64_t single) {
+    return many.empty() ? std::vector<std::uint64_t>{single} : many;
+  };
+  for (const std::uint64_t batch : one(options.batches, options.workload.batch)) {
+    for (const std::uint64_t context : one(options.contexts, options.workload.context_tokens)) {
+      StepWorkload workload = options.workload;
+      workload.batch = batch;
+      workload.context_tokens = context;
+      all.push_back(workload);
+    }
+  }
+  return all;
+}
+
+int run(const Options& options) {
+  check(options);
+  std::optional<Output> json;
+  std::optional<Output> csv;
+  std::optional<Output> timeline;
+  if (!options.json.empty()) {
+    json.emplace("--json", options.json);
+  }
+  if (!options.csv.empty()) {
+    refuse_same_file("--csv", options.csv, "--json", options.json);
+    csv.emplace("--csv", options.csv);
+  }
+  if (!options.timeline.empty()) {
+    refuse_same_file("--timeline", options.timeline, "--json", options.json);
+    refuse_same_file("--timeline", options.timeline, "--csv", options.csv);
+    timeline.emplace("--timeline", options.timeline);
+  }
+  const Model model = load_model(options.model);
+  const Gpu gpu = load_gpu(options.gpu);
+  const KernelTable table = KernelTable::load(options.kernels.empty() ? gpu.name : options.kernels, gpu);
+  std::vector<StepPrediction> steps;
+  for (const StepWorkload& workload : workloads(options)) {
+    steps.push_back(predict_step(model, gpu, table, workload));
+  }
+  const StepReport of = {.model = model, .gpu = gpu, .table = table};
+  if (json) {
+    json->write(step_json(of, steps.front()));
+    json->commit();
+  }
+  if (csv) {
+    csv->write(step_csv(steps));
+    csv->commit();
+  }
+  if (timeline) {
+    timeline->write(step_timeline_json(of, steps.front()));
+    timeline->commit();
+  }
+  if (!json && !csv && options.timeline != "-") {
+    const bool sweep = !options.batches.empty() || !options.contexts.empty();
+    fmt::print("{}", sweep ? step_sweep_table(of, steps) : step_table(of, steps.front()));
+  }
+  return exit_done;
+}
+
+void add_numbers(CLI::App& app, const std::string& option, std::vector<std::uint64_t>& target,
+                 const std::string& description) {
+  app.add_option_function<std::string>(
+         option,
+         [option, &target](const std::string& text) {
+           for (const std::string_view item : list_items(text)) {
+             target.push_back(parse_number<std::uint64_t>(option, item, 1, std::numeric_limits<std::uint32_t>::max()));
+           }
+         },
+         description)
+      ->type_name("N,N,...")
+      ->multi_option_policy(list_policy);
+}
+
+}  // namespace
+
+std::function<int()> add_step(CLI::App& app) {
+  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+  auto options = std::make_shared<Options>();
+  StepWorkload& workload = options->workload;
+  app.add_option("--model", options->model, "One that dsasim models lists, or a file")->type_name("NAME|FILE.json");
+  app.add_option("--gpu", options->gpu, "One that dsasim gpus lists, or a file")->type_name("NAME|FILE.json");
+  app.add_option(
+         "--kernels", options->kernels,
+         "Times of its kernels: measured ones that dsasim kernels lists, a file that tools/fit-kernels wrote, or "
+         "roofline, a lower bound from the data sheet [the GPU's]")
+      ->type_name("NAME|FILE.json");
+  add_number<std::uint64_t>(app, "--batch", workload.batch, "Requests that decode together, on all GPUs", 1, most);
+  add_number<std::uint64_t>(app, "--context", workload.context_tokens, "Tokens of each request's context", 1, most);
+  add_number<std::uint64_t>(app, "--tp", workload.tensor_parallel, "GPUs of one node: 1, 2, 4 or 8 [1]", 1, most);
+  add_number<std::uint64_t>(app, "--ep", workload.expert_parallel,
+                            "Groups of these GPUs, each of which holds a part of the experts whole [1]", 1, most);
+  app.add_flag("--dp-attention", workload.dp_attention,
+               "Each GPU attends for its share of the requests, with all heads");
+  add_choice(app, "--kv-dtype", workload.kv, "How KV entries are kept [fp8 where the model has it]", kv_type_names);
+  add_choice(app, "--expert-spread", workload.spread, "How tokens spread over experts [power-law]",
+             expert_spread_names);
+  add_numbers(app, "--sweep-batch", options->batches, "A line for each of these batches");
+  add_numbers(app, "--sweep-context", options->contexts, "A line for each of these contexts");
+  app.add_option("--json", options->json, "Write the step as JSON (- for stdout) instead of the table")
+      ->type_name("FILE");
+  app.add_option("--csv", options->csv, "Write a row for each step (- for stdout) instead of the table")
+      ->type_name("FILE");
+  app.add_option("--timeline", options->timeline, "Also write a timeline of the step, for Perfetto or chrome://tracing")
+      ->type_name("FILE.json");
+  return [options] { return run(*options); };
+}
+
+}  // namespace dsasim::tool
