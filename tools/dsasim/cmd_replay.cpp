@@ -21,7 +21,6 @@ namespace dsasim::tool {
 namespace {
 
 struct Options : ReplayRun {
-  const CLI::Option* capacity = nullptr;
   std::string capacities_from;
   std::string json;
   std::string per_step;
@@ -90,17 +89,12 @@ void check_outputs(const Options& options) {
                        *outputs[j].second);
     }
   }
-  if (!options.step_times.empty() && !options.config.step.times_steps()) {
-    throw ConfigError("--step-times", "expected --model and --gpu with it");
-  }
 }
 
 int run(Options& options) {
+  options.rules.check();
   check_outputs(options);
   if (!options.capacities_from.empty()) {
-    if (options.capacity->count() > 0) {
-      throw ConfigError("--capacities-from", "{} goes in the place of --capacity, found both", options.capacities_from);
-    }
     options.config.capacity_list = read_capacities(options.capacities_from, options.config.scope);
   }
   const TraceReader trace = open_trace(options);
@@ -149,10 +143,11 @@ int run(Options& options) {
 std::function<int()> add_replay(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_replay_point_options(app, *options);
-  options->capacity = app.get_option("--capacity");
   app.add_option("--capacities-from", options->capacities_from,
                  "Instead of --capacity: of each layer or stream its own, as `dsasim allocate` wrote them")
-      ->type_name("FILE.json");
+      ->type_name("FILE.json")
+      ->excludes(app.get_option("--capacity"))
+      ->excludes(app.get_option("--budget"));
   add_jobs_option(app, options->jobs);
   app.add_option("--json", options->json, "Write the report as JSON (- for stdout) instead of the table")
       ->type_name("FILE");
@@ -160,6 +155,9 @@ std::function<int()> add_replay(CLI::App& app) {
       ->type_name("FILE.csv");
   app.add_option("--step-times", options->step_times, "Write a CSV row of times for each step and layer; needs --model")
       ->type_name("FILE.csv");
+  options->rules.only_if(
+      app, {"--step-times"}, [options = options.get()] { return options->config.step.times_steps(); },
+      "--model and --gpu with it");
   return [options] { return run(*options); };
 }
 
