@@ -197,7 +197,7 @@ NO_EFFECT = [
          "has no effect here; expected --minimise gather_ns"),
         *[(f"export --to {format} t.dsat -o out", dict.fromkeys(options, "1"), "has no effect here; expected")
           for format, options in {
-              "csv": ["--capacity", "--budget", "--entry-bytes", "--set-aside", "--llc-stream", "--tp",
+              "csv": ["--capacity", "--budget", "--resident-blocks", "--entry-bytes", "--set-aside", "--llc-stream", "--tp",
                       "--page-tokens", "--miss-ns", "--warmup-steps"],
               "npz": ["--capacity", "--entry-bytes", "--tp", "--page-tokens", "--warmup-steps"],
               "oracle-general": ["--capacity", "--entry-bytes", "--tp", "--page-tokens", "--warmup-steps"],

@@ -95,8 +95,8 @@ void add_format_rules(CLI::App& app, Options& options) {
       "--to oracle-general or addresses; the others keep the logged order");
   rule({"--lines", "--entry-bytes", "--warmup-steps", "--model", "--gpu", "--tp"}, addresses, "--to addresses");
   rule(
-      {"--policy", "--scope", "--capacity", "--budget", "--warm", "--new-token", "--llc", "--set-aside",
-       "--llc-stream"},
+      {"--policy", "--scope", "--capacity", "--budget", "--warm", "--new-token", "--resident-blocks", "--llc",
+       "--set-aside", "--llc-stream"},
       [](const Options& o) { return o.to == "addresses" && o.lines == Lines::misses; },
       "--to addresses --lines misses: all else is written whatever a cache holds");
 }
