@@ -11,6 +11,7 @@
 #include <iterator>
 #include <new>
 #include <numeric>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -28,7 +29,9 @@ constexpr std::uint64_t most_curve_points = std::uint64_t{1} << 24U;  // of all 
 struct Part {
   std::uint32_t layer = 0;
   std::uint64_t entry_cost = 0;  ///< of one more entry in each of its caches, in the unit of the budget
-  std::uint64_t least = 0;       ///< multiples of the granularity
+  std::uint64_t least_entries = 0;
+  std::uint64_t most_entries = 0;
+  std::uint64_t least = 0;  ///< the same in multiples of the granularity, within them
   std::uint64_t most = 0;
 };
 
@@ -59,7 +62,8 @@ class Allocator {
   std::vector<Capacity> capacities() const;
   void measure_in_one_pass();
   void measure_by_replays();
-  Allocation uniform() const;
+  void find_uniform();
+  void measured(std::size_t part, std::uint64_t capacity, std::uint64_t loss);
   Allocation allocation(const Split& split) const;
   void verify();
 
@@ -116,11 +120,11 @@ void Allocator::find_bounds() {
   for (Part& part : parts_) {
     const std::uint64_t most =
         config_.most ? config_.most->entries(trace_, bytes_of(part.layer)) : trace_.longest_context_entries() * sharers;
-    part.least = std::min(config_.least.entries(trace_, bytes_of(part.layer)), everything);
-    part.most = std::min(most, everything);
-    if (policy_needs(config_.replay.policy).whole_selection && part.least < trace_.longest_selection()) {
+    part.least_entries = std::min(config_.least.entries(trace_, bytes_of(part.layer)), everything);
+    part.most_entries = std::min(most, everything);
+    if (policy_needs(config_.replay.policy).whole_selection && part.least_entries < trace_.longest_selection()) {
       throw ConfigError("--min", "{} keeps a whole selection: expected at least {} entries, found {}",
-                        to_string(config_.replay.policy), trace_.longest_selection(), part.least);
+                        to_string(config_.replay.policy), trace_.longest_selection(), part.least_entries);
     }
   }
 }
@@ -128,19 +132,18 @@ void Allocator::find_bounds() {
 void Allocator::find_granularity() {
   std::uint64_t widest = 0;
   for (const Part& part : parts_) {
-    widest = std::max(widest, part.most - std::min(part.least, part.most));
+    widest = std::max(widest, part.most_entries - std::min(part.least_entries, part.most_entries));
   }
   const std::uint64_t pages = widest / default_granularity / most_capacities(true) + 1;
   result_.granularity = config_.granularity.value_or(pages * default_granularity);
   const std::uint64_t g = result_.granularity;
   for (Part& part : parts_) {
-    const std::uint64_t lower = part.least;
-    const std::uint64_t upper = part.most;
-    part.least = (lower + g - 1) / g * g;
-    part.most = upper / g * g;
+    part.least = (part.least_entries + g - 1) / g * g;
+    part.most = part.most_entries / g * g;
     if (part.least > part.most) {
-      throw ConfigError("--granularity", "no multiple of {} lies between {} (--min {}) and {} ({})", g, lower,
-                        config_.least.text(), upper, config_.most ? "--max " + config_.most->text() : "the contexts");
+      throw ConfigError("--granularity", "no multiple of {} lies between {} (--min {}) and {} ({})", g,
+                        part.least_entries, config_.least.text(), part.most_entries,
+                        config_.most ? "--max " + config_.most->text() : "the contexts");
     }
   }
 }
@@ -165,9 +168,10 @@ void Allocator::find_budget() {
                       unit());
   }
   if (budget < least) {
-    throw ConfigError("--budget", "{} is {} {}; the least that each of {} caches gets (--min {}) comes to {}",
+    throw ConfigError("--budget",
+                      "{} is {} {}; the least that each of {} caches gets (--min {}, in multiples of {}) comes to {}",
                       config_.budget.text(), static_cast<std::uint64_t>(budget), unit(), result_.caches,
-                      config_.least.text(), static_cast<std::uint64_t>(least));
+                      config_.least.text(), result_.granularity, static_cast<std::uint64_t>(least));
   }
   result_.budget_cost = static_cast<std::uint64_t>(budget);
 }
@@ -177,7 +181,7 @@ std::uint64_t Allocator::largest_capacity() const {
       ->most;
 }
 
-/// All that some part may get.
+/// All that some part may get in multiples, and the even shares.
 std::vector<Capacity> Allocator::capacities() const {
   const auto least = std::min_element(parts_.begin(), parts_.end(), [](const Part& a, const Part& b) {
                        return a.least < b.least;
@@ -190,9 +194,13 @@ std::vector<Capacity> Allocator::capacities() const {
                       result_.granularity, count, least, most, limit, one_pass() ? "counted" : "replayed",
                       (most - least) / (limit - 1) + 1);
   }
-  std::vector<Capacity> capacities;
+  std::set<std::uint64_t> entries(result_.uniform.capacity_entries.begin(), result_.uniform.capacity_entries.end());
   for (std::uint64_t i = 0; i < count; ++i) {
-    capacities.push_back(Capacity::parse(std::to_string(least + i * result_.granularity)));
+    entries.insert(least + i * result_.granularity);
+  }
+  std::vector<Capacity> capacities;
+  for (const std::uint64_t capacity : entries) {
+    capacities.push_back(Capacity::parse(std::to_string(capacity)));
   }
   return capacities;
 }
@@ -207,9 +215,7 @@ void Allocator::measure_in_one_pass() {
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     result_.part_accesses.push_back(by_part[i].accesses);
     for (const CurvePoint& point : by_part[i].points) {
-      if (point.capacity_entries >= parts_[i].least && point.capacity_entries <= parts_[i].most) {
-        choices_[i].push_back({.cost = parts_[i].entry_cost * point.capacity_entries, .loss = point.misses});
-      }
+      measured(i, point.capacity_entries, point.misses);
     }
   }
 }
@@ -224,11 +230,8 @@ void Allocator::measure_by_replays() {
   for (const ReplayResult& replayed : replays) {
     const std::uint64_t capacity = replayed.config.capacity_entries.front();
     for (std::size_t i = 0; i < parts_.size(); ++i) {
-      if (capacity >= parts_[i].least && capacity <= parts_[i].most) {
-        const Counters& counters = replayed.layers[i];
-        choices_[i].push_back({.cost = parts_[i].entry_cost * capacity,
-                               .loss = config_.minimise == Minimise::misses ? counters.misses() : counters.gather_ns});
-      }
+      const Counters& counters = replayed.layers[i];
+      measured(i, capacity, config_.minimise == Minimise::misses ? counters.misses() : counters.gather_ns);
     }
   }
   for (const Counters& layer : replays.front().layers) {
@@ -248,23 +251,33 @@ Allocation Allocator::allocation(const Split& split) const {
   return allocation;
 }
 
-Allocation Allocator::uniform() const {
-  // The largest number of entries that fits the budget once each part's bounds have been heeded.
-  const auto split_at = [&](std::uint64_t entries) {
-    Split split;
-    for (const Part& part : parts_) {
-      split.push_back((std::clamp(entries, part.least, part.most) - part.least) / result_.granularity);
-    }
-    return split;
-  };
-  std::uint64_t fits = 0;
-  std::uint64_t least_too_much = largest_capacity() / result_.granularity + 1;
-  while (least_too_much - fits > 1) {
-    const std::uint64_t middle = fits + (least_too_much - fits) / 2;
-    const bool is_fine = sum_of(choices_, split_at(middle * result_.granularity)).cost <= result_.budget_cost;
-    (is_fine ? fits : least_too_much) = middle;
+/// What a replay with the budget gives each layer's caches, within the bounds, and for each part.
+void Allocator::find_uniform() {
+  const std::size_t parts_of_layer = parts_.size() / trace_.layer_count();
+  std::vector<CacheShare> shares;
+  for (std::size_t i = 0; i < parts_.size(); i += parts_of_layer) {
+    shares.push_back({.entry_cost = parts_[i].entry_cost * parts_of_layer,
+                      .least = parts_[i].least_entries,
+                      .most = parts_[i].most_entries});
   }
-  return allocation(split_at(fits * result_.granularity));
+  const auto by_layer = even_split(shares, result_.budget_cost);
+  Allocation& uniform = result_.uniform;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    uniform.capacity_entries.push_back(by_layer[i / parts_of_layer]);
+    uniform.cost += parts_[i].entry_cost * uniform.capacity_entries.back();
+  }
+  uniform.predicted.resize(parts_.size());
+}
+
+/// What a part loses at a capacity, wherever that is one of its choices or its even share.
+void Allocator::measured(std::size_t part, std::uint64_t capacity, std::uint64_t loss) {
+  const Part& p = parts_[part];
+  if (capacity >= p.least && capacity <= p.most && capacity % result_.granularity == 0) {
+    choices_[part].push_back({.cost = p.entry_cost * capacity, .loss = loss});
+  }
+  if (capacity == result_.uniform.capacity_entries[part]) {
+    result_.uniform.predicted[part] = loss;
+  }
 }
 
 void Allocator::verify() {
@@ -304,6 +317,7 @@ AllocateResult Allocator::run() {
   find_bounds();
   find_granularity();
   find_budget();
+  find_uniform();
   choices_.resize(parts_.size());
   if (one_pass()) {
     measure_in_one_pass();
@@ -311,9 +325,13 @@ AllocateResult Allocator::run() {
     measure_by_replays();
   }
   result_.accesses = std::accumulate(result_.part_accesses.begin(), result_.part_accesses.end(), std::uint64_t{0});
-  result_.uniform = uniform();
+  result_.uniform.predicted_total =
+      std::accumulate(result_.uniform.predicted.begin(), result_.uniform.predicted.end(), std::uint64_t{0});
   result_.greedy = allocation(hull_split(choices_, result_.budget_cost));
   result_.optimal = allocation(least_loss_split(choices_, result_.budget_cost));
+  if (result_.uniform.predicted_total < result_.optimal.predicted_total) {
+    result_.optimal = result_.uniform;  // its capacities need not be multiples
+  }
   if (config_.verify) {
     verify();
   }

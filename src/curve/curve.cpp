@@ -14,12 +14,15 @@ namespace {
 /// By named capacity, then by layer.
 using Capacities = std::vector<std::vector<std::uint64_t>>;
 
-Capacities capacities_by_layer(const TraceReader& trace, const CurveConfig& config) {
+Capacities capacities_by_layer(const TraceReader& trace, const CurveConfig& config,
+                               std::vector<Reservation>& reservations) {
   Capacities capacities;
   ReplayConfig at = config.replay;
   for (const Capacity& capacity : config.capacities) {
     at.capacity = capacity;
-    capacities.push_back(effective_config(trace, at).capacity_entries);
+    EffectiveConfig effective = effective_config(trace, at);
+    reservations.push_back(effective.reservation);
+    capacities.push_back(std::move(effective.capacity_entries));
     capacities.back().resize(trace.layer_count(), capacities.back().front());
   }
   return capacities;
@@ -75,7 +78,7 @@ CurveResult stack_curve(const TraceReader& trace, const CurveConfig& config, con
   ReplayConfig replay = config.replay;
   replay.capacity = config.capacities.empty() ? Capacity::parse("1") : config.capacities.front();
   result.config = effective_config(trace, replay);
-  const Capacities capacities = capacities_by_layer(trace, config);
+  const Capacities capacities = capacities_by_layer(trace, config, result.reservations);
   std::vector<std::uint64_t> sorted;
   for (const auto& layers : capacities) {
     sorted.insert(sorted.end(), layers.begin(), layers.end());
@@ -125,6 +128,7 @@ CurveResult replayed_curve(const TraceReader& trace, const CurveConfig& config, 
   };
   for (const ReplayResult& replayed : replays) {
     auto capacities = replayed.config.capacity_entries;
+    result.reservations.push_back(replayed.config.reservation);
     capacities.resize(trace.layer_count(), capacities.front());
     for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
       add(result.layers[layer], capacities[layer], replayed.layers[layer]);

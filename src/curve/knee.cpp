@@ -47,14 +47,17 @@ constexpr std::array fields = {
     TargetField{.name = "missed_pages",
                 .sentence = "of the whole trace",
                 .of_misses = false,
+                .of_pages = true,
                 .value = [](const ReplayResult& result) { return static_cast<double>(result.totals.missed_pages); }},
     TargetField{.name = "gather_ns",
-                .sentence = "time of all gathers, by the memory model",
+                .sentence = "time of all gathers in the trace's own layers, by the memory model",
                 .of_misses = false,
+                .of_time = true,
                 .value = [](const ReplayResult& result) { return static_cast<double>(result.totals.gather_ns); }},
     TargetField{.name = "step_gather_ns",
-                .sentence = "time of a step's gathers, one layer after the other, on average",
+                .sentence = "time of a step's gathers in the trace's own layers, one after the other, on average",
                 .of_misses = false,
+                .of_time = true,
                 .value =
                     [](const ReplayResult& result) {
                       return ratio(static_cast<double>(result.totals.gather_ns), counted_steps(result));
@@ -62,12 +65,14 @@ constexpr std::array fields = {
     TargetField{.name = "tpot_ns",
                 .sentence = "mean time of a token; needs --model and --gpu",
                 .of_misses = false,
+                .of_time = true,
                 .of_step_times = true,
                 .value = [](const ReplayResult& result) { return result.step_times->tpot.mean_ns; }},
     TargetField{
         .name = "tpot_p99_ns",
         .sentence = "99th percentile of the time of a token; needs --model and --gpu",
         .of_misses = false,
+        .of_time = true,
         .of_step_times = true,
         .value = [](const ReplayResult& result) { return static_cast<double>(result.step_times->tpot.p99_ns); }},
 };
@@ -153,7 +158,8 @@ class KneeSearch {
     for (const ReplayResult& result : replay_all(trace_, configs, hooks_, jobs_)) {
       const auto& entries = result.config.capacity_entries;
       points.push_back({.capacity_entries = *std::max_element(entries.begin(), entries.end()),
-                        .value = config_.target.field->value(result)});
+                        .value = config_.target.field->value(result),
+                        .reservation = result.config.reservation});
     }
     std::stable_sort(points.begin(), points.end(),
                      [](const KneePoint& a, const KneePoint& b) { return a.capacity_entries < b.capacity_entries; });
@@ -187,6 +193,15 @@ class KneeSearch {
     }
     knee_.exact = true;
     take_first_of(points);
+    const auto add_reservation = [&](KneePoint& point) {
+      point.reservation = reservation_of(trace_, curves.config, std::array{point.capacity_entries});
+    };
+    add_reservation(knee_.best);
+    for (std::optional<KneePoint>* point : {&knee_.point, &knee_.before}) {
+      if (*point) {
+        add_reservation(**point);
+      }
+    }
   }
 
   void narrow_down() {

@@ -35,7 +35,8 @@ constexpr std::array all_presets = {
     Preset{.name = "levy",
            .sentence = "The captures of arXiv 2603.13430: Llama 3 with a retrofitted indexer",
            .fitted = "Table 3: mean, P95 and deviation of its five metrics",
-           .predicts = "nothing published",
+           .predicts =
+               "page utilisation, and misses it: 0.146 in pages of 16 tokens, published 0.35 (page size not stated)",
            .model = "Llama-3.1-8B, synthetic",
            .shape = {.layers = 16, .top_k = 128, .steps = 200, .prompt_tokens = 940, .requests = 1},
            .unit_tokens = 1,

@@ -18,10 +18,11 @@ namespace {
 constexpr double max_miss_ns = 1e9;
 
 std::unique_ptr<MemoryModel> make_serial(const MemorySpec& spec, ConfigObject& /*config*/) {
-  if (!(spec.miss_ns >= 0 && spec.miss_ns <= max_miss_ns)) {
-    throw ConfigError("--miss-ns", "expected 0 to {:.0f} nanoseconds, found {}", max_miss_ns, spec.miss_ns);
+  const double miss_ns = spec.serial_miss_ns();
+  if (!(miss_ns >= 0 && miss_ns <= max_miss_ns)) {
+    throw ConfigError("--miss-ns", "expected 0 to {:.0f} nanoseconds, found {}", max_miss_ns, miss_ns);
   }
-  return std::make_unique<SerialMemory>(spec.miss_ns);
+  return std::make_unique<SerialMemory>(miss_ns);
 }
 
 std::unique_ptr<MemoryModel> make_hbm(const MemorySpec& /*spec*/, ConfigObject& config) {
@@ -41,21 +42,25 @@ constexpr std::array models = {
                       .sentence = "Every missed page costs --miss-ns (200), one after the other: an upper bound.",
                       .source = "N. Levy, arXiv 2603.13430, Table 4",
                       .default_config = "",
+                      .miss_time = "",
                       .make = make_serial},
     MemoryDescription{.name = "analytic",
                       .sentence = "Overlapped misses on a GPU: a gather costs what its slowest or its bytes cost.",
                       .source = "this project, fitted to measurements of an NVIDIA H200 (docs/memory.md)",
                       .default_config = "h200",
+                      .miss_time = "hbm_ns",
                       .make = make_analytic},
     MemoryDescription{.name = "hbm",
                       .sentence = "Banks, rows, queues and refresh of HBM, from the addresses of the missed lines.",
                       .source = "JEDEC JESD235, JESD238; compared with DRAMsim3 and Ramulator 2.1 (docs/memory-hbm.md)",
                       .default_config = "hbm3",
+                      .miss_time = "overhead_ns",
                       .make = make_hbm},
     MemoryDescription{.name = "host",
                       .sentence = "KV in host memory: each call and each byte over the link has its price.",
                       .source = "swap-in times of HiSparse, arXiv 2608.07009",
                       .default_config = "pcie5",
+                      .miss_time = "call_ns",
                       .make = make_host},
 };
 
@@ -120,6 +125,10 @@ Memory make_memory(const MemorySpec& spec) {
       memory.config->set("--memory", key, value);
     }
     model = &model_of(*memory.config);
+    if (spec.miss_ns) {
+      throw ConfigError("--miss-ns", "is of --memory serial alone; what a miss takes with {} is --memory {},{}={}",
+                        spec.name, spec.name, model->miss_time, *spec.miss_ns);
+    }
     memory.model = model->make(spec, *memory.config);
     memory.config->refuse_unread();
   }

@@ -45,6 +45,9 @@ Gpu load_gpu(const std::string& name) {
   gpu.sms = static_cast<std::uint32_t>(config.integer("sms", 1, 100'000));
   gpu.llc = config.text("llc");
   gpu.llc_gb_s = optional_number(config, "llc_gb_s", max_gb_s);
+  if (config.has("llc_set_aside_bytes")) {
+    gpu.llc_set_aside_bytes = config.integer("llc_set_aside_bytes", 1, max_memory_bytes);
+  }
   gpu.memory = config.text("memory");
   config.refuse_unread();
   return gpu;

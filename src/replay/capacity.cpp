@@ -65,6 +65,42 @@ Capacity Capacity::parse(std::string_view text, std::string_view option) {
   return capacity;
 }
 
+Capacity Capacity::parse_budget(std::string_view text, std::string_view option) {
+  Capacity capacity = parse(text, option);
+  capacity.is_budget_ = true;
+  return capacity;
+}
+
+std::vector<std::uint64_t> even_split(std::span<const CacheShare> shares, std::uint64_t budget) {
+  __extension__ using Wide = unsigned __int128;
+  const auto bounded = [](const CacheShare& share, std::uint64_t entries) {
+    return std::clamp(entries, share.least, share.most);
+  };
+  const auto cost_of = [&](std::uint64_t entries) {
+    Wide cost = 0;
+    for (std::size_t i = 0; i < shares.size() && cost <= budget; ++i) {  // beyond it the sum could overflow
+      cost += Wide{shares[i].entry_cost} * bounded(shares[i], entries);
+    }
+    return cost;
+  };
+  std::uint64_t fits = 0;
+  for (std::uint64_t more = std::uint64_t{1} << 63U; more > 0; more /= 2) {
+    fits += cost_of(fits + more) <= budget ? more : 0;
+  }
+  std::vector<std::uint64_t> capacities;
+  for (const CacheShare& share : shares) {
+    capacities.push_back(bounded(share, fits));
+  }
+  Wide left = budget - cost_of(fits);
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    if (capacities[i] == fits && fits < shares[i].most && shares[i].entry_cost <= left) {
+      ++capacities[i];
+      left -= shares[i].entry_cost;
+    }
+  }
+  return capacities;
+}
+
 std::uint64_t Capacity::entries(const TraceReader& trace, std::uint64_t bytes_an_entry) const {
   std::uint64_t base = 1;
   // In 128 bits: a mantissa of 19 digits times 1 GiB fits; a product beyond it saturates at "everything fits".

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -77,6 +78,45 @@ std::vector<std::uint64_t> entry_cost_bytes(const TraceReader& trace, std::uint6
   return bytes;
 }
 
+__extension__ using Wide = unsigned __int128;
+
+std::uint64_t saturated(Wide value) {
+  return static_cast<std::uint64_t>(std::min<Wide>(value, std::numeric_limits<std::uint64_t>::max()));
+}
+
+[[noreturn]] void refuse_groups(const ReplayConfig& config) {
+  throw ConfigError(config.capacity.is_budget() ? "--budget" : "--capacity",
+                    "{} over layers whose groups differ in size is not a number of entries; give entries, or --scope "
+                    "layer or stream",
+                    config.capacity.text());
+}
+
+bool all_equal(const std::vector<std::uint64_t>& values) {
+  return std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) == values.end();
+}
+
+bool mixes_layers(Scope scope) {
+  return scope == Scope::shared || scope == Scope::request;
+}
+
+/// By layer, where caches are of one layer; otherwise of each cache.
+std::vector<std::uint64_t> capacity_of_budget(const TraceReader& trace, const ReplayConfig& config,
+                                              const std::vector<std::uint64_t>& cost_bytes) {
+  const bool in_bytes = config.capacity.unit() == Capacity::Unit::bytes;
+  if (in_bytes && cost_bytes.front() == 0) {
+    config.capacity.entries(trace, 0);  // says what is missing
+  }
+  if (in_bytes && mixes_layers(config.scope) && !all_equal(cost_bytes)) {
+    refuse_groups(config);
+  }
+  std::vector<CacheShare> shares(mixes_layers(config.scope) ? 1 : cost_bytes.size());
+  const std::uint64_t caches = cache_count(trace, config.scope) / shares.size();
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    shares[i].entry_cost = saturated(Wide{caches} * (in_bytes ? cost_bytes[i] : 1));
+  }
+  return even_split(shares, config.capacity.entries(trace, 1));
+}
+
 /// By layer: numbers differ only for bytes and groups of different sizes.
 std::vector<std::uint64_t> capacity_by_layer(const TraceReader& trace, const ReplayConfig& config,
                                              const std::vector<std::uint64_t>& cost_bytes) {
@@ -85,12 +125,8 @@ std::vector<std::uint64_t> capacity_by_layer(const TraceReader& trace, const Rep
   for (const std::uint64_t bytes : cost_bytes) {
     entries.push_back(config.capacity.entries(trace, bytes));
   }
-  if ((config.scope == Scope::shared || config.scope == Scope::request) &&
-      std::adjacent_find(entries.begin(), entries.end(), std::not_equal_to<>()) != entries.end()) {
-    throw ConfigError("--capacity",
-                      "{} over layers whose groups differ in size is not a number of entries; give entries, or --scope "
-                      "layer or stream",
-                      config.capacity.text());
+  if (mixes_layers(config.scope) && !all_equal(entries)) {
+    refuse_groups(config);
   }
   return entries;
 }
@@ -112,16 +148,19 @@ std::vector<std::uint64_t> capacity_one_by_one(const TraceReader& trace, const R
 std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const ReplayConfig& config,
                                               const std::vector<std::uint64_t>& cost_bytes) {
   const bool listed = !config.capacity_list.empty();
-  std::vector<std::uint64_t> entries =
-      listed ? capacity_one_by_one(trace, config) : capacity_by_layer(trace, config, cost_bytes);
-  if (std::adjacent_find(entries.begin(), entries.end(), std::not_equal_to<>()) == entries.end()) {
+  std::vector<std::uint64_t> entries = listed                        ? capacity_one_by_one(trace, config)
+                                       : config.capacity.is_of_all() ? capacity_of_budget(trace, config, cost_bytes)
+                                                                     : capacity_by_layer(trace, config, cost_bytes);
+  if (all_equal(entries)) {
     entries.resize(1);
   }
   const auto too_small = std::find_if(entries.begin(), entries.end(), [&](std::uint64_t capacity) {
     return capacity > 0 && capacity < trace.longest_selection();
   });
   if (policy_needs(config.policy).whole_selection && too_small != entries.end()) {
-    throw ConfigError(listed ? capacities_option : "--capacity",
+    throw ConfigError(listed                        ? capacities_option
+                      : config.capacity.is_budget() ? "--budget"
+                                                    : "--capacity",
                       "{} keeps a whole selection: expected 0 or at least {} entries, found {}",
                       to_string(config.policy), trace.longest_selection(), *too_small);
   }
@@ -182,6 +221,39 @@ void add_time(const TraceReader& trace, EffectiveConfig& effective) {
 
 }  // namespace
 
+std::uint64_t cache_count(const TraceReader& trace, Scope scope) {
+  return (mixes_layers(scope) ? 1 : std::uint64_t{trace.layer_count()}) *
+         (scope == Scope::shared || scope == Scope::layer ? 1 : trace.request_count());
+}
+
+Reservation reservation_of(const TraceReader& trace, const EffectiveConfig& config,
+                           std::span<const std::uint64_t> capacity_entries) {
+  const auto& cost_bytes = config.entry_cost_bytes;
+  Reservation reservation{.caches = cache_count(trace, config.asked.scope), .entries = 0, .bytes = {}};
+  std::uint64_t bytes = 0;
+  const auto add = [&](std::uint64_t caches, std::uint64_t entries, std::uint64_t entry_bytes) {
+    const std::uint64_t all = saturated(Wide{caches} * entries);
+    reservation.entries = saturated(Wide{reservation.entries} + all);
+    bytes = saturated(Wide{bytes} + Wide{all} * entry_bytes);
+  };
+  if (mixes_layers(config.asked.scope)) {
+    add(reservation.caches, capacity_entries.front(), *std::max_element(cost_bytes.begin(), cost_bytes.end()));
+  } else if (capacity_entries.size() > cost_bytes.size()) {  // of each stream
+    for (std::size_t stream = 0; stream < capacity_entries.size(); ++stream) {
+      add(1, capacity_entries[stream], cost_bytes[stream / trace.request_count()]);
+    }
+  } else {
+    for (std::size_t layer = 0; layer < cost_bytes.size(); ++layer) {
+      add(reservation.caches / cost_bytes.size(), capacity_entries[capacity_entries.size() == 1 ? 0 : layer],
+          cost_bytes[layer]);
+    }
+  }
+  if (config.entry_bytes != 0) {
+    reservation.bytes = bytes;
+  }
+  return reservation;
+}
+
 EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& config) {
   check_positions(trace, config);
   check_new_token(config);
@@ -200,6 +272,7 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   effective.counted_steps =
       trace.busy_steps({.first = effective.steps.first + config.warmup_steps, .last = effective.steps.last});
   effective.capacity_entries = effective_capacity(trace, config, effective.entry_cost_bytes);
+  effective.reservation = reservation_of(trace, effective, effective.capacity_entries);
   add_time(trace, effective);
   return effective;
 }

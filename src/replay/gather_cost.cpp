@@ -49,26 +49,11 @@ void share_out(std::uint64_t total_ns, std::span<StepRow> rows) {
   }
 }
 
-/// Every entry of a cache takes its row in all layers that its layer stands for; where a cache holds streams of several
-/// layers, the one that stands for most counts.
-std::uint64_t reserved_bytes(const TraceReader& trace, const EffectiveConfig& effective) {
-  const DirectoryLayout layout = make_layout(trace, effective.asked, effective.capacity_entries);
-  std::uint64_t bytes = 0;
-  for (const auto& cache : layout.caches) {
-    std::uint64_t entry_bytes = 0;
-    for (const std::uint32_t stream : cache.streams) {
-      entry_bytes = std::max(entry_bytes, effective.entry_cost_bytes[layout.streams[stream].layer]);
-    }
-    bytes += cache.capacity_entries * entry_bytes;
-  }
-  return bytes;
-}
-
-std::unique_ptr<Llc> make_ordinary_part(const TraceReader& trace, const EffectiveConfig& effective) {
+std::unique_ptr<Llc> make_ordinary_part(const EffectiveConfig& effective) {
   if (!effective.llc) {
     return nullptr;
   }
-  const std::uint64_t reserved = reserved_bytes(trace, effective);
+  const std::uint64_t reserved = *effective.reservation.bytes;  // a cache around it needs the bytes of an entry
   if (reserved > effective.llc->bytes) {
     throw ConfigError("--capacity", "{} reserves {} bytes in all caches together, and --llc has {}",
                       effective.asked.capacity.text(), reserved, effective.llc->bytes);
@@ -85,7 +70,7 @@ GatherCost::GatherCost(const TraceReader& trace, const EffectiveConfig& effectiv
       persisting_(effective.asked.set_aside_bytes > 0),
       memory_(make_memory(effective.memory).model),
       needs_(memory_->needs()),
-      llc_(make_ordinary_part(trace, effective)),
+      llc_(make_ordinary_part(effective)),
       sector_bytes_(effective.llc ? effective.llc->sector_bytes : 0),
       addresses_(trace, effective.entry_bytes) {}
 

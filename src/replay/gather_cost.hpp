@@ -3,7 +3,6 @@
 #include "dsasim/llc/llc.hpp"
 #include "dsasim/memory/memory_model.hpp"
 #include "dsasim/replay/replay.hpp"
-#include "replay/directory_layout.hpp"
 #include "replay/row_addresses.hpp"
 #include "step/decode_step.hpp"
 

@@ -29,6 +29,7 @@ Json config_json(const AllocateResult& result) {
 Json split_json(const AllocateResult& result, const Allocation& allocation) {
   Json out;
   out[result.budget_in_bytes ? "bytes" : "entries"] = allocation.cost;
+  out[result.budget_in_bytes ? "unspent_bytes" : "unspent_entries"] = result.budget_cost - allocation.cost;
   out[name_of(minimise_names, result.minimise)] = allocation.predicted_total;
   if (allocation.replayed) {
     out["replayed"] = {{"misses", allocation.replayed->misses()}, {"gather_ns", allocation.replayed->gather_ns}};

@@ -27,10 +27,10 @@ void append_split(std::string& out, std::string_view name, const AllocateResult&
   const auto [least, most] = std::minmax_element(entries.begin(), entries.end());
   const double mean = static_cast<double>(std::accumulate(entries.begin(), entries.end(), std::uint64_t{0})) /
                       static_cast<double>(entries.size());
-  fmt::format_to(std::back_inserter(out), "{:<10} {:>15} {:>8} {:>15} {:>10} {:>10} {:>8} {:>8} {:>8}\n", name,
+  fmt::format_to(std::back_inserter(out), "{:<10} {:>15} {:>8} {:>15} {:>11} {:>10} {:>10} {:>8} {:>8} {:>8}\n", name,
                  grouped(allocation.predicted_total), loss_ratio(result, allocation.predicted_total, result.accesses),
-                 grouped(allocation.cost), grouped(*least), grouped(*most),
-                 context_text(static_cast<double>(*least), result), context_text(mean, result),
+                 grouped(allocation.cost), grouped(result.budget_cost - allocation.cost), grouped(*least),
+                 grouped(*most), context_text(static_cast<double>(*least), result), context_text(mean, result),
                  context_text(static_cast<double>(*most), result));
 }
 
@@ -73,11 +73,12 @@ std::string allocation_table(const TraceReader& trace, const AllocateResult& res
   std::string out;
   auto line = std::back_inserter(out);
   fmt::format_to(line, "{}\n", trace_text(trace));
-  fmt::format_to(line, "{}, {}; {} {} over {} caches, in multiples of {}\n\n", to_string(result.config.asked.policy),
-                 scope_text(result.config.asked.scope), grouped(result.budget_cost), unit, grouped(result.caches),
-                 grouped(result.granularity));
-  fmt::format_to(line, "{:<10} {:>15} {:>8} {:>15} {:>10} {:>10} {:>8} {:>8} {:>8}\n", "",
-                 name_of(minimise_names, result.minimise), "ratio", unit, "least", "most", "least", "mean", "most ctx");
+  fmt::format_to(line, "{}, {}; {} {} over {} caches; greedy and optimal in multiples of {}\n\n",
+                 to_string(result.config.asked.policy), scope_text(result.config.asked.scope),
+                 grouped(result.budget_cost), unit, grouped(result.caches), grouped(result.granularity));
+  fmt::format_to(line, "{:<10} {:>15} {:>8} {:>15} {:>11} {:>10} {:>10} {:>8} {:>8} {:>8}\n", "",
+                 name_of(minimise_names, result.minimise), "ratio", unit, "unspent", "least", "most", "least", "mean",
+                 "most ctx");
   for (const auto& [name, allocation] : result.splits()) {
     append_split(out, name, result, *allocation);
   }

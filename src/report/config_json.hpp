@@ -4,9 +4,23 @@
 
 #include <nlohmann/json.hpp>
 
+#include <span>
+
 namespace dsasim {
 
 /// Adds what determined a replay, but its policy, its scope and its capacities, to the object "config" of a report.
 void add_replay_config(nlohmann::ordered_json& out, const EffectiveConfig& config);
+
+/// `capacities`, or `budgets`, as they were named; null if none were.
+void add_capacities(nlohmann::ordered_json& out, std::span<const Capacity> capacities);
+
+/// `caches`, and what they hold together.
+void add_reservation(nlohmann::ordered_json& out, const Reservation& reservation);
+
+/// What `--memory NAME,key=value` changed of the configuration NAME; nothing if nothing was.
+void add_memory_overrides(nlohmann::ordered_json& out, const MemorySpec& memory);
+
+/// Nulls where no step was counted.
+nlohmann::ordered_json tpot_json(const Tpot& tpot);
 
 }  // namespace dsasim

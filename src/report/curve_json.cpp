@@ -2,6 +2,7 @@
 #include "dsasim/report/curve_report.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
+#include "report/config_json.hpp"
 #include "report/trace_json.hpp"
 
 #include <nlohmann/json.hpp>
@@ -16,9 +17,13 @@ Json config_json(const CurveResult& result) {
   Json out;
   out["policy"] = to_string(asked.policy);
   out["scope"] = name_of(scope_names, asked.scope);
-  out["capacities"] = nullptr;  // all
-  for (const Capacity& capacity : result.capacities) {
-    out["capacities"].push_back(capacity.text());
+  add_capacities(out, result.capacities);
+  out["caches"] = result.config.reservation.caches;
+  for (const Reservation& reservation : result.reservations) {
+    Json all;
+    add_reservation(all, reservation);
+    out["reserved_entries"].push_back(all["reserved_entries"]);
+    out["reserved_bytes"].push_back(all["reserved_bytes"]);
   }
   out["entry_bytes"] = result.config.entry_bytes == 0 ? Json(nullptr) : Json(result.config.entry_bytes);
   out["order"] = name_of(order_names, asked.order);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <vector>
 
@@ -62,6 +63,13 @@ std::pair<std::string, std::string> layer_range(const CurveResult& result, std::
              : std::pair(ratio_text(misses(*least), least->accesses), ratio_text(misses(*most), most->accesses));
 }
 
+/// A capacity as it was named, unless that says no more than the entries do.
+std::string written(const Capacity& capacity) {
+  return capacity.is_of_all()                         ? fmt::format("({} in all)", capacity.text())
+         : capacity.unit() != Capacity::Unit::entries ? fmt::format("({})", capacity.text())
+                                                      : "";
+}
+
 }  // namespace
 
 std::string curve_table(const TraceReader& trace, const CurveResult& result) {
@@ -72,15 +80,20 @@ std::string curve_table(const TraceReader& trace, const CurveResult& result) {
   fmt::format_to(line, "{}\n", trace_text(trace));
   fmt::format_to(line, "{}, {}; {} accesses, {} compulsory misses\n\n", to_string(result.config.asked.policy),
                  scope_text(result.config.asked.scope), grouped(total.accesses), grouped(total.compulsory_misses));
-  fmt::format_to(line, "{:>12} {:>10} {:>15} {:>8} {:>12} {:>11}\n", "entries", "", "misses", "ratio", "best layer",
-                 "worst layer");
+  const std::uint64_t caches = cache_count(trace, result.config.asked.scope);
+  const bool bytes = result.config.entry_bytes != 0;
+  fmt::format_to(line, "{:>12} {:>16} {:>15} {:>15} {:>8} {:>12} {:>11}\n", "of a cache", "",
+                 caches == 1 ? "of the cache" : fmt::format("of all {}", grouped(caches)), "misses", "ratio",
+                 "best layer", "worst layer");
   const auto points = shown_points(total, named);
   for (std::size_t i = 0; i < points.size(); ++i) {
     const auto [least, most] = layer_range(result, i, points[i].capacity_entries);
-    const bool has_unit = named && result.capacities[i].unit() != Capacity::Unit::entries;
-    fmt::format_to(line, "{:>12} {:>10} {:>15} {:>8} {:>12} {:>11}\n", grouped(points[i].capacity_entries),
-                   has_unit ? "(" + result.capacities[i].text() + ")" : "", grouped(points[i].misses),
-                   ratio_text(points[i].misses, total.accesses), least, most);
+    const Reservation reservation =
+        named ? result.reservations[i] : reservation_of(trace, result.config, std::array{points[i].capacity_entries});
+    fmt::format_to(line, "{:>12} {:>16} {:>15} {:>15} {:>8} {:>12} {:>11}\n", grouped(points[i].capacity_entries),
+                   named ? written(result.capacities[i]) : "",
+                   bytes ? bytes_text(static_cast<double>(*reservation.bytes)) : grouped(reservation.entries),
+                   grouped(points[i].misses), ratio_text(points[i].misses, total.accesses), least, most);
   }
   if (!named) {
     fmt::format_to(line, "\nMisses change at {} capacities; --json has them all.\n", grouped(total.points.size()));

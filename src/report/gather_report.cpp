@@ -3,6 +3,7 @@
 #include "config/config_value.hpp"
 #include "config/json_text.hpp"
 #include "dsasim/version.hpp"
+#include "report/config_json.hpp"
 #include "report/trace_text.hpp"
 
 #include <fmt/format.h>
@@ -31,13 +32,15 @@ std::string gather_json(const RandomGather& random, const RandomGatherTime& time
   out["memory"] = memory.model_name;
   if (memory.config) {
     out["memory_parameters"] = memory.config->value().json;
+    add_memory_overrides(out, spec);
   } else {
-    out["miss_ns"] = spec.miss_ns;
+    out["miss_ns"] = spec.serial_miss_ns();
   }
   return json_text(out);
 }
 
-std::string gather_table(const RandomGather& random, const RandomGatherTime& time, const Memory& memory) {
+std::string gather_table(const RandomGather& random, const RandomGatherTime& time, const MemorySpec& spec,
+                         const Memory& memory) {
   const Gather& gather = time.gather;
   std::string out;
   const auto line = [&](std::string_view what, double value, std::string_view unit) {
@@ -48,7 +51,7 @@ std::string gather_table(const RandomGather& random, const RandomGatherTime& tim
                  grouped(random.rows), grouped(random.row_bytes), grouped(gather.hit_rows), grouped(gather.llc_rows),
                  grouped(gather.missed_rows - gather.llc_rows));
   fmt::format_to(std::back_inserter(out), "{} memory{}\n\n", memory.model_name,
-                 memory.config ? ", " + memory.config->where() : "");
+                 memory.config ? ", " + memory.config->where() + overrides_text(spec) : "");
   line("the whole launch", time.launch_ns / 1000, "us");
   line("inside the kernel", time.gather_ns / 1000, "us");
   if (time.launch_ns > 0) {

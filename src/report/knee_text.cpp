@@ -21,16 +21,20 @@ Json config_json(const KneeResult& result) {
   out["target"] = result.target.field->name;
   out["at_most"] = result.target.at_most;
   out["scope"] = name_of(scope_names, result.config.asked.scope);
-  out["capacities"] = nullptr;  // by themselves
-  for (const Capacity& capacity : result.capacities) {
-    out["capacities"].push_back(capacity.text());
-  }
+  add_capacities(out, result.capacities);
+  out["caches"] = result.config.reservation.caches;
   add_replay_config(out, result.config);
   return out;
 }
 
 Json point_json(const std::optional<KneePoint>& point, std::string_view field) {
-  return point ? Json{{"capacity_entries", point->capacity_entries}, {field, point->value}} : Json(nullptr);
+  if (!point) {
+    return nullptr;
+  }
+  Json out{{"capacity_entries", point->capacity_entries}, {field, point->value}};
+  add_reservation(out, point->reservation);
+  out.erase("caches");  // those of the configuration
+  return out;
 }
 
 std::string number_text(const KneeResult& result, double value) {
@@ -39,6 +43,13 @@ std::string number_text(const KneeResult& result, double value) {
 
 std::string entries_text(const std::optional<KneePoint>& point) {
   return point ? grouped(point->capacity_entries) : "-";
+}
+
+/// Of all caches, in bytes where those of an entry are known.
+std::string all_text(const std::optional<KneePoint>& point) {
+  return !point                     ? "-"
+         : point->reservation.bytes ? bytes_text(static_cast<double>(*point->reservation.bytes))
+                                    : grouped(point->reservation.entries);
 }
 
 std::string value_text(const KneeResult& result, const std::optional<KneePoint>& point) {
@@ -72,14 +83,22 @@ std::string knee_table(const TraceReader& trace, const KneeResult& result) {
   std::string out;
   auto line = std::back_inserter(out);
   fmt::format_to(line, "{}\n", trace_text(trace));
-  fmt::format_to(line, "the smallest capacity, {}, at which {} is at most {}\n\n",
-                 scope_text(result.config.asked.scope), result.target.field->name, result.target.at_most);
-  fmt::format_to(line, "{:<28} {:>11} {:>14} {:>14} {:>11} {:>14} {:>14}\n", "", "entries", result.target.field->name,
+  fmt::format_to(line, "the smallest capacity, {}, at which {} is at most {}\n", scope_text(result.config.asked.scope),
+                 result.target.field->name, result.target.at_most);
+  if (result.target.field->of_step_times) {
+    fmt::format_to(line, "{} is {}\n", result.target.field->name, token_bound);
+  } else if (result.target.field->of_time && !result.config.model_name.empty()) {
+    fmt::format_to(line, "{} is of the trace's {} layers, not of the model's\n", result.target.field->name,
+                   trace.layer_count());
+  }
+  const std::uint64_t caches = result.config.reservation.caches;
+  fmt::format_to(line, "\n{:<28} {:>11} {:>13} {:>14} {:>14} {:>11} {:>14} {:>14}\n", "", "of a cache",
+                 caches == 1 ? "of the cache" : fmt::format("of all {}", grouped(caches)), result.target.field->name,
                  "", "before it", result.target.field->name, "least of all");
   for (const Knee& knee : result.knees) {
-    fmt::format_to(line, "{:<28} {:>11} {:>14} {:>14} {:>11} {:>14} {:>14}\n", to_string(knee.policy),
-                   entries_text(knee.point), value_text(result, knee.point), promise(knee), entries_text(knee.before),
-                   value_text(result, knee.before), number_text(result, knee.best.value));
+    fmt::format_to(line, "{:<28} {:>11} {:>13} {:>14} {:>14} {:>11} {:>14} {:>14}\n", to_string(knee.policy),
+                   entries_text(knee.point), all_text(knee.point), value_text(result, knee.point), promise(knee),
+                   entries_text(knee.before), value_text(result, knee.before), number_text(result, knee.best.value));
   }
   return out;
 }

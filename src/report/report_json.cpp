@@ -5,8 +5,10 @@
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
 #include "report/config_json.hpp"
+#include "report/link_traffic.hpp"
 #include "report/trace_json.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace dsasim {
@@ -37,6 +39,10 @@ void add_counters(Json& out, const Counters& counters, const EffectiveConfig& co
   }
 }
 
+Json number_or_null(std::optional<double> number) {
+  return number ? Json(*number) : Json(nullptr);
+}
+
 Json parts_json(const PartTimes& times) {
   return {{"indexer_ns", times.indexer_ns},
           {"topk_ns", times.topk_ns},
@@ -45,21 +51,19 @@ Json parts_json(const PartTimes& times) {
           {"rest_ns", times.rest_ns}};
 }
 
-/// A time or a ratio of times is 0 where no step was counted.
-template <class Number>
-Json or_null(Number value) {
+/// What no step was counted for is null.
+Json slowdown(double value) {
   return value == 0 ? Json(nullptr) : Json(value);
 }
 
-Json step_times_json(const StepTimes& times) {
+Json step_times_json(const StepTimes& times, const LinkTraffic& traffic) {
   Json out;
-  out["tpot_ns"] = {{"mean", or_null(times.tpot.mean_ns)},
-                    {"p50", or_null(times.tpot.p50_ns)},
-                    {"p95", or_null(times.tpot.p95_ns)},
-                    {"p99", or_null(times.tpot.p99_ns)},
-                    {"max", or_null(times.tpot.max_ns)}};
-  out["slowdown_all_hit"] = or_null(times.slowdown_all_hit);
-  out["slowdown_contiguous"] = or_null(times.slowdown_contiguous);
+  out["tpot_ns"] = tpot_json(times.tpot);
+  out["slowdown_all_hit"] = slowdown(times.slowdown_all_hit);
+  out["slowdown_contiguous"] = slowdown(times.slowdown_contiguous);
+  out["hidden_layers"] = traffic.hidden_layers;
+  out["fetched_bytes_per_step"] = number_or_null(traffic.step_bytes);
+  out["fetched_bytes_per_s"] = number_or_null(traffic.bytes_per_s);
   out["parts"] = parts_json(times.totals);
   out["parts"]["other_ns"] = times.other_ns;
   out["layers"] = Json::array();
@@ -93,9 +97,14 @@ Json config_json(const EffectiveConfig& config) {
   Json out;
   out["policy"] = to_string(config.asked.policy);
   out["scope"] = name_of(scope_names, config.asked.scope);
-  out["capacity"] = config.asked.capacity_list.empty() ? Json(config.asked.capacity.text()) : Json(nullptr);
+  const bool of_each = config.asked.capacity_list.empty() && !config.asked.capacity.is_budget();
+  out["capacity"] = of_each ? Json(config.asked.capacity.text()) : Json(nullptr);
+  if (config.asked.capacity.is_budget()) {
+    out["budget"] = config.asked.capacity.text();
+  }
   out["capacity_entries"] =
       config.capacity_entries.size() == 1 ? Json(config.capacity_entries.front()) : Json(config.capacity_entries);
+  add_reservation(out, config.reservation);
   add_replay_config(out, config);
   return out;
 }
@@ -127,10 +136,40 @@ void add_replay_config(Json& out, const EffectiveConfig& config) {
   out["memory"] = config.memory_model;
   if (config.memory_config) {
     out["memory_parameters"] = config.memory_config->value().json;
+    add_memory_overrides(out, config.memory);
   } else {
-    out["miss_ns"] = config.asked.memory.miss_ns;
+    out["miss_ns"] = config.asked.memory.serial_miss_ns();
   }
   add_time_config(out, config);
+}
+
+void add_capacities(Json& out, std::span<const Capacity> capacities) {
+  const bool budgets = !capacities.empty() && capacities.front().is_budget();
+  out["capacities"] = nullptr;
+  for (const Capacity& capacity : capacities) {
+    out[budgets ? "budgets" : "capacities"].push_back(capacity.text());
+  }
+}
+
+void add_reservation(Json& out, const Reservation& reservation) {
+  out["caches"] = reservation.caches;
+  out["reserved_entries"] = reservation.entries;
+  out["reserved_bytes"] = reservation.bytes ? Json(*reservation.bytes) : Json(nullptr);
+}
+
+void add_memory_overrides(Json& out, const MemorySpec& memory) {
+  for (const auto& [key, value] : memory.parameters) {
+    out["memory_overrides"][key] = value;
+  }
+}
+
+Json tpot_json(const Tpot& tpot) {
+  const auto value = [&](auto number) { return tpot.steps == 0 ? Json(nullptr) : Json(number); };
+  return {{"mean", value(tpot.mean_ns)},
+          {"p50", value(tpot.p50_ns)},
+          {"p95", value(tpot.p95_ns)},
+          {"p99", value(tpot.p99_ns)},
+          {"max", value(tpot.max_ns)}};
 }
 
 std::string report_json(const TraceReader& trace, const ReplayResult& result) {
@@ -143,7 +182,7 @@ std::string report_json(const TraceReader& trace, const ReplayResult& result) {
   out["layers"] = numbered("layer", result.layers, result.config);
   out["requests"] = numbered("request", result.requests, result.config);
   if (result.step_times) {
-    out["step_time"] = step_times_json(*result.step_times);
+    out["step_time"] = step_times_json(*result.step_times, link_traffic(result));
   }
   return json_text(out);
 }
@@ -156,13 +195,15 @@ std::vector<std::pair<std::string, std::string>> totals_fields(const ReplayResul
     totals["llc_hit_sectors"] = nullptr;
   }
   const StepTimes times = result.step_times.value_or(StepTimes{});
-  totals["tpot_mean_ns"] = or_null(times.tpot.mean_ns);
-  totals["tpot_p50_ns"] = or_null(times.tpot.p50_ns);
-  totals["tpot_p95_ns"] = or_null(times.tpot.p95_ns);
-  totals["tpot_p99_ns"] = or_null(times.tpot.p99_ns);
-  totals["tpot_max_ns"] = or_null(times.tpot.max_ns);
-  totals["slowdown_all_hit"] = or_null(times.slowdown_all_hit);
-  totals["slowdown_contiguous"] = or_null(times.slowdown_contiguous);
+  const Json tpot = tpot_json(times.tpot);
+  for (const auto& [name, value] : tpot.items()) {
+    totals[fmt::format("tpot_{}_ns", name)] = value;
+  }
+  totals["slowdown_all_hit"] = slowdown(times.slowdown_all_hit);
+  totals["slowdown_contiguous"] = slowdown(times.slowdown_contiguous);
+  const LinkTraffic traffic = link_traffic(result);
+  totals["fetched_bytes_per_step"] = number_or_null(traffic.step_bytes);
+  totals["fetched_bytes_per_s"] = number_or_null(traffic.bytes_per_s);
   std::vector<std::pair<std::string, std::string>> fields;
   for (const auto& [name, value] : totals.items()) {
     fields.emplace_back(name, value.is_null() ? "" : value.dump());

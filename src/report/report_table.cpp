@@ -1,6 +1,7 @@
 #include "dsasim/report/report.hpp"
 
 #include "report/choice_name.hpp"
+#include "report/link_traffic.hpp"
 #include "report/trace_text.hpp"
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include <array>
 #include <iterator>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 namespace dsasim {
@@ -18,13 +20,28 @@ std::string time_text(double ns) {
   return scaled(ns, std::array{"ns", "us", "ms", "s"});
 }
 
-void append_row(std::string& out, std::string_view name, const Counters& counters, std::uint64_t entry_bytes) {
+/// What a row shows in the layers that the trace's stand for.
+struct Fetched {
+  std::optional<double> bytes;
+  std::uint64_t gather_ns = 0;
+};
+
+void append_row(std::string& out, std::string_view name, const Counters& counters, const Fetched& fetched) {
   fmt::format_to(std::back_inserter(out), "{:<10} {:>13} {:>13} {:>8} {:>12} {:>13} {:>11} {:>12} {:>11}\n", name,
                  grouped(counters.accesses), grouped(counters.misses()),
                  ratio_text(counters.misses(), counters.accesses), grouped(counters.compulsory_misses),
-                 grouped(counters.evictions),
-                 entry_bytes == 0 ? "-" : bytes_text(static_cast<double>(counters.fetched_rows * entry_bytes)),
-                 grouped(counters.missed_pages), time_text(static_cast<double>(counters.gather_ns)));
+                 grouped(counters.evictions), fetched.bytes ? bytes_text(*fetched.bytes) : "-",
+                 grouped(counters.missed_pages), time_text(static_cast<double>(fetched.gather_ns)));
+}
+
+Fetched fetched_of(const ReplayResult& result, std::size_t layer) {
+  return {.bytes = result.config.entry_bytes == 0 ? std::nullopt : std::optional(layer_bytes(result, layer)),
+          .gather_ns = result.step_times ? result.step_times->layers[layer].gather_ns : result.layers[layer].gather_ns};
+}
+
+Fetched fetched_of_all(const ReplayResult& result, const LinkTraffic& traffic) {
+  return {.bytes = traffic.bytes,
+          .gather_ns = result.step_times ? result.step_times->totals.gather_ns : result.totals.gather_ns};
 }
 
 /// Layers by miss ratio, least first; equal ones by number.
@@ -46,19 +63,37 @@ std::string capacity_text(const EffectiveConfig& config, std::size_t layers) {
   std::string text = *least == *most ? fmt::format("{} entries", grouped(*least))
                                      : fmt::format("{} to {} entries by {}", grouped(*least), grouped(*most),
                                                    entries.size() == layers ? "layer" : "stream");
-  if (config.asked.capacity_list.empty() && config.asked.capacity.unit() != Capacity::Unit::entries) {
-    text += fmt::format(" ({})", config.asked.capacity.text());
+  const Capacity& asked = config.asked.capacity;
+  if (config.asked.capacity_list.empty() && asked.is_of_all()) {
+    text += fmt::format(" (an even share of {})", asked.text());
+  } else if (config.asked.capacity_list.empty() && asked.unit() != Capacity::Unit::entries) {
+    text += fmt::format(" ({})", asked.text());
   }
   return text;
+}
+
+void append_link(std::string& out, const ReplayResult& result, const LinkTraffic& traffic) {
+  if (!traffic.step_bytes) {
+    return;
+  }
+  auto line = std::back_inserter(out);
+  fmt::format_to(line, "A step fetches {}", bytes_text(*traffic.step_bytes));
+  if (result.step_times) {
+    fmt::format_to(line, " in the {} layers of {}: at most {} at the time of a token below", traffic.hidden_layers,
+                   result.config.model_name,
+                   scaled(*traffic.bytes_per_s, std::array{"B/s", "kB/s", "MB/s", "GB/s", "TB/s"}));
+  }
+  fmt::format_to(line, ".\n");
 }
 
 void append_step_times(std::string& out, const StepTimes& times, const EffectiveConfig& config, double steps) {
   const auto part = [&](std::uint64_t ns) { return time_text(static_cast<double>(ns) / steps); };
   const auto tpot = [](std::uint64_t ns) { return token_text(static_cast<double>(ns)); };
   auto line = std::back_inserter(out);
-  fmt::format_to(line, "\nA token of {} on {} x {} takes {}: P50 {}, P95 {}, P99 {}, at most {}.\n", config.model_name,
-                 config.asked.step.tensor_parallel, config.gpu_name, token_text(times.tpot.mean_ns),
-                 tpot(times.tpot.p50_ns), tpot(times.tpot.p95_ns), tpot(times.tpot.p99_ns), tpot(times.tpot.max_ns));
+  fmt::format_to(line, "\nA token of {} on {} x {} takes {}: P50 {}, P95 {}, P99 {}, at most {} ({}).\n",
+                 config.model_name, config.asked.step.tensor_parallel, config.gpu_name, token_text(times.tpot.mean_ns),
+                 tpot(times.tpot.p50_ns), tpot(times.tpot.p95_ns), tpot(times.tpot.p99_ns), tpot(times.tpot.max_ns),
+                 token_bound);
   fmt::format_to(line, "Indexer {}, top-k {}, gather {}, attention {} (overlap: {}), weights and the rest {}.\n",
                  part(times.totals.indexer_ns), part(times.totals.topk_ns), part(times.totals.gather_ns),
                  part(times.totals.attention_ns), name_of(overlap_names, config.asked.step.overlap),
@@ -75,31 +110,39 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
   const std::uint64_t steps = config.counted_steps;
   std::string out;
   auto line = std::back_inserter(out);
-  fmt::format_to(line, "{}\n", trace_text(trace));
-  fmt::format_to(line, "{}, {}, of {}\n\n", to_string(config.asked.policy), scope_text(config.asked.scope),
-                 capacity_text(config, trace.layer_count()));
+  const LinkTraffic traffic = link_traffic(result);
+  fmt::format_to(line, "{}\n{}", trace_text(trace), layers_text(trace, config, traffic.hidden_layers));
+  fmt::format_to(line, "{}, {}, of {}\n{}\n\n", to_string(config.asked.policy), scope_text(config.asked.scope),
+                 capacity_text(config, trace.layer_count()), reservation_text(config.reservation));
   fmt::format_to(line, "{:<10} {:>13} {:>13} {:>8} {:>12} {:>13} {:>11} {:>12} {:>11}\n", "", "accesses", "misses",
                  "ratio", "compulsory", "evictions", "fetched", "pages", "gather");
-  append_row(out, "total", result.totals, config.entry_bytes);
+  append_row(out, "total", result.totals, fetched_of_all(result, traffic));
   const auto order = layers_by_ratio(result.layers);
   const std::size_t shown = order.size() <= 6 ? order.size() : 3;
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (i < shown || i + shown >= order.size()) {
-      append_row(out, fmt::format("layer {}", order[i]), result.layers[order[i]], config.entry_bytes);
+      append_row(out, fmt::format("layer {}", order[i]), result.layers[order[i]], fetched_of(result, order[i]));
     } else if (i == shown) {
       fmt::format_to(line, "  ... {} layers between\n", order.size() - 2 * shown);
     }
   }
   if (steps > 0) {
-    const double selections = static_cast<double>(steps) * static_cast<double>(trace.layer_count());
+    const auto in_layers = [&](std::uint64_t sum, std::uint64_t layers) {
+      return static_cast<double>(sum) / (static_cast<double>(steps) * static_cast<double>(layers));
+    };
+    const std::uint64_t gathers = result.step_times ? traffic.hidden_layers : trace.layer_count();
     fmt::format_to(line, "\nA step and layer misses {:.1f} entries and gathers for {} ({}).\n",
-                   static_cast<double>(result.totals.misses()) / selections,
-                   time_text(static_cast<double>(result.totals.gather_ns) / selections), memory_text(config));
+                   in_layers(result.totals.misses(), trace.layer_count()),
+                   time_text(in_layers(fetched_of_all(result, traffic).gather_ns, gathers)), memory_text(config));
+    append_link(out, result, traffic);
   }
   if (config.llc) {
     fmt::format_to(line, "The last-level cache held {} of the sectors of missed rows ({}, {} in a set-aside).\n",
                    ratio_text(result.totals.llc_hit_sectors, result.totals.llc_sectors), to_string(*config.llc),
                    bytes_text(static_cast<double>(config.asked.set_aside_bytes)));
+    if (!make_memory(config.memory).model->needs().llc) {
+      fmt::format_to(line, "The gathers' time prices all that the reservation misses, whether it held it or not.\n");
+    }
   }
   if (result.step_times && steps > 0) {
     append_step_times(out, *result.step_times, config, static_cast<double>(steps));

@@ -16,15 +16,11 @@ Json point_json(const StudyPoint& point) {
   return {{"policy", point.policy},
           {"scope", name_of(scope_names, point.scope)},
           {"reserved_bytes", point.reserved_bytes},
+          {"caches", point.caches},
           {"capacity_entries", point.capacity_entries},
           {"accesses", point.accesses},
           {"misses", point.misses},
-          {"tpot_ns",
-           {{"mean", point.tpot.mean_ns},
-            {"p50", point.tpot.p50_ns},
-            {"p95", point.tpot.p95_ns},
-            {"p99", point.tpot.p99_ns},
-            {"max", point.tpot.max_ns}}}};
+          {"tpot_ns", tpot_json(point.tpot)}};
 }
 
 }  // namespace
@@ -34,9 +30,12 @@ std::string study_json(const TraceReader& trace, const StudyConfig& config, cons
   Json out;
   out["schema"] = study_schema;
   out["tool"] = {{"version", version()}};
-  out["config"] = {
-      {"llc_bytes", result.llc_bytes}, {"parts", config.parts}, {"entry_cost_bytes", result.entry_cost_bytes}};
+  out["config"] = {{"llc_bytes", result.llc_bytes},
+                   {"llc_set_aside_bytes", result.set_aside_bytes ? Json(*result.set_aside_bytes) : Json(nullptr)},
+                   {"parts", config.parts},
+                   {"entry_cost_bytes", result.entry_cost_bytes}};
   add_replay_config(out["config"], result.config);
+  out["config"]["hidden_layers"] = result.hidden_layers;
   out["trace"] = trace_json(trace);
   out["nothing"] = point_json(result.nothing);
   out["all_hit_tpot_ns"] = result.all_hit_tpot_ns;
@@ -46,6 +45,13 @@ std::string study_json(const TraceReader& trace, const StudyConfig& config, cons
   out["points"] = Json::array();
   for (const StudyPoint& point : result.points) {
     out["points"].push_back(point_json(point));
+  }
+  out["not_tried"] = Json::array();
+  for (const StudyGap& gap : result.gaps) {
+    out["not_tried"].push_back({{"policy", gap.policy},
+                                {"scope", name_of(scope_names, gap.scope)},
+                                {"reserved_bytes", gap.reserved_bytes},
+                                {"reason", gap.reason}});
   }
   return json_text(out);
 }

@@ -4,14 +4,10 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <iterator>
 
 namespace dsasim {
 namespace {
-
-/// Below this a reservation is not worth its trouble.
-constexpr double worth_while = 0.01;
 
 std::string mebibytes(std::uint64_t bytes) {
   return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / 1048576);
@@ -23,8 +19,11 @@ std::string point_text(const StudyPoint& point) {
       point.scope == Scope::shared ? "one cache for all layers and requests" : "a cache for each layer and request");
 }
 
-double gain(const StudyResult& result, double tpot_ns) {
-  return 1 - tpot_ns / result.nothing.tpot.mean_ns;
+/// What a reservation is a part of.
+std::string whole_text(const StudyResult& result) {
+  return result.set_aside_bytes ? fmt::format("the {} that {} sets aside at most", mebibytes(result.reservable_bytes),
+                                              result.config.gpu_name)
+                                : fmt::format("the whole cache's {}", mebibytes(result.reservable_bytes));
 }
 
 void append_answer(std::string& out, const StudyResult& result) {
@@ -36,21 +35,24 @@ void append_answer(std::string& out, const StudyResult& result) {
     return;
   }
   const StudyPoint& best = result.points[*result.best];
-  const StudyPoint& knee = result.points[*result.knee];
-  if (gain(result, best.tpot.mean_ns) < worth_while) {
-    fmt::format_to(line,
-                   "Reserve nothing: a token takes {}, and the best reservation ({} of {}, {}) takes {:.2f}% off it.\n",
-                   token_text(none_ns), mebibytes(best.reserved_bytes), mebibytes(result.llc_bytes), point_text(best),
-                   100 * gain(result, best.tpot.mean_ns));
+  if (!result.knee) {
+    fmt::format_to(
+        line,
+        "Reserve nothing: a token takes {}, and the best reservation ({} of {}, {}) takes {:.3f}% off it, less "
+        "than 1%.\n",
+        token_text(none_ns), mebibytes(best.reserved_bytes), whole_text(result), point_text(best),
+        100 * result.gain(best));
   } else {
+    const StudyPoint& knee = result.points[*result.knee];
     fmt::format_to(line,
                    "Reserve {} of {}, {}: a token takes {} instead of {} ({:.1f}% less), {:.1f}% of the rows miss.\n",
-                   mebibytes(knee.reserved_bytes), mebibytes(result.llc_bytes), point_text(knee),
-                   token_text(knee.tpot.mean_ns), token_text(none_ns), 100 * gain(result, knee.tpot.mean_ns),
+                   mebibytes(knee.reserved_bytes), whole_text(result), point_text(knee), token_text(knee.tpot.mean_ns),
+                   token_text(none_ns), 100 * result.gain(knee),
                    100 * static_cast<double>(knee.misses) / static_cast<double>(knee.accesses));
     fmt::format_to(line, "That is the knee: at least 90% of what the best gains, {} with {}.\n",
                    token_text(best.tpot.mean_ns), mebibytes(best.reserved_bytes));
   }
+  fmt::format_to(line, "Times are {}; gains are upper bounds.\n", token_bound);
   if (result.belady) {
     const StudyPoint& belady = result.points[*result.belady];
     fmt::format_to(
@@ -63,10 +65,29 @@ void append_answer(std::string& out, const StudyResult& result) {
 void append_row(std::string& out, const StudyResult& result, const StudyPoint& point, std::string_view policy) {
   const auto& points = result.points;
   const bool is_knee = result.knee && &point == &points[*result.knee];
-  fmt::format_to(std::back_inserter(out), "{:<10} {:<8} {:>10} {:>12} {:>9} {:>13} {:>8.2f}%{}\n", policy,
+  fmt::format_to(std::back_inserter(out), "{:<10} {:<8} {:>10} {:>7} {:>12} {:>9} {:>13} {:>8.2f}%{}\n", policy,
                  policy == "-" ? "-" : name_of(scope_names, point.scope), mebibytes(point.reserved_bytes),
-                 grouped(point.capacity_entries), ratio_text(point.misses, point.accesses),
-                 token_text(point.tpot.mean_ns), 100 * gain(result, point.tpot.mean_ns), is_knee ? "  knee" : "");
+                 grouped(point.caches), grouped(point.capacity_entries), ratio_text(point.misses, point.accesses),
+                 token_text(point.tpot.mean_ns), 100 * result.gain(point), is_knee ? "  knee" : "");
+}
+
+void append_gap(std::string& out, const StudyGap& gap) {
+  fmt::format_to(std::back_inserter(out), "{:<10} {:<8} {:>10}  not tried: {}\n", gap.policy,
+                 name_of(scope_names, gap.scope), mebibytes(gap.reserved_bytes), gap.reason);
+}
+
+/// Points and gaps in the order of the study.
+void append_rows(std::string& out, const StudyResult& result) {
+  append_row(out, result, result.nothing, "-");
+  auto gap = result.gaps.begin();
+  for (std::size_t i = 0; i <= result.points.size(); ++i) {
+    for (; gap != result.gaps.end() && gap->before_point == i; ++gap) {
+      append_gap(out, *gap);
+    }
+    if (i < result.points.size()) {
+      append_row(out, result, result.points[i], result.points[i].policy);
+    }
+  }
 }
 
 }  // namespace
@@ -74,18 +95,20 @@ void append_row(std::string& out, const StudyResult& result, const StudyPoint& p
 std::string study_text(const TraceReader& trace, const StudyResult& result) {
   std::string out;
   auto line = std::back_inserter(out);
+  fmt::format_to(line, "{}\n{}", trace_text(trace), layers_text(trace, result.config, result.hidden_layers));
   fmt::format_to(line,
-                 "{}\n{} on {}, gathers by {}; an entry is {} bytes in a layer, {} in those that a layer of the trace "
-                 "stands for\n\n",
-                 trace_text(trace), result.config.model_name, result.config.gpu_name, memory_text(result.config),
+                 "{} on {}, gathers by {}; an entry is {} bytes in a layer, {} in those that a layer of the trace "
+                 "stands for\n",
+                 result.config.model_name, result.config.gpu_name, memory_text(result.config),
                  result.config.entry_bytes, result.entry_cost_bytes);
+  fmt::format_to(line, "The last-level cache has {}{}\n\n", mebibytes(result.llc_bytes),
+                 result.set_aside_bytes
+                     ? fmt::format(", of which at most {} can be set aside.", mebibytes(*result.set_aside_bytes))
+                     : "; how much of it can be set aside is not known, so all of it is tried.");
   append_answer(out, result);
-  fmt::format_to(line, "\n{:<10} {:<8} {:>10} {:>12} {:>9} {:>13} {:>9}\n", "policy", "scope", "reserved", "entries",
-                 "misses", "TPOT", "gain");
-  append_row(out, result, result.nothing, "-");
-  for (const StudyPoint& point : result.points) {
-    append_row(out, result, point, point.policy);
-  }
+  fmt::format_to(line, "\n{:<10} {:<8} {:>10} {:>7} {:>12} {:>9} {:>13} {:>9}\n", "policy", "scope", "reserved",
+                 "caches", "entries each", "misses", "TPOT", "gain");
+  append_rows(out, result);
   return out;
 }
 

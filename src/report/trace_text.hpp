@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 // What the tables have in common.
 
@@ -62,10 +63,44 @@ inline std::string token_text(double ns) {
   return fmt::format("{:.4f} ms", ns / 1e6);
 }
 
+/// Said next to every time of a token: the sum of parts is a bound (docs/step-time.md).
+inline constexpr std::string_view token_bound = "a lower bound: measured kernels take longer, docs/step-time.md";
+
+/// What was changed of the configuration that a memory is named by.
+inline std::string overrides_text(const MemorySpec& memory) {
+  std::string text;
+  for (const auto& [key, value] : memory.parameters) {
+    text += fmt::format("{}{}={}", text.empty() ? " with " : ", ", key, value);
+  }
+  return text;
+}
+
 inline std::string memory_text(const EffectiveConfig& config) {
-  return config.memory_config
-             ? fmt::format("{} memory, {}", config.memory_model, config.memory_config->where())
-             : fmt::format("{} memory, {} ns a missed page", config.memory_model, config.asked.memory.miss_ns);
+  if (!config.memory_config) {
+    return fmt::format("{} memory, {} ns a missed page", config.memory_model, config.asked.memory.serial_miss_ns());
+  }
+  const std::string text =
+      fmt::format("{} memory, {}{}", config.memory_model, config.memory_config->where(), overrides_text(config.memory));
+  return config.gpu_name.empty() || config.asked.memory.name.empty() ? text : text + ", instead of the GPU's";
+}
+
+/// What the caches hold together: a capacity is of each.
+inline std::string reservation_text(const Reservation& reservation) {
+  return fmt::format("{} cache{}: {} entries{}", grouped(reservation.caches), reservation.caches == 1 ? "" : "s",
+                     grouped(reservation.entries),
+                     reservation.bytes ? ", " + bytes_text(static_cast<double>(*reservation.bytes)) : "");
+}
+
+/// Layers of the trace and of the model, where there is one and they are not as many; otherwise empty.
+inline std::string layers_text(const TraceReader& trace, const EffectiveConfig& config, std::uint64_t hidden_layers) {
+  if (config.model_name.empty() || hidden_layers == trace.layer_count()) {
+    return "";
+  }
+  return fmt::format(
+      "trace: {} layers; {}: {} that select, each of the trace's stands for {:.2f}. Bytes and times are of the model's "
+      "layers, counts of the trace's.\n",
+      trace.layer_count(), config.model_name, hidden_layers,
+      static_cast<double>(hidden_layers) / static_cast<double>(trace.layer_count()));
 }
 
 /// A table's first line.

@@ -27,7 +27,8 @@ Tpot summarise(std::vector<std::uint64_t> step_ns) {
   std::sort(step_ns.begin(), step_ns.end());
   const auto nearest_rank = [&](std::uint64_t percent) { return step_ns[(percent * step_ns.size() + 99) / 100 - 1]; };
   const std::uint64_t sum = std::accumulate(step_ns.begin(), step_ns.end(), std::uint64_t{0});
-  return {.mean_ns = static_cast<double>(sum) / static_cast<double>(step_ns.size()),
+  return {.steps = step_ns.size(),
+          .mean_ns = static_cast<double>(sum) / static_cast<double>(step_ns.size()),
           .p50_ns = nearest_rank(50),
           .p95_ns = nearest_rank(95),
           .p99_ns = nearest_rank(99),

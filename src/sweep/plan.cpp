@@ -61,15 +61,10 @@ std::uint64_t directory_entries(const TraceReader& trace) {
   return ids * trace.layer_count();
 }
 
-std::uint64_t caches(const TraceReader& trace, Scope scope) {
-  return std::uint64_t{scope == Scope::shared || scope == Scope::request ? 1 : trace.layer_count()} *
-         (scope == Scope::shared || scope == Scope::layer ? 1 : trace.request_count());
-}
-
 std::uint64_t replay_bytes(const TraceReader& trace, const EffectiveConfig& config, const PolicyCost& cost) {
   const std::uint64_t places = directory_entries(trace);
   const std::uint64_t largest = *std::max_element(config.capacity_entries.begin(), config.capacity_entries.end());
-  const std::uint64_t all_caches = std::max<std::uint64_t>(caches(trace, config.asked.scope), 1);
+  const std::uint64_t all_caches = std::max<std::uint64_t>(config.reservation.caches, 1);
   const std::uint64_t slots = std::min(largest, places / all_caches + 1) * all_caches;
   return places * cost.place_bytes + slots * cost.slot_bytes;
 }
@@ -85,7 +80,7 @@ std::string family_of(const Grid& grid, const PlannedPoint& point, const Effecti
     return family;
   }
   for (std::size_t axis = 0; axis < grid.axes().size(); ++axis) {
-    if (grid.axes()[axis].key != Grid::capacity_key) {
+    if (const std::string& key = grid.axes()[axis].key; key != Grid::capacity_key && key != Grid::budget_key) {
       family += fmt::format(" {}", grid.choice(point.number, axis));
     }
   }

@@ -169,6 +169,60 @@ def has_windows(_folder: Path, out: str) -> None:
 
 LRU = "replay t.dsat --policy lru --capacity 256"
 
+# Arguments, the option that would do nothing, and what is said of it.
+NO_EFFECT = [
+    (arguments + f" {option} {value}", option, text)
+    for arguments, options, text in [
+        ("replay t.dsat", {"--tp": "1", "--overlap": "attention"}, "has no effect here; expected --model and --gpu"),
+        ("replay t.dsat", {"--step-times": "s.csv"}, "has no effect here; expected --model and --gpu"),
+        ("replay t.dsat", {"--set-aside": "0", "--llc-stream": "0"}, "has no effect here; expected --llc"),
+        ("replay t.dsat --memory h100 --entry-bytes 656", {"--miss-ns": "400"},
+         "is of --memory serial alone; what a miss takes with h100 is --memory h100,hbm_ns=400"),
+        ("replay t.dsat --model llama-3.1-8b --gpu h200", {"--miss-ns": "200"}, "is of --memory serial alone"),
+        ("gather --memory h200 --rows 1 --row-bytes 64", {"--miss-ns": "200"}, "is of --memory serial alone"),
+        ("gather --memory h200 --rows 1 --row-bytes 64", {"--pool-bytes": "1000000000", "--seed": "2"},
+         "has no effect here; expected a --memory that plays the commands of DRAM"),
+        ("study t.dsat --model llama-3.1-8b --gpu h200", {"--miss-ns": "200"}, "is of --memory serial alone"),
+        ("generate --list", {"--seed": "2", "--layers": "2", "--output": "out", "--preset": "levy", "--like": "t.dsat"},
+         "has no effect here; expected no --list"),
+        ("generate --preset levy --statistics", {"--seed": "2", "--steps": "2", "--output": "out"},
+         "has no effect here; expected no --list and no --statistics"),
+        ("curve t.dsat", {"--histograms": ""}, "has no effect here; expected --json"),
+        ("knee t.dsat --target miss_ratio=0.1", {"--memory": "h200", "--miss-ns": "300"},
+         "has no effect here; expected a --target of time"),
+        ("knee t.dsat --target miss_ratio=0.1", {"--page-tokens": "16"},
+         "has no effect here; expected --target missed_pages"),
+        ("knee t.dsat --target gather_ns=1 --memory h200 --entry-bytes 656", {"--page-tokens": "16"},
+         "has no effect here; expected --target missed_pages"),
+        ("knee t.dsat --target miss_ratio=0.1 --model llama-3.1-8b --gpu h200", {"--overlap": "none"},
+         "has no effect here; expected a --target of a token"),
+        ("allocate t.dsat --budget 2x", {"--memory": "h200", "--miss-ns": "300", "--page-tokens": "4"},
+         "has no effect here; expected --minimise gather_ns"),
+        ("allocate t.dsat --budget 2x --json s.json --no-verify", {"--memory": "serial", "--page-tokens": "4"},
+         "has no effect here; expected --minimise gather_ns"),
+        *[(f"export --to {format} t.dsat -o out", dict.fromkeys(options, "1"), "has no effect here; expected")
+          for format, options in {
+              "csv": ["--capacity", "--budget", "--resident-blocks", "--entry-bytes", "--set-aside", "--llc-stream", "--tp",
+                      "--page-tokens", "--miss-ns", "--warmup-steps"],
+              "npz": ["--capacity", "--entry-bytes", "--tp", "--page-tokens", "--warmup-steps"],
+              "oracle-general": ["--capacity", "--entry-bytes", "--tp", "--page-tokens", "--warmup-steps"],
+              "addresses": ["--capacity", "--budget", "--set-aside", "--llc-stream", "--page-tokens", "--miss-ns"],
+          }.items()],
+        *[(f"export --to {format} t.dsat -o out", options, "has no effect here; expected")
+          for format in ("csv", "npz", "oracle-general")
+          for options in [{"--policy": "fifo", "--scope": "shared", "--warm": "first", "--new-token": "pinned",
+                           "--memory": "h200", "--llc": "60MiB", "--model": "llama-3.1-8b", "--gpu": "h200",
+                           "--overlap": "none", "--lines": "misses"}]],
+        *[(f"export --to {format} t.dsat -o out", {"--order": "ascending"}, "has no effect here; expected")
+          for format in ("csv", "npz")],
+        ("export --to npz t.dsat -o out", {"--steps": "0:1"}, "has no effect here; expected a format other than npz"),
+        ("export --to addresses t.dsat --entry-bytes 656 -o out",
+         {"--policy": "fifo", "--scope": "shared", "--warm": "first", "--new-token": "pinned", "--memory": "h200",
+          "--llc": "60MiB", "--overlap": "none"}, "has no effect here; expected"),
+    ]
+    for option, value in options.items()
+]
+
 CASES = [
     # ---- Where results go ----
     Case("a table goes to stdout", LRU, out=["45,614"]),
@@ -319,7 +373,7 @@ CASES = [
          out=["A token of llama-3.1-8b on 1 x h200 takes", "as if every row hit"]),
     Case("times by layer", "replay t.dsat --model llama-3.1-8b --gpu h200 --step-times -",
          out=["step,layer,indexer_ns,topk_ns,gather_ns,attention_ns,rest_ns,total_ns"]),
-    Case("times without a model", "replay t.dsat --step-times s.csv", 2, err=["--step-times: expected --model and --gpu"]),
+    Case("times without a model", "replay t.dsat --step-times s.csv", 2, err=["--step-times: has no effect here; expected --model and --gpu"]),
     Case("a model without a GPU", "replay t.dsat --model llama-3.1-8b", 2, err=["--gpu: expected one"]),
     Case("an unknown model", "replay t.dsat --model llama --gpu h200", 2,
          err=['--model: unknown name "llama"; known: ', "llama-3.1-8b"]),
@@ -328,6 +382,24 @@ CASES = [
     Case("a reservation that does not fit", "replay t.dsat --capacity 2x --entry-bytes 656 --llc 1MiB", 2,
          err=["--capacity: 2x reserves 2686976 bytes in all caches together, and --llc has 1048576"]),
     Case("a study without a GPU", "study t.dsat --model llama-3.1-8b", 2, err=["--gpu: expected one"]),
+
+    # ---- Options that would do nothing: each, with something that makes it not apply ----
+    *[Case(f"no effect: {arguments}", arguments, 2, err=[f"{option}: {text}"]) for arguments, option, text in NO_EFFECT],
+    Case("a budget in the place of a capacity", "replay t.dsat --budget 4096 --json -", out=["{"],
+         check=misses_are(45_614)),
+    Case("a budget beside a capacity", "replay t.dsat --budget 4096 --capacity 256", 2,
+         err=["--capacity excludes --budget"]),
+    Case("a budget beside a split", "replay t.dsat --budget 4096 --capacities-from split.json", 2,
+         err=["--budget excludes --capacities-from"]),
+    Case("a budget wins over the capacity of a configuration", "replay t.dsat --budget 4096 --config c.json --json -",
+         out=["{"], config='{"capacity": 4096, "policy": "lru"}', check=misses_are(45_614)),
+    Case("a budget and a capacity in a configuration", "replay t.dsat --config c.json", 2,
+         err=["--capacity: goes in the place of --budget, found both"], config='{"capacity": 256, "budget": 4096}'),
+    Case("budgets beside capacities", "curve t.dsat --budgets 4096 --capacities 256", 2,
+         err=["--capacities excludes --budgets"]),
+    Case("budgets of a knee beside capacities", "knee t.dsat --target misses=1 --budgets 4096 --capacities 256", 2,
+         err=["--capacities excludes --budgets"]),
+    Case("budgets of a knee", "knee t.dsat --target miss_ratio=0.12 --policy fifo --budgets 2048,8192", out=["of all 16", "8,192"]),
 
     # ---- allocate, and replay with what it found ----
     Case("a split as a table", "allocate t.dsat --budget 2x", out=["optimal", "41,328", "Replayed: "]),
@@ -346,7 +418,7 @@ CASES = [
     Case("a split of another trace", "replay batch.dsat --capacities-from split.json --json -", out=["{"],
          err=["warning: split.json has capacities that were found for another trace"]),
     Case("a split and a capacity", "replay t.dsat --capacities-from split.json --capacity 2x", 2,
-         err=["--capacities-from: split.json goes in the place of --capacity, found both"]),
+         err=["--capacity excludes --capacities-from"]),
     Case("a split of another scope", "replay t.dsat --capacities-from split.json --scope layer", 2,
          err=["--scope: split.json has capacities of scope stream, found layer"]),
     Case("a split of another shape", "replay t.dsat --capacities-from streams.json", 2,
@@ -434,7 +506,7 @@ CASES = [
     Case("a trace as its own description", "info t.dsat --json ./t.dsat", 2, err=['is already the input "trace"']),
     Case("a name that is no UTF-8", "info odd.dsat --json -", out=['"provenance": "odd \ufffd"']),
     Case("npz on stdout", "export --to npz t.dsat -o -", 2, err=["--output: npz cannot go to stdout"]),
-    Case("GPUs without a model", "replay t.dsat --tp 8", 2, err=["--tp: expected --model and --gpu with it"]),
+    Case("GPUs without a model", "replay t.dsat --tp 8", 2, err=["--tp: has no effect here; expected --model and --gpu with it"]),
     Case("no response", "import t.dsat --from sglang -o o.dsat", 2,
          err=["t.dsat: line 1, byte 0: expected an object or a list of objects, found '\\x89'"]),
 
@@ -443,12 +515,13 @@ CASES = [
     Case("several requests as npz", "export --to npz batch.dsat -o npz_folder", files=["npz_folder"]),
     Case("ids as CSV", "export --to csv t.dsat --steps 0:1 -o -", out=["request,step,layer,id", "0,0,0,"]),
     Case("addresses of misses", "export --to addresses t.dsat --entry-bytes 656 --lines misses --capacity 2x -o a.bin",
+         err=["info: 16 caches hold 4096 entries together, 2686976 bytes"],
          files=["a.bin"]),
     Case("addresses without bytes", "export --to addresses t.dsat -o a.bin", 2, err=["--entry-bytes: "]),
     Case("an unknown format", "export --to parquet t.dsat -o e", 2,
          err=['--to: unknown format "parquet"; known: npz, csv, oracle-general, addresses']),
     Case("the trace as an export", "export --to csv t.dsat -o ./t.dsat", 2, err=['is already the input "trace"']),
-    Case("a part as npz", "export --to npz t.dsat --steps 0:1 -o e.npz", 2, err=["--steps: npz has whole requests"]),
+    Case("a part as npz", "export --to npz t.dsat --steps 0:1 -o e.npz", 2, err=["--steps: has no effect here; expected a format other than npz, which has whole requests"]),
 
     # ---- Help ----
     Case("a gather from a configuration", "gather --config c.json --json -", out=["dsasim-gather/1", '"rows": 64'],
@@ -510,7 +583,7 @@ def complaints(case: Case, tool: Path, folder: Path) -> list[str]:
     if case.config is not None:
         (folder / "c.json").write_text(case.config)
     before = {path.name for path in folder.iterdir()}
-    environment = {**os.environ, "TMPDIR": "/no/such/folder"}
+    environment = {**os.environ, "TMPDIR": "/no/such/folder", "DSASIM_PROGRESS": "off"}
     done = subprocess.run([tool, *case.arguments.split()], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True)
     found = []
@@ -565,7 +638,8 @@ PRINTING = ("--help", "--version", "replay --help", "policies", "memories", "mod
             "diff lru.json lru.json", "sweep grid.json --dry-run", "merge part.csv -o -",
             "study t.dsat --gpu h200 --model deepseek-v3.2 --parts 1",
             "gather --memory h200 --rows 64 --row-bytes 128",
-            "roofline --model glm-5.1 --gpu h200 --context 1000 --batch 4 --rate 1")
+            "roofline --model glm-5.1 --gpu h200 --context 1000 --batch 4 --rate 1",
+            "step --model glm-5.1 --gpu h200 --tp 8 --batch 4 --context 1000", "kernels --gpu h200")
 
 
 def full_disk_complaints(tool: Path, folder: Path) -> list[str]:
@@ -626,6 +700,7 @@ READS = {
     "merge": ("part.csv part2.csv", ["--output"]),
     "roofline": (f"{STEP} --context 1000 --batch 4 --rate 1", ["--json"]),
     "gather": ("--memory mem.json --csv in.csv", ["--json"]),
+    "step": (f"{STEP} --kernels k.json --batch 1 --context 1000", ["--json", "--csv", "--timeline"]),
 }
 FILE_TYPES = ("FILE", "TRACE", ".json", ".csv")
 
@@ -639,7 +714,7 @@ def inputs_of(arguments: str) -> list[str]:
 def overwriting_complaints(tool: Path, folder: Path, repository: Path) -> list[str]:
     """An output that is an input, under whatever name, is refused, and nothing is written."""
     for name, source in (("m", "models/deepseek-v3.2"), ("mem", "memory/h200"), ("gmem", "memory/h200"),
-                         ("g", "gpus/h200")):
+                         ("g", "gpus/h200"), ("k", "kernels/h200")):
         text = (repository / f"configs/{source}.json").read_text()
         (folder / f"{name}.json").write_text(text.replace('"memory": "h200"', '"memory": "./gmem.json"'))
     assert "gmem" in (folder / "g.json").read_text()

@@ -181,3 +181,26 @@ TEST_CASE("a long trace closes the gaps of its row of places", "[curve]") {
   config.capacities = capacities({2, 50, 100, 150, 199});
   compare_with_replays(reader, config);
 }
+
+TEST_CASE("budgets of a curve are budgets of replays", "[curve][capacity]") {
+  const TraceReader reader = written(random_trace({.groups = true}, 3));
+  const char* policy = GENERATE("lru", "fifo");
+  const Scope scope = GENERATE(Scope::layer, Scope::stream);
+  CurveConfig config;
+  config.replay.policy = parse_policy(policy);
+  config.replay.scope = scope;
+  config.replay.entry_bytes = 3;
+  for (const char* budget : {"100", "103", "1000B", "2x"}) {
+    config.capacities.push_back(Capacity::parse_budget(budget));
+  }
+  const CurveResult result = curve(reader, config);
+  for (std::size_t i = 0; i < config.capacities.size(); ++i) {
+    ReplayConfig at = config.replay;
+    at.capacity = config.capacities[i];
+    const ReplayResult expected = replay(reader, at);
+    CAPTURE(policy, static_cast<int>(scope), at.capacity.text());
+    CHECK(result.total.points[i].misses == expected.totals.misses());
+    CHECK(result.reservations[i].entries == expected.config.reservation.entries);
+    CHECK(result.reservations[i].bytes == expected.config.reservation.bytes);
+  }
+}

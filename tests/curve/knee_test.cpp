@@ -181,3 +181,20 @@ TEST_CASE("targets that are none", "[knee]") {
   }
   CHECK_FALSE(error_of("").empty());
 }
+
+TEST_CASE("a knee says what all caches hold together", "[knee][capacity]") {
+  const TraceReader trace = written(random_trace({}, 3));  // three requests, three layers
+  KneeConfig config = knee_config("lru", "miss_ratio=0.9");
+  config.replay.entry_bytes = 10;
+  const Knee exact = knee_of(trace, config);
+  REQUIRE(exact.point);
+  CHECK(exact.point->reservation.entries == 9 * exact.point->capacity_entries);
+  CHECK(exact.point->reservation.bytes == 90 * exact.point->capacity_entries);
+  config.capacities = {Capacity::parse_budget("90"), Capacity::parse_budget("300")};
+  const Knee of_budgets = knee_of(trace, config);
+  REQUIRE(of_budgets.point);
+  CHECK(of_budgets.point->reservation.entries == 9 * of_budgets.point->capacity_entries);
+  const Json json = Json::parse(knee_json(trace, knees(trace, config)));
+  CHECK(json["config"]["budgets"] == Json{"90", "300"});
+  CHECK(json["config"]["caches"] == 9);
+}

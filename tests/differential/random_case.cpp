@@ -284,7 +284,7 @@ std::string common_options(const RandomCase& drawn) {
 }
 
 std::string page_and_memory_options(const ReplayConfig& config) {
-  std::string text = fmt::format(" --miss-ns {}", config.memory.miss_ns);
+  std::string text = fmt::format(" --miss-ns {}", config.memory.serial_miss_ns());
   if (config.page_tokens) {
     text += *config.page_tokens == 0 ? " --page-tokens trace" : fmt::format(" --page-tokens {}", *config.page_tokens);
   }
@@ -343,7 +343,8 @@ std::string allocate_command(const RandomCase& drawn, const std::filesystem::pat
   return fmt::format("dsasim allocate {} --budget {}{} --min {} --max {} --granularity {}{}{}{}{}", path.string(),
                      budget.amount, budget.in_bytes ? "B" : "", budget.least, budget.most, budget.granularity,
                      option("--over", over_names, budget.over), option("--minimise", minimise_names, budget.minimise),
-                     common_options(drawn), page_and_memory_options(drawn.config));
+                     common_options(drawn),
+                     budget.minimise == Minimise::gather_ns ? page_and_memory_options(drawn.config) : "");
 }
 
 std::string trace_text(const PlainTrace& trace) {

@@ -38,7 +38,8 @@ def main(repository: Path, tool: Path, scratch: Path, document: str) -> int:
         return 1
 
     make_copy(repository, tool, scratch)
-    environment = dict(os.environ, PATH=f"{scratch / 'build/release'}:{os.environ['PATH']}")
+    environment = dict(os.environ, PATH=f"{scratch / 'build/release'}:{os.environ['PATH']}",
+                       DSASIM_PROGRESS="off")
     failures = 0
     new_text = ""
     copied = 0

@@ -28,6 +28,9 @@ TEST_CASE("levy: Table 3 of arXiv 2603.13430", "[generate]") {
   check("lookback", 3.29, 7.77, 2.48);
   check("new_lookups", 0.55, 0.9, 0.22);
   check("inter_layer_overlap", 0.36, 0.63, 0.16);
+  // Published 0.35, not fitted, and missed: `generate --list` and docs/validation.md say so.
+  CHECK(metrics["page_utilisation"].mean == Approx(0.146).margin(0.0005));
+  CHECK(preset.predicts.find("page utilisation, and misses it: 0.146 in pages of 16 tokens, published 0.35") == 0);
 }
 
 TEST_CASE("glm-5.1: arXiv 2608.07009", "[generate]") {

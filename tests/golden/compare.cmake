@@ -16,6 +16,7 @@ if(EXISTS ${CASE}/status)
 endif()
 
 file(MAKE_DIRECTORY ${CORRECTED})
+set(ENV{DSASIM_PROGRESS} off)  # how long it takes must not show
 execute_process(COMMAND ${TOOL} ${arguments} OUTPUT_FILE ${CORRECTED}/${stdout}
                 ERROR_FILE ${CORRECTED}/expected.stderr RESULT_VARIABLE status)
 if(NOT status EQUAL wanted_status)

@@ -176,3 +176,28 @@ TEST_CASE("host: a call and whole transfers of missed rows cost, nothing else", 
   CHECK_THROWS_AS(make_memory(parse_memory("host,gb_s=0")), ConfigError);
   CHECK_THROWS_AS(make_memory(parse_memory("pcie5,transfer_bytes=0")), ConfigError);
 }
+
+TEST_CASE("serial's time of a miss is refused by every other memory, which names its own", "[memory]") {
+  const auto refusal = [](const char* memory) {
+    MemorySpec spec = parse_memory(memory);
+    spec.miss_ns = 400;
+    try {
+      make_memory(spec);
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK(refusal("serial").empty());
+  CHECK(refusal("h100") ==
+        "--miss-ns: is of --memory serial alone; what a miss takes with h100 is --memory h100,hbm_ns=400");
+  for (const MemoryDescription& model : memory_models()) {
+    if (model.default_config.empty()) {
+      continue;
+    }
+    CAPTURE(model.name);
+    CHECK(refusal(std::string(model.name).c_str()).find("--miss-ns: is of --memory serial alone") == 0);
+    MemorySpec applies = parse_memory(fmt::format("{},{}=400", model.name, model.miss_time));
+    CHECK_NOTHROW(make_memory(applies));
+  }
+}

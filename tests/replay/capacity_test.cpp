@@ -147,3 +147,21 @@ TEST_CASE("A capacity remembers how it was written", "[capacity]") {
   CHECK(Capacity::parse("0.20ctx").unit() == Capacity::Unit::context);
   CHECK(Capacity::parse("20MiB").unit() == Capacity::Unit::bytes);
 }
+
+TEST_CASE("A budget is shared out to the last entry that it pays for", "[capacity]") {
+  using Split = std::vector<std::uint64_t>;
+  const auto split = [](const std::vector<CacheShare>& shares, std::uint64_t budget) {
+    return even_split(shares, budget);
+  };
+  CHECK(split({{.entry_cost = 1}}, 7) == Split{7});
+  CHECK(split({{.entry_cost = 1}, {.entry_cost = 1}, {.entry_cost = 1}}, 11) == Split{4, 4, 3});
+  CHECK(split({{.entry_cost = 3}, {.entry_cost = 3}}, 10) == Split{2, 1});            // 1 is left
+  CHECK(split({{.entry_cost = 5}, {.entry_cost = 2}}, 18) == Split{2, 3});            // 14, then 2 more; 2 are left
+  CHECK(split({{.entry_cost = 1, .most = 2}, {.entry_cost = 1}}, 9) == Split{2, 7});  // what one may not have
+  CHECK(split({{.entry_cost = 1, .least = 6}, {.entry_cost = 1}}, 9) == Split{6, 3});
+  CHECK(split({{.entry_cost = 1, .most = 2}, {.entry_cost = 1, .most = 3}}, 9) == Split{2, 3});
+  CHECK(split({{.entry_cost = 8}, {.entry_cost = 8}}, 7) == Split{0, 0});
+  constexpr std::uint64_t most = ~std::uint64_t{0};
+  CHECK(split({{.entry_cost = 1}}, most) == Split{most});
+  CHECK(split({{.entry_cost = most}, {.entry_cost = most}, {.entry_cost = most}}, most) == Split{1, 0, 0});
+}

@@ -403,7 +403,8 @@ class ReferenceReplay {
     if (misses == 0) {
       return;
     }
-    const double ns = static_cast<double>(pages * trace_.header.layers[layer].group_size) * config_.memory.miss_ns;
+    const double ns =
+        static_cast<double>(pages * trace_.header.layers[layer].group_size) * config_.memory.serial_miss_ns();
     const auto total = static_cast<std::uint64_t>(std::floor(ns + 0.5));
     std::uint64_t left = total;
     std::vector<std::uint64_t> remainders;

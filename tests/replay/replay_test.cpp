@@ -313,3 +313,63 @@ TEST_CASE("A truncated trace replays the whole chunks it has", "[replay]") {
   config.steps = StepRange{.first = 3, .last = 5};
   CHECK(replay(cut, config).totals.misses() == 2);
 }
+
+TEST_CASE("A budget is of all caches together, whatever they are", "[replay][capacity]") {
+  const PlainTrace plain = random_trace({.requests = 3, .layers = 4}, 11);
+  const captures::TempDir folder;
+  write_trace(folder / "t.dsat", plain);
+  const TraceReader trace(folder / "t.dsat");
+  const auto with = [&](Scope scope, Capacity capacity) {
+    ReplayConfig config;
+    config.policy = parse_policy("lru");
+    config.scope = scope;
+    config.entry_bytes = 10;
+    config.capacity = std::move(capacity);
+    return config;
+  };
+  struct Expected {
+    Scope scope;
+    std::uint64_t caches;
+    std::vector<std::uint64_t> entries;  // of 125 in all
+    std::uint64_t reserved;
+  };
+  const std::vector<Expected> all = {{Scope::shared, 1, {125}, 125},
+                                     {Scope::layer, 4, {32, 31, 31, 31}, 125},
+                                     {Scope::request, 3, {41}, 123},  // two entries are none for three caches
+                                     {Scope::stream, 12, {11, 10, 10, 10}, 123}};
+  for (const Expected& expected : all) {
+    CAPTURE(static_cast<int>(expected.scope));
+    for (const char* budget : {"125", "1259B"}) {
+      const EffectiveConfig found = effective_config(trace, with(expected.scope, Capacity::parse_budget(budget)));
+      CHECK(found.capacity_entries == expected.entries);
+      CHECK(found.reservation.caches == expected.caches);
+      CHECK(found.reservation.entries == expected.reserved);
+      CHECK(found.reservation.bytes == expected.reserved * 10);
+    }
+    // An even number of entries is a capacity of each.
+    const ReplayResult budget = replay(trace, with(expected.scope, Capacity::parse_budget("240")));
+    const ReplayResult each =
+        replay(trace, with(expected.scope, Capacity::parse(std::to_string(240 / expected.caches))));
+    CHECK(budget.totals == each.totals);
+    CHECK(budget.config.reservation.entries == each.config.reservation.entries);
+    // x and ctx are of each cache.
+    CHECK(replay(trace, with(expected.scope, Capacity::parse_budget("2x"))).totals ==
+          replay(trace, with(expected.scope, Capacity::parse("2x"))).totals);
+  }
+}
+
+TEST_CASE("Capacities in bytes are of each of many caches, and their sum is known", "[replay][capacity]") {
+  const TraceReader trace("traces/paper128.dsat");
+  ReplayConfig config;
+  config.policy = parse_policy("lru");
+  config.entry_bytes = 4096;
+  config.capacity = Capacity::parse("5MB");  // 1,220 entries of 4,096 bytes
+  const Reservation found = effective_config(trace, config).reservation;
+  const std::uint64_t caches = std::uint64_t{trace.layer_count()} * trace.request_count();
+  CHECK(found.caches == caches);
+  CHECK(found.entries == 1220 * caches);
+  CHECK(found.bytes == 1220 * 4096 * caches);
+  config.capacity = Capacity::parse("18446744073709551615");
+  CHECK(effective_config(trace, config).reservation.entries == ~std::uint64_t{0});
+  CHECK(effective_config(trace, config).reservation.bytes == ~std::uint64_t{0});
+}

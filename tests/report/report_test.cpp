@@ -173,7 +173,7 @@ TEST_CASE("The configuration of a report leaves nothing to defaults", "[report]"
   SECTION("as the tool would have it") {
     const Json written = report_of(one_stream({{1, 2, 3}, {4}}), config).json["config"];
     CHECK(written == Json::parse(R"({"policy": "lru", "scope": "stream", "capacity": "2x", "capacity_entries": 6,
-        "entry_bytes": null, "page_tokens": 16, "order": "logged", "warm": "none", "new_token": "demand",
+        "caches": 1, "reserved_entries": 6, "reserved_bytes": null, "entry_bytes": null, "page_tokens": 16, "order": "logged", "warm": "none", "new_token": "demand",
         "steps": [0, 2], "warmup_steps": 0, "memory": "serial", "miss_ns": 200.0})"));
   }
   SECTION("the parameters of a policy that was put together by hand") {
@@ -215,4 +215,61 @@ TEST_CASE("The table names the layers that miss least and most", "[report]") {
   CHECK(few.find("between") == std::string::npos);
   const std::string many = report_of(random_trace({.requests = 1, .layers = 9}, 1), {}).table;
   CHECK(many.find("... 3 layers between") != std::string::npos);
+}
+
+TEST_CASE("With a model, bytes and times that a person reads are of its layers", "[report][step]") {
+  const TraceReader trace("traces/paper128-req_0.dsat");
+  ReplayConfig config;
+  config.policy = parse_policy("lru");
+  config.capacity = Capacity::parse("2x");
+  config.steps = StepRange{.first = 0, .last = 4};
+  config.warmup_steps = 1;
+  config.step = {.model = "deepseek-v3.2", .gpu = "h200", .tensor_parallel = 8};
+  const ReplayResult result = replay(trace, config);
+  const Json json = Json::parse(report_json(trace, result));
+  const Json& step = json["step_time"];
+  const auto entry_bytes = json["config"]["entry_bytes"].get<std::uint64_t>();
+  std::uint64_t bytes = 0;
+  std::uint64_t hidden = 0;
+  for (std::size_t layer = 0; layer < 16; ++layer) {
+    const auto stands_for = step["layers"][layer]["hidden_layers"].get<std::uint64_t>();
+    hidden += stands_for;
+    bytes += json["layers"][layer]["misses"].get<std::uint64_t>() * stands_for * entry_bytes;
+  }
+  CHECK(hidden == 61);
+  CHECK(step["hidden_layers"] == 61);
+  CHECK(step["fetched_bytes_per_step"].get<double>() == Approx(static_cast<double>(bytes) / 3));
+  CHECK(step["fetched_bytes_per_s"].get<double>() ==
+        Approx(static_cast<double>(bytes) / 3 / (step["tpot_ns"]["mean"].get<double>() / 1e9)));
+  CHECK(json["totals"]["fetched_bytes"] == json["totals"]["misses"].get<std::uint64_t>() * entry_bytes);  // the trace's
+  const std::string table = report_table(trace, result);
+  CHECK(table.find("trace: 16 layers; deepseek-v3.2: 61 that select, each of the trace's stands for 3.81.") !=
+        std::string::npos);
+  CHECK(table.find("in the 61 layers of deepseek-v3.2: at most ") != std::string::npos);
+  CHECK(table.find("(a lower bound: ") != std::string::npos);
+}
+
+TEST_CASE("Without a counted step, times are null and not 0", "[report][step]") {
+  const TraceReader trace("traces/paper128-req_0.dsat");
+  ReplayConfig config;
+  config.steps = StepRange{.first = 3, .last = 3};
+  config.step = {.model = "llama-3.1-8b", .gpu = "h200"};
+  const Json step = Json::parse(report_json(trace, replay(trace, config)))["step_time"];
+  for (const char* field : {"mean", "p50", "p95", "p99", "max"}) {
+    CHECK(step["tpot_ns"][field].is_null());
+  }
+  CHECK(step["slowdown_all_hit"].is_null());
+  CHECK(step["fetched_bytes_per_step"].is_null());
+  CHECK(step["fetched_bytes_per_s"].is_null());
+}
+
+TEST_CASE("A memory that was overridden is named so", "[report]") {
+  ReplayConfig config;
+  config.entry_bytes = 100;
+  config.memory = parse_memory("h100,hbm_ns=400");
+  const Report report = report_of(one_stream({{1}, {2}}), config);
+  CHECK(report.json["config"]["memory_overrides"] == Json{{"hbm_ns", "400"}});
+  CHECK(report.table.find(" with hbm_ns=400") != std::string::npos);
+  config.memory = parse_memory("h100");
+  CHECK_FALSE(report_of(one_stream({{1}, {2}}), config).json["config"].contains("memory_overrides"));
 }

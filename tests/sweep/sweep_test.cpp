@@ -140,11 +140,11 @@ TEST_CASE("Every row of a sweep is what a replay of its point counts, on any num
   REQUIRE(sweep.points().size() == 2 * (5 * 3 - 1) * 8);
   const std::string table = fixture.run(sweep);
   check_rows(sweep, table);
-  CHECK(
-      lines_of(table).front() ==
-      "point,trace,policy,scope,capacity,entry-bytes,capacity_entries,accesses,hits,misses,compulsory_misses,"
-      "capacity_misses,evictions,miss_ratio,fetched_bytes,missed_pages,gather_ns,llc_sectors,llc_hit_sectors,"
-      "tpot_mean_ns,tpot_p50_ns,tpot_p95_ns,tpot_p99_ns,tpot_max_ns,slowdown_all_hit,slowdown_contiguous,status,error");
+  CHECK(lines_of(table).front() ==
+        "point,trace,policy,scope,capacity,entry-bytes,capacity_entries,accesses,hits,misses,compulsory_misses,"
+        "capacity_misses,evictions,miss_ratio,fetched_bytes,missed_pages,gather_ns,llc_sectors,llc_hit_sectors,"
+        "tpot_mean_ns,tpot_p50_ns,tpot_p95_ns,tpot_p99_ns,tpot_max_ns,slowdown_all_hit,slowdown_contiguous,"
+        "fetched_bytes_per_step,fetched_bytes_per_s,status,error");
   for (const std::uint32_t jobs : {2U, 7U, 64U}) {
     CHECK(fixture.run(sweep, {.jobs = jobs}) == table);
   }

@@ -24,6 +24,7 @@ struct Options : ReplayRun {
 };
 
 int run(const Options& options) {
+  options.rules.check();
   if (!options.budget) {
     throw ConfigError("--budget", "expected one, as in 0.2ctx (for each cache, on average) or 20MiB (for all)");
   }
@@ -51,7 +52,7 @@ int run(const Options& options) {
 
 void add_budget_options(CLI::App& app, Options& options) {
   app.add_option_function<std::string>(
-         "--budget", [&](const std::string& text) { options.budget = Capacity::parse(text, "--budget"); },
+         "--budget", [&](const std::string& text) { options.budget = Capacity::parse_budget(text); },
          "To split: of all caches together in entries or bytes (65536, 20MiB), for each cache on average in 2x or "
          "0.2ctx")
       ->type_name("CAP");
@@ -84,6 +85,15 @@ std::function<int()> add_allocate(CLI::App& app) {
   add_output_option(app, "--json", options->json,
                     "Write the splits as JSON (- for stdout instead of the table), for replay --capacities-from",
                     ".json");
+  const auto shows_time = [options = options.get()] {
+    return options->allocate.minimise == Minimise::gather_ns || (!options->json.empty() && options->allocate.verify);
+  };
+  options->rules.only_if(app, {"--memory", "--miss-ns"}, shows_time,
+                         "--minimise gather_ns, or --json, whose replays have the time");
+  options->rules.only_if(
+      app, {"--page-tokens"},
+      [options = options.get(), shows_time] { return shows_time() && prices_pages(options->config); },
+      "--minimise gather_ns or --json, and --memory serial, which alone prices pages");
   return [options] { return run(*options); };
 }
 

@@ -24,6 +24,7 @@ struct Options : ReplayRun {
 };
 
 int run(const Options& options) {
+  options.rules.check();
   const TraceReader trace = open_trace(options);
   std::optional<Output> json;
   if (!options.json.empty()) {
@@ -50,7 +51,7 @@ std::function<int()> add_curve(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_replay_options(app, *options,
                      {.add_policy = {}, .add_capacity = [&] {
-                        add_capacities_option(
+                        add_capacities_options(
                             app, options->capacities,
                             "Of each cache: entries, 20MiB, 2x, 0.2ctx [lru: all at which misses change]");
                       }});
@@ -58,6 +59,9 @@ std::function<int()> add_curve(CLI::App& app) {
   app.add_flag("--histograms", options->histograms, "lru: count reuse distances and intervals as well, for --json");
   add_output_option(app, "--json", options->json, "Write the curve as JSON (- for stdout) instead of the table",
                     ".json");
+  options->rules.only_if(
+      app, {"--histograms"}, [options = options.get()] { return !options->json.empty(); },
+      "--json with it: the table has no room for them");
   return [options] { return run(*options); };
 }
 

@@ -6,6 +6,8 @@
 
 #include "dsasim/export/export.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -57,25 +59,54 @@ void write_npz(const TraceReader& trace, const Options& options, const CLI::App&
 }
 
 int run(Options options, const CLI::App& app) {
+  options.rules.check();
   const TraceReader trace = open_trace(options);
   if (options.to == "npz") {
     if (options.output == "-") {
       throw ConfigError("--output", "npz cannot go to stdout; expected a file, or a folder for several requests");
-    }
-    if (options.config.steps) {
-      throw ConfigError("--steps", "npz has whole requests; expected no --steps");
     }
     write_npz(trace, options, app);
     return exit_done;
   }
   if (options.lines == Lines::all) {
     options.config.capacity = Capacity::parse("0");  // every access misses
-    options.config.policy = {};
+  } else {
+    const Reservation all = effective_config(trace, options.config).reservation;
+    spdlog::info("{} caches hold {} entries together{}", all.caches, all.entries,
+                 all.bytes ? fmt::format(", {} bytes", *all.bytes) : "");
   }
   Output output("--output", options.output);
-  export_trace(trace, options.to, options.config, [&](std::string_view bytes) { output.write(bytes); });
+  Progress progress("export");
+  std::uint64_t written = 0;
+  export_trace(trace, options.to, options.config, [&](std::string_view bytes) {
+    output.write(bytes);
+    progress.update_bytes(written += bytes.size());
+  });
   output.commit();
   return exit_done;
+}
+
+/// What each format is made of.
+void add_format_rules(CLI::App& app, Options& options) {
+  const auto rule = [&](std::initializer_list<const char*> names, auto applies, const char* expected) {
+    options.rules.only_if(
+        app, names, [&options, applies] { return applies(options); }, expected);
+  };
+  const auto addresses = [](const Options& o) { return o.to == "addresses"; };
+  rule(
+      {"--memory", "--miss-ns", "--page-tokens", "--overlap"}, [](const Options&) { return false; },
+      "none: no format has times or pages");
+  rule(
+      {"--steps"}, [](const Options& o) { return o.to != "npz"; }, "a format other than npz, which has whole requests");
+  rule(
+      {"--order"}, [](const Options& o) { return o.to == "oracle-general" || o.to == "addresses"; },
+      "--to oracle-general or addresses; the others keep the logged order");
+  rule({"--lines", "--entry-bytes", "--warmup-steps", "--model", "--gpu", "--tp"}, addresses, "--to addresses");
+  rule(
+      {"--policy", "--scope", "--capacity", "--budget", "--warm", "--new-token", "--resident-blocks", "--llc",
+       "--set-aside", "--llc-stream"},
+      [](const Options& o) { return o.to == "addresses" && o.lines == Lines::misses; },
+      "--to addresses --lines misses: all else is written whatever a cache holds");
 }
 
 }  // namespace
@@ -90,6 +121,7 @@ std::function<int()> add_export(CLI::App& app) {
   add_choice(app, "--lines", options->lines,
              "addresses: lines of all rows, or of those that the replay of --policy and --capacity misses [all]",
              lines_names);
+  add_format_rules(app, *options);
   return [options, &app] { return run(*options, app); };
 }
 

@@ -21,6 +21,7 @@ struct Options {
   std::optional<std::uint64_t> rows;
   std::optional<std::uint64_t> row_bytes;
   RandomGather random;
+  OptionRules rules;
   std::string csv;
   std::string json;
 };
@@ -37,6 +38,7 @@ int run(Options& options) {
   if (options.memory.name.empty()) {
     throw ConfigError("--memory", "expected the name of a memory; `dsasim memories` lists them");
   }
+  options.rules.check();
   const Memory memory = make_memory(options.memory);
   if (!options.csv.empty()) {
     return run_csv(options, *memory.model);
@@ -55,7 +57,7 @@ int run(Options& options) {
     json->write(gather_json(options.random, time, options.memory, memory));
     json->commit();
   } else {
-    fmt::print("{}", gather_table(options.random, time, memory));
+    fmt::print("{}", gather_table(options.random, time, options.memory, memory));
   }
   return exit_done;
 }
@@ -83,6 +85,10 @@ std::function<int()> add_gather(CLI::App& app) {
       ->type_name("FILE.csv");
   add_output_option(app, "--json", options->json, "Write the prediction as JSON (- for stdout) instead of the table",
                     ".json");
+  options->rules.only_if(
+      app, {"--pool-bytes", "--seed"},
+      [options = options.get()] { return make_memory(options->memory).model->needs().lines; },
+      "a --memory that plays the commands of DRAM, as hbm3: only there the positions of rows count");
   return [options] { return run(*options); };
 }
 

@@ -26,6 +26,7 @@ struct Options {
   std::vector<std::pair<const StatisticDescription*, double>> statistics;
   bool list = false;
   bool list_statistics = false;
+  OptionRules rules;
 };
 
 int list_presets() {
@@ -73,6 +74,7 @@ SelectionModel measured_model(const Options& options) {
 }
 
 int run(const Options& options) {
+  options.rules.check();
   if (options.list) {
     return list_presets();
   }
@@ -124,6 +126,13 @@ std::function<int()> add_generate(CLI::App& app) {
            std::string(statistic.description) + " [the preset's]")
         ->type_name("X");
   }
+  options->rules.only_if(
+      app, {"--output", "--seed", "--layers", "--top-k", "--steps", "--context", "--batch"},
+      [options = options.get()] { return !options->list && !options->list_statistics; },
+      "no --list and no --statistics, which write no trace");
+  options->rules.only_if(
+      app, {"--preset", "--like", "--statistics"}, [options = options.get()] { return !options->list; },
+      "no --list, which shows all presets");
   return [options] { return run(*options); };
 }
 

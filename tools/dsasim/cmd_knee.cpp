@@ -29,6 +29,7 @@ int run(const Options& options) {
   if (!options.target) {
     throw ConfigError("--target", "expected one, as in miss_ratio=0.1");
   }
+  options.rules.check();
   const TraceReader trace = open_trace(options);
   std::optional<Output> json;
   if (!options.json.empty()) {
@@ -68,6 +69,23 @@ void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies) {
       ->multi_option_policy(list_policy);
 }
 
+/// What the target does not look at has no effect.
+void add_target_rules(CLI::App& app, Options& options) {
+  options.rules.only_if(
+      app, {"--memory", "--miss-ns"}, [&] { return options.target->field->of_time; },
+      "a --target of time: gather_ns, step_gather_ns, tpot_ns or tpot_p99_ns");
+  options.rules.only_if(
+      app, {"--page-tokens"},
+      [&] {
+        const TargetField& field = *options.target->field;
+        return field.of_pages || (field.of_time && prices_pages(options.config));
+      },
+      "--target missed_pages=N, or one of time and --memory serial, which alone prices pages");
+  options.rules.only_if(
+      app, {"--overlap"}, [&] { return options.target->field->of_step_times; },
+      "a --target of a token: tpot_ns or tpot_p99_ns");
+}
+
 std::string target_help() {
   std::string help = "What to reach, at most NUMBER: ";
   for (const TargetField& field : target_fields()) {
@@ -84,20 +102,21 @@ std::function<int()> add_knee(CLI::App& app) {
       .add_policy = [&] { add_policies_option(app, options->policies); },
       .add_capacity =
           [&] {
-            add_capacities_option(
+            add_capacities_options(
                 app, options->capacities,
                 "To try, of each cache: entries, 20MiB, 2x, 0.2ctx [all for lru and belady, otherwise 8 "
                 "to an octave from 1x on]");
           }};
   add_replay_options(app, *options, instead);
   add_page_and_memory_options(app, options->config);
-  add_step_options(app, options->config.step);
+  add_step_options(app, options->config.step, options->rules);
   add_jobs_option(app, options->jobs);
   app.add_option_function<std::string>(
          "--target", [options](const std::string& text) { options->target = parse_target(text); }, target_help())
       ->type_name("FIELD=NUMBER");
   add_output_option(app, "--json", options->json, "Write the knees as JSON (- for stdout) instead of the table",
                     ".json");
+  add_target_rules(app, *options);
   return [options] { return run(*options); };
 }
 

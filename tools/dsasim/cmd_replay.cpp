@@ -21,7 +21,6 @@ namespace dsasim::tool {
 namespace {
 
 struct Options : ReplayRun {
-  const CLI::Option* capacity = nullptr;
   std::string capacities_from;
   std::string json;
   std::string per_step;
@@ -88,13 +87,8 @@ class RowFile {
 };
 
 int run(Options& options) {
-  if (!options.step_times.empty() && !options.config.step.times_steps()) {
-    throw ConfigError("--step-times", "expected --model and --gpu with it");
-  }
+  options.rules.check();
   if (!options.capacities_from.empty()) {
-    if (options.capacity->count() > 0) {
-      throw ConfigError("--capacities-from", "{} goes in the place of --capacity, found both", options.capacities_from);
-    }
     options.config.capacity_list = read_capacities(options.capacities_from, options.config.scope);
   }
   const TraceReader trace = open_trace(options);
@@ -146,16 +140,20 @@ int run(Options& options) {
 std::function<int()> add_replay(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_replay_point_options(app, *options);
-  options->capacity = app.get_option("--capacity");
   app.add_option("--capacities-from", options->capacities_from,
                  "Instead of --capacity: of each layer or stream its own, as `dsasim allocate` wrote them")
-      ->type_name("FILE.json");
+      ->type_name("FILE.json")
+      ->excludes(app.get_option("--capacity"))
+      ->excludes(app.get_option("--budget"));
   add_jobs_option(app, options->jobs);
   add_output_option(app, "--json", options->json, "Write the report as JSON (- for stdout) instead of the table",
                     ".json");
   add_output_option(app, "--per-step", options->per_step, "Write a CSV row for each step, layer and request", ".csv");
   add_output_option(app, "--step-times", options->step_times,
                     "Write a CSV row of times for each step and layer; needs --model", ".csv");
+  options->rules.only_if(
+      app, {"--step-times"}, [options = options.get()] { return options->config.step.times_steps(); },
+      "--model and --gpu with it");
   return [options] { return run(*options); };
 }
 

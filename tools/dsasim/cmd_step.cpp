@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 
@@ -91,12 +92,9 @@ int run(const Options& options) {
     json.emplace("--json", options.json);
   }
   if (!options.csv.empty()) {
-    refuse_same_file("--csv", options.csv, "--json", options.json);
     csv.emplace("--csv", options.csv);
   }
   if (!options.timeline.empty()) {
-    refuse_same_file("--timeline", options.timeline, "--json", options.json);
-    refuse_same_file("--timeline", options.timeline, "--csv", options.csv);
     timeline.emplace("--timeline", options.timeline);
   }
   const Model model = load_model(options.model);
@@ -165,12 +163,10 @@ std::function<int()> add_step(CLI::App& app) {
              expert_spread_names);
   add_numbers(app, "--sweep-batch", options->batches, "A line for each of these batches");
   add_numbers(app, "--sweep-context", options->contexts, "A line for each of these contexts");
-  app.add_option("--json", options->json, "Write the step as JSON (- for stdout) instead of the table")
-      ->type_name("FILE");
-  app.add_option("--csv", options->csv, "Write a row for each step (- for stdout) instead of the table")
-      ->type_name("FILE");
-  app.add_option("--timeline", options->timeline, "Also write a timeline of the step, for Perfetto or chrome://tracing")
-      ->type_name("FILE.json");
+  add_output_option(app, "--json", options->json, "Write the step as JSON (- for stdout) instead of the table", ".json");
+  add_output_option(app, "--csv", options->csv, "Write a row for each step (- for stdout) instead of the table", ".csv");
+  add_output_option(app, "--timeline", options->timeline,
+                    "Also write a timeline of the step, for Perfetto or chrome://tracing", ".json");
   return [options] { return run(*options); };
 }
 

@@ -21,6 +21,7 @@ struct Options {
 };
 
 int run(const Options& options) {
+  options.run.rules.check();
   const TraceReader trace = open_trace(options.run);
   std::optional<Output> json;
   if (!options.json.empty()) {
@@ -45,7 +46,7 @@ int run(const Options& options) {
 std::function<int()> add_study(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("trace", options->run.trace, "Trace to study (.dsat)")->required()->type_name("TRACE");
-  add_step_options(app, options->config.step);
+  add_step_options(app, options->config.step, options->run.rules);
   add_memory_options(app, options->config.memory, " [the GPU's]");
   add_number<std::uint64_t>(app, "--entry-bytes", options->config.entry_bytes,
                             "Bytes of an entry in one layer [the model's]", 1, TraceHeader::max_entry_bytes);

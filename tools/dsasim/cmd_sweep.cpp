@@ -48,6 +48,7 @@ SweepPoint parse_point(std::span<const Setting> settings) {
     const std::string text(setting.text);
     set_option(*app.get_option(name), {&text, 1}, setting.where);
   }
+  check_exclusions(app);
   return {.trace = run.trace, .allow_truncated = run.allow_truncated, .config = run.config};
 }
 
@@ -71,7 +72,7 @@ std::string time_text(double seconds) {
                         : fmt::format("{}:{:02} h", whole / 3600, whole / 60 % 60);
 }
 
-/// How far a sweep is, on stderr: a bar on a terminal, elsewhere a line a minute.
+/// How far a sweep is, on stderr: a bar on a terminal, elsewhere a line now and then.
 class SweepProgressLine {
  public:
   SweepProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1), drawn_(now_s()), started_(drawn_) {}
@@ -85,7 +86,7 @@ class SweepProgressLine {
 
   void update(const SweepProgress& progress) {
     const double now = now_s();
-    if (now - drawn_ < (terminal_ ? 0.1 : 60)) {
+    if (progress_is_off() || now - drawn_ < (terminal_ ? 0.1 : progress_line_s)) {
       return;
     }
     drawn_ = now;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
+#include <utility>
 
 namespace dsasim::tool {
 namespace {
@@ -92,11 +94,40 @@ StepRange parse_steps(const std::string& text) {
           .last = parse_number<std::uint64_t>("--steps", text.substr(colon + 1), 0, most)};
 }
 
+void OptionRules::only_if(const CLI::App& app, std::initializer_list<const char*> options,
+                          std::function<bool()> applies, std::string expected) {
+  Rule rule{.options = {}, .applies = std::move(applies), .expected = std::move(expected)};
+  for (const char* option : options) {
+    rule.options.push_back(app.get_option(option));
+  }
+  rules_.push_back(std::move(rule));
+}
+
+void OptionRules::check() const {
+  for (const Rule& rule : rules_) {
+    for (const CLI::Option* option : rule.options) {
+      if (option->count() > 0 && !rule.applies()) {
+        throw ConfigError(option->get_name(), "has no effect here; expected {}", rule.expected);
+      }
+    }
+  }
+}
+
+void check_exclusions(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    for (const CLI::Option* other : option->get_excludes()) {
+      if (option->count() > 0 && other->count() > 0) {
+        throw ConfigError(option->get_name(), "goes in the place of {}, found both", other->get_name());
+      }
+    }
+  }
+}
+
 void add_memory_options(CLI::App& app, MemorySpec& memory, const std::string& default_text) {
   app.add_option_function<std::string>(
          "--memory",
          [&](const std::string& text) {
-           const double miss_ns = memory.miss_ns;
+           const std::optional<double> miss_ns = memory.miss_ns;
            memory = parse_memory(text);
            memory.miss_ns = miss_ns;
          },
@@ -117,17 +148,26 @@ void apply_config_file(CLI::App& app) {
   }
   const auto path = config->as<std::string>();
   const auto known = option_keys(app);
+  std::set<const CLI::Option*> on_command_line;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() > 0) {
+      on_command_line.insert(option);
+    }
+  }
   ConfigObject config_file = ConfigObject::read(path);
   for (const std::string& key : config_file.keys()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       throw ConfigError(path, "unknown key \"{}\"; known: {}", key, fmt::join(known, ", "));
     }
     CLI::Option* option = app.get_option("--" + key);
-    if (option->count() > 0) {
+    const auto was_given = [&](const CLI::Option* one) { return on_command_line.count(one) > 0; };
+    const auto& instead = option->get_excludes();
+    if (was_given(option) || std::any_of(instead.begin(), instead.end(), was_given)) {
       continue;
     }
     set_option(*option, config_file.texts(key), fmt::format("{}: /{}", path, key));
   }
+  check_exclusions(app);
 }
 
 }  // namespace dsasim::tool

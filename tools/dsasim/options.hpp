@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -83,14 +85,36 @@ std::string usage_text(const CLI::Error& error);
 /// Sets an option from texts that stand at `where`, which begins errors.
 void set_option(CLI::Option& option, std::span<const std::string> texts, const std::string& where);
 
+/// Options that take effect only where something holds. Asked once all options of a command are known, also those of
+/// --config: an option that was given and would do nothing is refused, and the message says what would make it apply.
+class OptionRules {
+ public:
+  /// `options` are of `app`, declared before. `expected` completes "has no effect here; expected ...".
+  void only_if(const CLI::App& app, std::initializer_list<const char*> options, std::function<bool()> applies,
+               std::string expected);
+  void check() const;
+
+ private:
+  struct Rule {
+    std::vector<const CLI::Option*> options;
+    std::function<bool()> applies;
+    std::string expected;
+  };
+  std::vector<Rule> rules_;
+};
+
+/// Refuses options that exclude each other (CLI::Option::excludes), wherever they were given.
+void check_exclusions(const CLI::App& app);
+
 /// `--memory` and `--miss-ns`; `default_text` ends the description.
 void add_memory_options(CLI::App& app, MemorySpec& memory, const std::string& default_text);
 
 /// Adds --config to a command.
 void add_config_option(CLI::App& app);
 
-/// Reads the file of --config, if one was given, and sets every option that the command line left alone. Throws
-/// ConfigError for what is no JSON object, a key given twice, and keys that are no option of the command.
+/// Reads the file of --config, if one was given, and sets every option that the command line left alone, and
+/// gave no other in the place of. Throws ConfigError for what is no JSON object, a key given twice, and keys that are
+/// no option of the command.
 void apply_config_file(CLI::App& app);
 
 }  // namespace dsasim::tool

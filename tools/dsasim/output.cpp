@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -82,24 +83,43 @@ void Output::commit() {
 }
 
 Progress::Progress(std::string label)
-    : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1), started_s_(now_s()) {}
+    : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1), off_(progress_is_off()), started_s_(now_s()) {}
 
 Progress::~Progress() {
-  if (last_drawn_s_ >= 0) {
+  if (terminal_ && last_drawn_s_ >= 0) {
     say("\r\x1b[K");
   }
 }
 
-void Progress::update(std::uint64_t done, std::uint64_t total) {
+bool progress_is_off() {
+  const char* setting = std::getenv("DSASIM_PROGRESS");
+  return setting != nullptr && std::string_view(setting) == "off";
+}
+
+bool Progress::is_due(double now) const {
   constexpr double redraw_s = 0.1;
+  return !off_ && now - std::max(started_s_, last_drawn_s_) >= (terminal_ ? redraw_s : progress_line_s);
+}
+
+void Progress::draw(double now, const std::string& text) {
+  last_drawn_s_ = now;
+  say(terminal_ ? fmt::format("\r\x1b[K{} {}", label_, text) : fmt::format("{}: {}\n", label_, text));
+}
+
+void Progress::update(std::uint64_t done, std::uint64_t total) {
   const double now = now_s();
-  if (!terminal_ || total == 0 || now - std::max(started_s_, last_drawn_s_) < redraw_s) {
+  if (total == 0 || !is_due(now)) {
     return;
   }
-  last_drawn_s_ = now;
   const double share = static_cast<double>(done) / static_cast<double>(total);
   const double left_s = share > 0 ? (now - started_s_) * (1 - share) / share : 0;
-  say(fmt::format("\r\x1b[K{} {:3.0f}%  {:.0f} s left", label_, 100 * share, left_s));
+  draw(now, fmt::format("{:3.0f}%  {:.0f} s left", 100 * share, left_s));
+}
+
+void Progress::update_bytes(std::uint64_t written) {
+  if (const double now = now_s(); is_due(now)) {
+    draw(now, fmt::format("{:.0f} MB written", static_cast<double>(written) / 1e6));
+  }
 }
 
 }  // namespace dsasim::tool

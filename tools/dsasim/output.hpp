@@ -38,7 +38,13 @@ class Output {
   std::FILE* file_ = nullptr;
 };
 
-/// A line on stderr that shows how far the work is, if stderr is a terminal; nothing otherwise.
+/// Where stderr is no terminal, progress is a line so often: a log shows that the work goes on, and short work is
+/// silent.
+inline constexpr double progress_line_s = 30;
+/// DSASIM_PROGRESS=off: a script that wants stderr for messages alone.
+bool progress_is_off();
+
+/// A line on stderr that shows how far the work is; elsewhere than on a terminal, one every progress_line_s.
 class Progress {
  public:
   explicit Progress(std::string label);
@@ -47,10 +53,16 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void update(std::uint64_t done, std::uint64_t total);
+  /// Where nobody knows how much is to come.
+  void update_bytes(std::uint64_t written);
 
  private:
+  bool is_due(double now) const;
+  void draw(double now, const std::string& text);
+
   std::string label_;
   bool terminal_;
+  bool off_;
   double last_drawn_s_ = -1;
   double started_s_;
 };

@@ -72,31 +72,40 @@ void add_replay_options(CLI::App& app, ReplayRun& run, const ReplayOptionsInstea
   add_range_options(app, run);
 }
 
-void add_step_options(CLI::App& app, StepSpec& step) {
+void add_step_options(CLI::App& app, StepSpec& step, OptionRules& rules) {
   app.add_option("--model", step.model, "Time decode steps of this model; `dsasim models` lists them")
       ->type_name("NAME|FILE.json");
   app.add_option("--gpu", step.gpu, "On this GPU; `dsasim gpus` lists them")->type_name("NAME|FILE.json");
   add_number<std::uint32_t>(app, "--tp", step.tensor_parallel, "GPUs that share weights and arithmetic evenly [1]", 1,
                             1024);
   add_choice(app, "--overlap", step.overlap, "What a gather shares its time with [attention]", overlap_names);
+  rules.only_if(
+      app, {"--tp", "--overlap"}, [&] { return step.times_steps(); }, "--model and --gpu with it");
 }
 
 void add_jobs_option(CLI::App& app, std::uint32_t& jobs) {
   add_number<std::uint32_t>(app, "--jobs", jobs, "Threads; results do not depend on it [1]", 1, 4096);
 }
 
-void add_capacities_option(CLI::App& app, std::vector<Capacity>& capacities, const std::string& description) {
-  app.add_option_function<std::string>(
-         "--capacities",
-         [&capacities](const std::string& text) {
-           capacities.clear();
-           for (const std::string_view item : list_items(text)) {
-             capacities.push_back(Capacity::parse(item, "--capacities"));
-           }
-         },
-         description)
-      ->type_name("CAP,...")
-      ->multi_option_policy(list_policy);
+void add_capacities_options(CLI::App& app, std::vector<Capacity>& capacities, const std::string& description) {
+  const auto add = [&](const std::string& option, auto parse, const std::string& text) {
+    return app
+        .add_option_function<std::string>(
+            option,
+            [&capacities, option, parse](const std::string& list) {
+              capacities.clear();
+              for (const std::string_view item : list_items(list)) {
+                capacities.push_back(parse(item, option));
+              }
+            },
+            text)
+        ->type_name("CAP,...")
+        ->multi_option_policy(list_policy);
+  };
+  add("--capacities", Capacity::parse, description)
+      ->excludes(add(
+          "--budgets", Capacity::parse_budget,
+          "Instead of --capacities: of all caches together, shared out evenly, in entries or bytes (65536, 20MiB)"));
 }
 
 void add_page_and_memory_options(CLI::App& app, ReplayConfig& config) {
@@ -110,19 +119,30 @@ void add_page_and_memory_options(CLI::App& app, ReplayConfig& config) {
   add_memory_options(app, config.memory, " [the GPU's, or serial]");
 }
 
+bool prices_pages(const ReplayConfig& config) {
+  return config.memory.name == "serial" || (config.memory.name.empty() && !config.step.times_steps());
+}
+
 void add_replay_point_options(CLI::App& app, ReplayRun& run) {
   run.config.capacity = Capacity::parse("2x");
   const auto add_capacity = [&] {
+    CLI::Option* capacity = app.add_option_function<std::string>(
+        "--capacity", [&](const std::string& text) { run.config.capacity = Capacity::parse(text); },
+        "Of each cache: 4096 (entries), 20MB, 20MiB, 2x (times the longest selection), 0.2ctx (of the context); 0 "
+        "reserves nothing [2x]");
     app.add_option_function<std::string>(
-           "--capacity", [&](const std::string& text) { run.config.capacity = Capacity::parse(text); },
-           "Of each cache: 4096 (entries), 20MB, 20MiB, 2x (times the longest selection), 0.2ctx (of the context); 0 "
-           "reserves nothing [2x]")
-        ->type_name("CAP");
+           "--budget", [&](const std::string& text) { run.config.capacity = Capacity::parse_budget(text); },
+           "Instead of --capacity: of all caches together, shared out evenly, in entries or bytes (65536, 20MiB)")
+        ->type_name("CAP")
+        ->excludes(capacity->type_name("CAP"));
   };
   add_replay_options(app, run, {.add_policy = {}, .add_capacity = add_capacity});
   add_page_and_memory_options(app, run.config);
   add_llc_options(app, run.config);
-  add_step_options(app, run.config.step);
+  add_step_options(app, run.config.step, run.rules);
+  run.rules.only_if(
+      app, {"--set-aside", "--llc-stream"}, [&] { return run.config.llc || run.config.llc_of_gpu; },
+      "--llc with it: it is about that cache");
 }
 
 TraceReader open_trace(const ReplayRun& run) {

@@ -28,8 +28,7 @@ struct AllocateConfig {
   ReplayConfig replay;  ///< all but its capacities; of scope layer or stream
   Over over = Over::layers;
   Minimise minimise = Minimise::misses;
-  /// In entries or bytes: of all caches together. In `x` or `ctx`: so much for each cache, on average.
-  Capacity budget;
+  Capacity budget;                           ///< one that parse_budget() made
   Capacity least = Capacity::parse("1x");    ///< of each cache, rounded up to the granularity
   std::optional<Capacity> most;              ///< of each cache, rounded down; otherwise the contexts of its requests
   std::optional<std::uint64_t> granularity;  ///< entries, which capacities are multiples of; otherwise see allocate()
@@ -39,7 +38,7 @@ struct AllocateConfig {
 /// One way to split the budget.
 struct Allocation {
   std::vector<std::uint64_t> capacity_entries;  ///< of each part's caches: by layer, or layer * requests + request
-  std::uint64_t cost = 0;                       ///< in the unit of the budget
+  std::uint64_t cost = 0;                       ///< in the unit of the budget, of which it leaves the rest unspent
   std::vector<std::uint64_t> predicted;         ///< misses or nanoseconds, by part
   std::uint64_t predicted_total = 0;
   std::optional<Counters> replayed;
@@ -58,9 +57,11 @@ struct AllocateResult {
   std::uint64_t caches = 0;                  ///< that share the budget
   std::vector<std::uint64_t> part_accesses;  ///< by part
   std::uint64_t accesses = 0;
-  Allocation uniform;  ///< as many entries for each cache, as far as the bounds and the granularity let it
-  Allocation greedy;   ///< down the convex hulls of the parts' curves
-  Allocation optimal;
+  /// The even share: what a replay with this budget gives each cache, as far as the bounds let it. In entries, whatever
+  /// the granularity.
+  Allocation uniform;
+  Allocation greedy;   ///< down the convex hulls of the parts' curves, in multiples of the granularity
+  Allocation optimal;  ///< of all splits in multiples, and the uniform one, the best
 
   /// The three with their names.
   std::array<std::pair<std::string_view, const Allocation*>, 3> splits() const noexcept {

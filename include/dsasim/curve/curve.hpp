@@ -48,6 +48,7 @@ struct Curve {
 struct CurveResult {
   EffectiveConfig config;  ///< of the first capacity, or of any if none is named
   std::vector<Capacity> capacities;
+  std::vector<Reservation> reservations;  ///< by capacity: what all caches hold together
   Curve total;
   std::vector<Curve> layers;
   std::vector<Curve> streams;  ///< if asked for, layer * requests + request

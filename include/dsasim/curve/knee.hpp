@@ -17,6 +17,8 @@ struct TargetField {
   /// A function of how many accesses missed, so that fewer misses never make it larger. Of such a result no more is
   /// filled in than the configuration and the totals' accesses and hits.
   bool of_misses;
+  bool of_pages = false;       ///< depends on the size of a page
+  bool of_time = false;        ///< depends on the memory model, and on pages as far as that does
   bool of_step_times = false;  ///< needs a model and a GPU
   double (*value)(const ReplayResult& result);
 };
@@ -43,6 +45,7 @@ struct KneeConfig {
 struct KneePoint {
   std::uint64_t capacity_entries = 0;  ///< the largest, where a capacity in bytes differs by layer
   double value = 0;
+  Reservation reservation = {};  ///< of all caches together
 };
 
 struct Knee {

@@ -57,7 +57,10 @@ class MemoryModel {
 struct MemorySpec {
   std::string name;  ///< empty: that of the GPU if there is one, otherwise `serial`
   std::vector<std::pair<std::string, std::string>> parameters;
-  double miss_ns = 200;  ///< serial: of a missed page; the paper's value
+  std::optional<double> miss_ns;  ///< serial alone: of a missed page; otherwise default_miss_ns
+
+  double serial_miss_ns() const noexcept { return miss_ns.value_or(default_miss_ns); }
+  static constexpr double default_miss_ns = 200;  ///< the paper's value
 };
 
 /// Takes `--memory`'s text apart. Throws ConfigError for what has not this form.
@@ -68,6 +71,7 @@ struct MemoryDescription {
   std::string_view sentence;
   std::string_view source;
   std::string_view default_config;  ///< in configs/memory/; empty for a model that has none
+  std::string_view miss_time;       ///< the key of a configuration that comes closest to `serial`'s miss_ns
   std::unique_ptr<MemoryModel> (*make)(const MemorySpec& spec, ConfigObject& config);
 };
 
@@ -80,8 +84,8 @@ struct Memory {
   std::unique_ptr<MemoryModel> model;
 };
 
-/// Takes an empty name for `serial`. Throws ConfigError for an unknown name or parameter, naming the known ones, and
-/// for values out of range.
+/// Takes an empty name for `serial`. Throws ConfigError for an unknown name or parameter, naming the known ones, for
+/// values out of range, and for `miss_ns` with another model than `serial`.
 Memory make_memory(const MemorySpec& spec);
 
 }  // namespace dsasim

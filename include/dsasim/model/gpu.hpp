@@ -29,7 +29,9 @@ struct Gpu {
   std::uint32_t sms = 0;           ///< streaming multiprocessors, or compute units
   std::string llc;                 ///< the last-level cache: BYTES,ways=N,line_bytes=N,sector_bytes=N,policy=NAME
   std::optional<double> llc_gb_s;  ///< where a source gives it
-  std::string memory;              ///< prices its gathers: a configuration in configs/memory/
+  /// The largest part of the last-level cache that can be set aside, where a source gives it.
+  std::optional<std::uint64_t> llc_set_aside_bytes;
+  std::string memory;  ///< prices its gathers: a configuration in configs/memory/
 
   /// The peak for `type`; where it has no units for it, that of the next wider type, in which it then computes.
   double tflop_s(Arithmetic type) const noexcept;

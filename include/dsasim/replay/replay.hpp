@@ -77,6 +77,16 @@ struct ReplayConfig {
 };
 inline constexpr std::uint32_t default_page_tokens = 16;
 
+/// What all caches of a replay reserve together.
+struct Reservation {
+  std::uint64_t caches = 0;
+  std::uint64_t entries = 0;           ///< 2^64 - 1 if they are more
+  std::optional<std::uint64_t> bytes;  ///< likewise; none if those of an entry are unknown
+};
+
+/// Caches of a scope, over a trace.
+std::uint64_t cache_count(const TraceReader& trace, Scope scope);
+
 /// The configuration as it was applied to a trace: nothing left to default.
 struct EffectiveConfig {
   ReplayConfig asked;
@@ -85,6 +95,7 @@ struct EffectiveConfig {
   std::uint64_t entry_bytes = 0;  ///< 0 if unknown
   /// By layer: of an entry in all the layers that the layer of the trace stands for, its group's or the model's.
   std::vector<std::uint64_t> entry_cost_bytes;
+  Reservation reservation;
   std::uint32_t page_tokens = 0;
   StepRange steps;
   std::uint64_t counted_steps = 0;  ///< after the warm-up, at which some request selects
@@ -143,5 +154,10 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
 
 /// The files of the user's that a configuration names: of its model, its GPU, and its memory or the GPU's.
 std::vector<std::string> config_files(const StepSpec& step, const MemorySpec& memory);
+
+/// With other capacities than those of `config`, in the same form. Every entry of a cache takes its row in all layers
+/// that its layer stands for; where a cache holds streams of several layers, the one that stands for most counts.
+Reservation reservation_of(const TraceReader& trace, const EffectiveConfig& config,
+                           std::span<const std::uint64_t> capacity_entries);
 
 }  // namespace dsasim

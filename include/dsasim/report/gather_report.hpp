@@ -12,7 +12,8 @@ inline constexpr std::string_view gather_schema = "dsasim-gather/1";
 /// What `gather` predicts, for programs: docs/report.md.
 std::string gather_json(const RandomGather& random, const RandomGatherTime& time, const MemorySpec& spec,
                         const Memory& memory);
-std::string gather_table(const RandomGather& random, const RandomGatherTime& time, const Memory& memory);
+std::string gather_table(const RandomGather& random, const RandomGatherTime& time, const MemorySpec& spec,
+                         const Memory& memory);
 
 /// Prices every line of a CSV file of numbers with a header that names the columns `row_bytes` and `rows`, and perhaps
 /// `hot_fraction` and `reserved_fraction`; other columns may hold anything. Returns the file with two columns more,

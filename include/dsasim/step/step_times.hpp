@@ -48,15 +48,16 @@ struct StepTimeRow {
   std::uint64_t total_ns;
 };
 
-/// Time per output token: of one user, that is the time of a step. P50 to P99 are nearest ranks.
+/// Time per output token: of one user, that is the time of a step. P50 to P99 are nearest ranks. Without steps all are
+/// of no meaning.
 struct Tpot {
+  std::uint64_t steps = 0;
   double mean_ns = 0;
   std::uint64_t p50_ns = 0;
   std::uint64_t p95_ns = 0;
   std::uint64_t p99_ns = 0;
   std::uint64_t max_ns = 0;
 };
-/// Zeros of an empty list.
 Tpot summarise(std::vector<std::uint64_t> step_ns);
 
 /// What a replay with a model and a GPU says about time. Sums are over the steps that were counted.

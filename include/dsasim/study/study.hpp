@@ -15,7 +15,7 @@ struct StudyConfig {
   StepSpec step;                             ///< both a model and a GPU
   MemorySpec memory;                         ///< that of the GPU unless named
   std::optional<std::uint64_t> entry_bytes;  ///< otherwise the model's
-  std::uint32_t parts = 8;                   ///< of the last-level cache: 0, 1, ... all of them are tried
+  std::uint32_t parts = 8;                   ///< of what can be reserved: 0, 1, ... all of them are tried
 };
 
 /// A policy and a scope with a part of the cache reserved, all caches together.
@@ -23,10 +23,20 @@ struct StudyPoint {
   std::string policy;
   Scope scope = Scope::stream;
   std::uint64_t reserved_bytes = 0;
-  std::uint64_t capacity_entries = 0;  ///< of one cache
+  std::uint64_t caches = 0;
+  std::uint64_t capacity_entries = 0;  ///< of one cache, the largest
   std::uint64_t accesses = 0;
   std::uint64_t misses = 0;
   Tpot tpot;
+};
+
+/// A point that cannot be: its caches are too small for the policy.
+struct StudyGap {
+  std::string policy;
+  Scope scope = Scope::stream;
+  std::uint64_t reserved_bytes = 0;
+  std::string reason;
+  std::size_t before_point = 0;  ///< its place, by policy, scope and bytes
 };
 
 /// What to reserve of a GPU's last-level cache for KV rows, and what it gains. Weights and the indexer's keys are taken
@@ -34,16 +44,25 @@ struct StudyPoint {
 struct StudyResult {
   EffectiveConfig config;  ///< of the replay without a reservation; the others differ in policy, scope, capacity
   std::uint64_t llc_bytes = 0;
-  std::uint64_t entry_cost_bytes = 0;  ///< in all the layers that a layer of the trace stands for, on average
-  StudyPoint nothing;                  ///< reserved
-  double all_hit_tpot_ns = 0;          ///< if every row hit
-  std::vector<StudyPoint> points;      ///< by policy, scope and bytes; without what a policy refuses
-  /// Of the points: the shortest mean TPOT of a policy that can be built; the least reservation of the same policy and
-  /// scope that has 90% of its gain; Belady's with the bytes and scope of the latter.
+  std::optional<std::uint64_t> set_aside_bytes;  ///< the most of it that the GPU sets aside, where that is known
+  std::uint64_t reservable_bytes = 0;            ///< that, or the whole cache
+  std::uint64_t hidden_layers = 0;               ///< of the model, that the trace's stand for
+  std::uint64_t entry_cost_bytes = 0;            ///< in all the layers that a layer of the trace stands for, on average
+  StudyPoint nothing;                            ///< reserved
+  double all_hit_tpot_ns = 0;                    ///< if every row hit
+  std::vector<StudyPoint> points;                ///< by policy, scope and bytes
+  std::vector<StudyGap> gaps;                    ///< what is not among them
+  /// Of the points: the shortest mean TPOT of a policy that can be built; if it gains worth_while or more, the least
+  /// reservation of the same policy and scope that has 90% of its gain; Belady's with the bytes and scope of the
+  /// latter, or of the best.
   std::optional<std::size_t> best, knee, belady;
+
+  /// Of a mean TPOT: the part that a reservation takes off.
+  double gain(const StudyPoint& point) const noexcept { return 1 - point.tpot.mean_ns / nothing.tpot.mean_ns; }
+  static constexpr double worth_while = 0.01;  ///< below, a reservation is not worth its trouble
 };
 
-/// Throws ConfigError as replay() does. `on_share` is told how much is done.
+/// Throws ConfigError as replay() does, and for a trace that selects nothing. `on_share` is told how much is done.
 StudyResult study(const TraceReader& trace, const StudyConfig& config, std::uint32_t jobs,
                   const std::function<void(double share)>& on_share = {});
 
