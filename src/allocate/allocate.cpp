@@ -35,6 +35,16 @@ struct Part {
   std::uint64_t most = 0;
 };
 
+/// Entries of a stream that a cache can be of use to: those of the longest context, and one that is being filled where
+/// one is selected.
+std::uint64_t most_entries(const TraceReader& trace) {
+  std::uint64_t most = trace.longest_context_entries();
+  for (std::uint32_t request = 0; trace.header().ids == IdKind::logical && request < trace.request_count(); ++request) {
+    most = std::max(most, trace.extent(request).id_limit);
+  }
+  return most;
+}
+
 class Allocator {
  public:
   Allocator(const TraceReader& trace, AllocateConfig config, const ReplayHooks& hooks, std::uint32_t jobs)
@@ -117,9 +127,9 @@ std::uint64_t Allocator::most_capacities(bool by_default) const {
 void Allocator::find_bounds() {
   constexpr std::uint64_t everything = max_entry_ids * 1024;  // a capacity beyond all ids of a cache changes nothing
   const std::uint64_t sharers = config_.replay.scope == Scope::layer ? trace_.request_count() : 1;
+  const std::uint64_t entries = most_entries(trace_);
   for (Part& part : parts_) {
-    const std::uint64_t most =
-        config_.most ? config_.most->entries(trace_, bytes_of(part.layer)) : trace_.longest_context_entries() * sharers;
+    const std::uint64_t most = config_.most ? config_.most->entries(trace_, bytes_of(part.layer)) : entries * sharers;
     part.least_entries = std::min(config_.least.entries(trace_, bytes_of(part.layer)), everything);
     part.most_entries = std::min(most, everything);
     if (policy_needs(config_.replay.policy).whole_selection && part.least_entries < trace_.longest_selection()) {

@@ -142,7 +142,7 @@ class Worker {
   }
 
   /// One layer's steps together, so that what is known of its ids is fetched from memory once a block and not once a
-  /// step.
+  /// step. A selection without ids was not made: it is passed over, and never one that another is compared with.
   void observe_block(const RequestCursor& cursor, std::uint64_t block, std::uint32_t layer, std::uint64_t query_token) {
     const auto selected = [&](std::uint32_t of_layer, std::uint64_t ahead) {
       const SelectionView selection = cursor.selection(of_layer, ahead);
@@ -150,8 +150,11 @@ class Worker {
     };
     for (std::uint64_t ahead = 0; ahead < block; ++ahead) {
       const auto ids = selected(layer, ahead);
-      const auto layer_before = layer == 0 ? std::nullopt : std::optional(selected(layer - 1, ahead));
-      const Observation now = streams_[layer].observe(ids, query_token + ahead, layer_before);
+      if (ids.empty()) {
+        continue;
+      }
+      const auto before = layer == 0 ? std::span<const EntryId>() : selected(layer - 1, ahead);
+      const Observation now = streams_[layer].observe(ids, query_token + ahead, before);
       for_each_metric(layer, false, [&](Metric& metric) { metric.observe(now); });
       streams_[layer].advance(ids);
     }
@@ -164,11 +167,13 @@ class Worker {
     for (std::size_t i = 0; i < active.size(); ++i) {
       batch.decode(active[i], layer, {.ids = true, .sets = false}, lanes[i]);
     }
-    std::vector<std::span<const EntryId>> selections(active.size());
+    std::vector<std::span<const EntryId>> selections;
     for (std::uint64_t step = 0; active.size() > 1 && step < lanes.front().steps(); ++step) {
+      selections.clear();
       for (std::size_t i = 0; i < active.size(); ++i) {
-        const SelectionView selection = lanes[i][step];
-        selections[i] = {selection.ids, selection.size};
+        if (const SelectionView selection = lanes[i][step]; selection.size > 0) {
+          selections.emplace_back(selection.ids, selection.size);
+        }
       }
       for_each_metric(layer, true, [&](Metric& metric) { metric.observe_batch(selections, scratch); });
     }

@@ -41,7 +41,7 @@ class Metric {
   virtual void observe(const Observation& observation) = 0;
   virtual void end(std::span<const Ended> /*open_runs*/) {}
 
-  /// For metrics across requests: one layer's selections of all requests that decode in a step of the batch. `scratch`
+  /// For metrics across requests: one layer's selections of all requests that select in a step of the batch. `scratch`
   /// is empty, and is to be left empty.
   virtual void observe_batch(std::span<const std::span<const EntryId>> /*selections*/, EntrySet& /*scratch*/) {}
 

@@ -21,7 +21,7 @@ std::uint64_t Stream::state_bytes(const StreamShape& shape, std::uint32_t depth)
 }
 
 Observation Stream::observe(std::span<const EntryId> ids, std::uint64_t query_token,
-                            std::optional<std::span<const EntryId>> layer_before) {
+                            std::span<const EntryId> layer_before) {
   const auto before = step_ == 0 ? std::span<const EntryId>() : history_.ids(1);
   std::swap(sets_[0], sets_[1]);  // now sets_[1] is the step before
   sets_[0].insert(ids);

@@ -5,7 +5,6 @@
 #include <array>
 #include <cstdint>
 #include <limits>
-#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -52,16 +51,16 @@ class SelectionHistory {
 };
 
 /// A selection, and how it differs from the stream's one before. Most entries of a selection were in the one before, so
-/// metrics that need only the differences touch few.
+/// metrics that need only the differences touch few. Steps count selections that have ids: others were not made, and
+/// are as if their steps were not there.
 struct Observation {
   std::uint32_t step = 0;         ///< from 0, the first that is analysed
   std::uint64_t query_token = 0;  ///< the query's position
   std::span<const EntryId> ids;
   std::span<const Started> started;
   std::span<const Ended> ended;
-  std::optional<std::span<const EntryId>>
-      layer_before;               ///< selected by the layer before in this step; not in the first
-  const EntrySet* set = nullptr;  ///< of ids
+  std::span<const EntryId> layer_before;  ///< selected by the layer before in this step; empty in the first
+  const EntrySet* set = nullptr;          ///< of ids
   const SelectionHistory* history = nullptr;
 
   /// In this step and in the one before.
@@ -77,8 +76,7 @@ class Stream {
   static std::uint64_t state_bytes(const StreamShape& shape, std::uint32_t depth) noexcept;
 
   /// The next step's selection. What is returned is valid until advance().
-  Observation observe(std::span<const EntryId> ids, std::uint64_t query_token,
-                      std::optional<std::span<const EntryId>> layer_before);
+  Observation observe(std::span<const EntryId> ids, std::uint64_t query_token, std::span<const EntryId> layer_before);
   /// Goes on to the next step.
   void advance(std::span<const EntryId> ids);
   /// After the last advance(): the entries that are still selected.

@@ -1,6 +1,7 @@
 #include "dsasim/config/config_object.hpp"
 
 #include "config/config_value.hpp"
+#include "config/json_document.hpp"
 #include "dsasim/error.hpp"
 
 #include <fmt/ranges.h>
@@ -8,58 +9,14 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <set>
 
 namespace dsasim {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Far beyond anything of ours: whoever reads a document may descend into it by recursion, and look keys up one by one.
-constexpr int most_levels = 64;
+/// Far beyond anything of ours: keys of an object are looked up one by one.
 constexpr std::size_t most_keys = 4096;
-
-/// What the library says of a mistake quotes what it read, which may be anything, and any length.
-std::string printable(std::string_view message) {
-  constexpr std::size_t most = 300;
-  std::string text;
-  for (const char byte : message.substr(0, most)) {
-    if (byte >= ' ' && byte <= '~') {
-      text += byte;
-    } else {
-      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
-    }
-  }
-  return message.size() > most ? text + "..." : text;
-}
-
-/// The library keeps the last of two equal keys; in a configuration both together are a mistake.
-Json parse_without_duplicates(const std::string& where, std::string_view text) {
-  std::vector<std::set<std::string>> open;
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > most_levels) {
-      throw ConfigError(where, "nests deeper than {} levels", most_levels);
-    }
-    if (event == Json::parse_event_t::object_start) {
-      open.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      open.pop_back();
-    } else if (event == Json::parse_event_t::key && !open.back().insert(parsed.get<std::string>()).second) {
-      throw ConfigError(where, "duplicate key {}", parsed.dump());
-    } else if (event == Json::parse_event_t::key && open.back().size() > most_keys) {
-      throw ConfigError(where, "an object has more than {} keys", most_keys);
-    }
-    return true;
-  };
-  try {
-    return Json::parse(text, check, /*allow_exceptions=*/true, /*ignore_comments=*/true);
-  } catch (const Json::exception& error) {
-    // Behind the library's own number: "[json.exception.parse_error.101] parse error at line 1, ...".
-    const std::string_view message = error.what();
-    const std::size_t number_end = message.find("] ");
-    throw ConfigError(where, "{}", printable(message.substr(number_end == message.npos ? 0 : number_end + 2)));
-  }
-}
 
 const Json& member(const Json& object, std::string_view key, const std::string& where) {
   const auto found = object.find(key);
@@ -88,8 +45,21 @@ std::uint64_t as_integer(const std::string& where, const Json& value, std::uint6
 
 }  // namespace
 
+std::string printable_message(std::string_view message) {
+  constexpr std::size_t most = 300;
+  std::string text;
+  for (const char byte : message.substr(0, most)) {
+    if (byte >= ' ' && byte <= '~') {
+      text += byte;
+    } else {
+      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+    }
+  }
+  return message.size() > most ? text + "..." : text;
+}
+
 ConfigObject ConfigObject::parse(std::string where, std::string_view text) {
-  Json document = parse_without_duplicates(where, text);
+  Json document = parse_document<Json>(where, text, most_keys);
   if (!document.is_object()) {
     throw ConfigError(where, "expected an object, found {}", document.type_name());
   }

@@ -70,11 +70,15 @@ class RecencyStack {
   /// The stream selects no more, from this turn of its on.
   void release(std::uint32_t base) { settle(stream_at(base)); }
 
-  /// Puts a new entry in as the newest, without an access.
-  void insert(std::uint32_t base, EntryId entry, std::uint32_t step) {
+  /// Puts a new entry in as the newest, without an access. One that was selected before, which a cache of one size
+  /// still has and of another has not, would belong in two places: false.
+  [[nodiscard]] bool insert(std::uint32_t base, EntryId entry, std::uint32_t step) {
     settle_all();
-    assert(stamp_of_[base + value(entry)] == never);
+    if (stamp_of_[base + value(entry)] != never) {
+      return false;
+    }
     depart(base, {&entry, 1}, step);
+    return true;
   }
 
  private:

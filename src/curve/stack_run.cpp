@@ -98,8 +98,12 @@ void StackRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t req
   const auto now = static_cast<std::uint32_t>(step);
   const EntriesApart apart =
       order.apart(request, step - trace_.header().requests[request].start_step, layout_.capacity(stream));
-  if (apart.allocated) {
-    stack.insert(stream.base, *apart.allocated, now);
+  if (apart.allocated && !stack.insert(stream.base, *apart.allocated, now)) {
+    throw TraceError(
+        trace_.name(),
+        "request {}, step {}: entry {} was selected before it was whole; with --new-token allocate, caches "
+        "of such a trace have no curve: replay it at each capacity",
+        request, step, value(*apart.allocated));
   }
   ReuseCounts* const counts = step < counted_from_ ? nullptr : &counts_[counts_place(layer, request)];
   std::uint32_t accesses = 0;

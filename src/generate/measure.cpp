@@ -90,7 +90,8 @@ class RequestWalk {
         steps_(trace.extent(request).steps),
         cursor_(trace, request, 0, steps_),
         layers_(trace.layer_count()) {
-    const std::uint64_t most = context_entries(header_, request_, steps_ == 0 ? 0 : steps_ - 1);
+    // An entry that is still being filled has a state, but is not among the context that is measured.
+    const std::uint64_t most = selectable_entries(header_, request_, steps_ == 0 ? 0 : steps_ - 1);
     states_.assign(layers_, std::vector<EntryState>(most));
     selected_of_page_.assign(layers_, std::vector<std::uint8_t>(most / page_entries + 1));
     selected_.assign(most, 0);

@@ -1,14 +1,15 @@
 // From captures to a trace: opens and checks all inputs, then copies them one after the other.
 #include "dsasim/import/import.hpp"
 
+#include "absence.hpp"
 #include "capture.hpp"
 #include "captured_ids.hpp"
-#include "dsasim/config/config_object.hpp"
 #include "dsasim/error.hpp"
-#include "dsasim/model/model.hpp"
 #include "dsasim/trace/partial_file.hpp"
 #include "evidence.hpp"
 #include "layer_map.hpp"
+#include "model/selections.hpp"
+#include "token_rows.hpp"
 
 #include <fmt/format.h>
 
@@ -44,7 +45,7 @@ std::string describe_origin(std::span<const Capture> captures) {
 
 TraceHeader make_header(std::span<const Capture> captures, const ImportOptions& options, const ImportedIds& ids) {
   const CaptureShape& first = captures.front().requests().front();
-  TraceHeader header{.model = options.model.empty() ? "" : config_title(options.model),
+  TraceHeader header{.model = options.model,
                      .provenance = options.provenance.empty() ? describe_origin(captures) : options.provenance,
                      .ids = ids.kind,
                      .unit_tokens = options.unit_tokens.value_or(1),
@@ -128,7 +129,7 @@ class CaptureCopier {
   /// Turns a row into ids_ and scores_, without the negative ids that pad it and, of positions, those that its query
   /// does not see.
   void take_row(std::span<const std::int64_t> row, std::span<const std::uint16_t> scores) {
-    const std::uint64_t context = context_entries(header_, header_.requests[batch_request()], step_);
+    const std::uint64_t context = selectable_entries(header_, header_.requests[batch_request()], step_);
     const std::uint64_t limit = header_.ids == IdKind::logical ? context : max_entry_ids;
     std::uint64_t seen = 0;
     std::int64_t largest = -1;
@@ -245,7 +246,8 @@ class CaptureCopier {
 constexpr std::uint64_t most_beyond = 1024;
 
 BatchEvidence write_trace(std::span<const Capture> captures, const fs::path& path, const ImportOptions& options,
-                          const CapturedIds& ids, const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+                          const CapturedIds& ids, Absence& absence,
+                          const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   std::uint64_t total = 0;
   for (const Capture& capture : captures) {
     total += capture.total_steps();
@@ -263,6 +265,7 @@ BatchEvidence write_trace(std::span<const Capture> captures, const fs::path& pat
     const bool whole =
         for_each_step(capture, [&](std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
           copier.copy_step(request, step_number, step);
+          absence.add(capture, request, step_number, step);
           if (progress) {
             progress(++done, total);
           }
@@ -306,24 +309,23 @@ void require_options(const ImportOptions& options) {
   at_least_one("--unit-tokens", options.unit_tokens.value_or(1));
 }
 
-/// What `options` leave open and the model says: tokens and bytes of an entry of the layers that are logged.
-void take_entries(const Model& model, ImportOptions& options) {
-  const auto logged = std::find_if(model.layers.begin(), model.layers.end(),
-                                   [&](const ModelLayer& layer) { return layer.owns_indexer || !model.has_indexer(); });
-  options.unit_tokens = options.unit_tokens.value_or(std::max(logged->unit_tokens, 1U));
-  options.entry_bytes = options.entry_bytes == 0 ? logged->entry_bytes : options.entry_bytes;
-}
-
-/// Adds what the model says to `options`, and returns which layers own an index, if that or --layer-map says so.
+/// Adds what the model and --layer-map say to `options`, and returns which layers own an index, if one of them says so.
 std::optional<LayerMap> take_model(ImportOptions& options) {
   std::optional<LayerMap> layers;
+  std::optional<std::uint32_t> unit_tokens;
   if (!options.model.empty()) {
-    const Model model = load_model(options.model);
-    take_entries(model, options);
-    layers = layer_map_of(model);
+    const Selections model = load_selections(options.model);
+    unit_tokens = model.unit_tokens;
+    options.entry_bytes = options.entry_bytes == 0 ? model.entry_bytes : options.entry_bytes;
+    options.model = model.model;
+    layers = layer_map_of(model, "--model");
   }
   if (!options.layer_map.empty()) {
     layers = parse_layer_map(options.layer_map);
+    unit_tokens = layers->unit_tokens ? layers->unit_tokens : unit_tokens;
+  }
+  if (!options.unit_tokens) {
+    options.unit_tokens = unit_tokens;
   }
   if (layers) {
     options.model_shape = {.layers = static_cast<std::uint32_t>(layers->owner_of.size()),
@@ -331,6 +333,37 @@ std::optional<LayerMap> take_model(ImportOptions& options) {
                            .top_k = layers->top_k};
   }
   return layers;
+}
+
+/// Where the captures and the user contradict what a model says, without being wrong for that.
+std::vector<std::string> contradictions(std::span<const Capture> captures, const ImportOptions& options,
+                                        const LayerMap& layers) {
+  std::vector<std::string> out;
+  const CaptureShape& first = captures.front().requests().front();
+  if (layers.top_k && *layers.top_k != first.top_k) {
+    out.push_back(fmt::format("{}: rows have {} ids, {} says a top-k of {}", captures.front().place(0), first.top_k,
+                              layers.option, *layers.top_k));
+  }
+  if (layers.unit_tokens && *layers.unit_tokens != options.unit_tokens.value_or(1)) {
+    out.push_back(fmt::format("an id stands for {} tokens, {} says {}", options.unit_tokens.value_or(1), layers.option,
+                              *layers.unit_tokens));
+  }
+  return out;
+}
+
+/// Captures that name single tokens of entries get entries. Returns the sentence about it; "" if there are none.
+std::string take_tokens(std::span<Capture> captures, const ImportOptions& options) {
+  const std::uint32_t unit_tokens = options.unit_tokens.value_or(1);
+  std::string first;
+  for (Capture& capture : captures) {
+    if (options.ids != IdClaim::physical && names_tokens(capture, unit_tokens)) {
+      capture.file = join_tokens(capture, unit_tokens);
+      first = first.empty() ? fmt::format("{}: ids name single tokens; those of an entry of {} are taken together",
+                                          capture.path.string(), unit_tokens)
+                            : first;
+    }
+  }
+  return first;
 }
 
 /// What the captures say goes before what a model says, and agrees with what the user says.
@@ -368,23 +401,44 @@ ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& ou
   require_options(user_options);
   ImportOptions options = user_options;
   const std::optional<LayerMap> layers = take_model(options);
-  const OpenedCaptures opened = open_captures(inputs, options, layers ? &*layers : nullptr);
-  const std::vector<Capture>& captures = opened.captures;
+  OpenedCaptures opened = open_captures(inputs, options, layers ? &*layers : nullptr);
+  std::vector<Capture>& captures = opened.captures;
   take_captures(captures, user_options, options);
   require_output(output, inputs);
   PartialFile partial(output);
   options.writer.name = output.string();
   CapturedIds ids;
   ids.found.kind = options.ids == IdClaim::physical ? IdKind::physical : IdKind::logical;
+  std::vector<std::string> warnings = opened.notes;
+  const auto warn = [&](const std::vector<std::string>& more) {
+    warnings.insert(warnings.end(), more.begin(), more.end());
+  };
+  if (layers) {
+    warn(contradictions(captures, options, *layers));
+  }
+  if (const std::string tokens = take_tokens(captures, options); !tokens.empty()) {
+    warn({tokens});
+  }
   if (wants_proof(captures, options)) {
     if (const std::string proof = find_proof(captures); !proof.empty()) {
       ids = recover_positions(captures, options, proof);
     }
   }
-  const BatchEvidence evidence = write_trace(captures, partial.path(), options, ids, progress);
-  ids.found.warnings = opened.notes;
-  const std::vector<std::string> found = judge(captures, evidence, options, ids.found.kind);
-  ids.found.warnings.insert(ids.found.warnings.end(), found.begin(), found.end());
+  Absence absence(captures);
+  const BatchEvidence evidence = write_trace(captures, partial.path(), options, ids, absence, progress);
+  warn(judge(captures, evidence, options, ids.found.kind));
+  absence.require_selections();
+  if (const std::vector<std::uint32_t> kept = absence.selecting_layers();
+      kept.size() < captures.front().requests().front().layers) {
+    warn({left_out_layers(captures, kept, layers ? &*layers : nullptr)});
+    for (Capture& capture : captures) {
+      capture.file = keep_layers(std::move(capture.file), kept);
+    }
+    absence = Absence(captures);
+    write_trace(captures, partial.path(), options, ids, absence, progress);
+  }
+  warn(absence.warnings());
+  ids.found.warnings = std::move(warnings);
   partial.keep();
   return ids.found;
 }

@@ -2,9 +2,9 @@
 
 #include "byte_source.hpp"
 #include "dsasim/error.hpp"
+#include "model/checkpoint.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -12,13 +12,11 @@
 namespace dsasim {
 namespace {
 
-using Json = nlohmann::json;
+using Json = Checkpoint::Json;
 using Owner = std::optional<std::uint32_t>;
 
 constexpr std::string_view option = "--layer-map";
 constexpr std::size_t most_layers = TraceHeader::max_layers;
-constexpr std::uint64_t most_top_k = std::uint64_t{1} << 30U;
-constexpr std::uint64_t largest_file = std::uint64_t{1} << 24U;
 
 Owner owner_from(std::string_view where, std::int64_t number, std::size_t layer) {
   if (number < -1 || number > static_cast<std::int64_t>(layer)) {
@@ -46,65 +44,6 @@ LayerMap parse_list(const std::string& text) {
   }
 }
 
-Json read_json(const std::string& path) {
-  const std::unique_ptr<ByteSource> file = open_file(path);
-  if (file->size() > largest_file) {
-    throw ConfigError(option, "{} holds {} bytes, expected a model's configuration of at most {}", path, file->size(),
-                      largest_file);
-  }
-  std::string text(static_cast<std::size_t>(file->size()), '\0');
-  file->read(std::as_writable_bytes(std::span(text)));
-  constexpr int most_levels = 64;  // whoever prints or destroys a value descends into it
-  const auto check = [&](int depth, Json::parse_event_t /*event*/, Json& /*parsed*/) {
-    if (depth > most_levels) {
-      throw ConfigError(option, "{} nests deeper than {} levels", path, most_levels);
-    }
-    return true;
-  };
-  try {
-    return Json::parse(text, check);
-  } catch (const Json::parse_error& error) {
-    throw ConfigError(option, "{} is no JSON: {}", path, error.what());
-  }
-}
-
-/// The part of a model's config.json that describes the language model; null if the document is none.
-const Json* find_config(const Json& document) {
-  if (document.is_object() && document.contains("text_config") && document.at("text_config").is_object() &&
-      !document.contains("indexer_types")) {
-    return &document.at("text_config");
-  }
-  return document.is_object() ? &document : nullptr;
-}
-
-std::optional<std::uint32_t> find_number(const Json& config, const char* key, std::uint64_t most) {
-  const auto found = config.find(key);
-  if (found == config.end() || !found->is_number_unsigned() || found->get<std::uint64_t>() == 0 ||
-      found->get<std::uint64_t>() > most) {
-    return std::nullopt;
-  }
-  return found->get<std::uint32_t>();
-}
-
-/// The list itself, or the one that a model's configuration has or stands for.
-Json find_list(const Json& document, const std::string& path) {
-  if (document.is_array()) {
-    return document;
-  }
-  if (const Json* const config = find_config(document)) {
-    if (const auto list = config->find("indexer_types"); list != config->end() && list->is_array()) {
-      return *list;
-    }
-    const auto type = config->find("model_type");
-    const auto layers = find_number(*config, "num_hidden_layers", most_layers);
-    if (layers && type != config->end() && *type == "deepseek_v32") {
-      Json::array_t all(*layers, "full");
-      return all;
-    }
-  }
-  throw ConfigError(option, "{} has no list, nor one named indexer_types; --model takes a model by name", path);
-}
-
 Owner owner_from(const std::string& where, const Json& item, const LayerMap& map) {
   const std::size_t layer = map.owner_of.size();
   if (item.is_number_integer()) {
@@ -125,13 +64,16 @@ Owner owner_from(const std::string& where, const Json& item, const LayerMap& map
 }
 
 LayerMap read_map(const std::string& path) {
-  const Json document = read_json(path);
+  const Json document = Checkpoint::parse(path, read_text(path, max_config_bytes));
+  if (document.is_object()) {
+    return layer_map_of(selections_of(Checkpoint(path, document)), option).value();
+  }
+  if (!document.is_array()) {
+    throw ConfigError(option, "{} holds neither a list of owners nor a checkpoint's configuration", path);
+  }
   const std::string where = fmt::format("{}: {}", option, path);
   LayerMap map{.option = option, .owner_of = {}};
-  if (const Json* const config = find_config(document)) {
-    map.top_k = find_number(*config, "index_topk", most_top_k);
-  }
-  for (const Json& item : find_list(document, path)) {
+  for (const Json& item : document) {
     if (map.owner_of.size() == most_layers) {
       break;  // refused below
     }
@@ -144,11 +86,74 @@ bool is_list(const std::string& text) {
   return text.find_first_not_of("0123456789,-") == std::string::npos;
 }
 
+/// Moves the rows of these layers to the front, and drops the others.
+template <class T>
+void keep_rows(std::vector<T>& rows, std::size_t top_k, std::span<const std::uint32_t> kept) {
+  std::size_t to = 0;
+  for (const std::uint32_t layer : kept) {
+    const auto from = rows.begin() + static_cast<std::ptrdiff_t>(layer * top_k);
+    std::copy_n(from, top_k, rows.begin() + static_cast<std::ptrdiff_t>(to++ * top_k));
+  }
+  rows.resize(to * top_k);
+}
+
+class KeptSource final : public CaptureSource {
+ public:
+  KeptSource(std::unique_ptr<CaptureSource> inner, const std::vector<CaptureShape>& shapes,
+             std::span<const std::uint32_t> kept)
+      : inner_(std::move(inner)), shapes_(shapes), kept_(kept) {}
+
+  void read_step(CaptureStep& step) override {
+    inner_->read_step(step);
+    const std::size_t top_k = shapes_[step.request].top_k;
+    keep_rows(step.ids, top_k, kept_);
+    if (!step.scores.empty()) {
+      keep_rows(step.scores, top_k, kept_);
+    }
+  }
+
+ private:
+  std::unique_ptr<CaptureSource> inner_;
+  const std::vector<CaptureShape>& shapes_;
+  std::span<const std::uint32_t> kept_;
+};
+
+class KeptFile final : public CaptureFile {
+ public:
+  KeptFile(std::unique_ptr<CaptureFile> inner, std::vector<std::uint32_t> kept)
+      : inner_(std::move(inner)), kept_(std::move(kept)), requests_(inner_->requests()) {
+    for (CaptureShape& shape : requests_) {
+      std::vector<LayerInfo> infos;
+      for (const std::uint32_t layer : kept_) {
+        infos.push_back(shape.layer_infos.empty() ? LayerInfo{.model_layer = layer, .group_size = 1}
+                                                  : shape.layer_infos[layer]);
+      }
+      shape.layers = static_cast<std::uint32_t>(kept_.size());
+      shape.layer_infos = std::move(infos);
+    }
+  }
+
+  const std::vector<CaptureShape>& requests() const override { return requests_; }
+
+  std::unique_ptr<CaptureSource> read() const override {
+    return std::make_unique<KeptSource>(inner_->read(), requests_, kept_);
+  }
+
+ private:
+  std::unique_ptr<CaptureFile> inner_;
+  std::vector<std::uint32_t> kept_;
+  std::vector<CaptureShape> requests_;
+};
+
 class CollapsedSource final : public CaptureSource {
  public:
   CollapsedSource(std::unique_ptr<CaptureSource> inner, const std::vector<CaptureShape>& shapes, std::string path,
                   const LayerMap& map)
-      : inner_(std::move(inner)), shapes_(shapes), path_(std::move(path)), map_(map), steps_(shapes.size()) {}
+      : inner_(std::move(inner)), shapes_(shapes), path_(std::move(path)), map_(map), steps_(shapes.size()) {
+    for (const LayerInfo& owner : map.groups()) {
+      owners_.push_back(owner.model_layer);
+    }
+  }
 
   void read_step(CaptureStep& step) override {
     inner_->read_step(step);
@@ -161,9 +166,9 @@ class CollapsedSource final : public CaptureSource {
         require_equal(step, layer, *owner);
       }
     }
-    keep_owners(step.ids, shape.top_k);
+    keep_rows(step.ids, shape.top_k, owners_);
     if (!step.scores.empty()) {
-      keep_owners(step.scores, shape.top_k);
+      keep_rows(step.scores, shape.top_k, owners_);
     }
     ++steps_[step.request];
   }
@@ -184,22 +189,11 @@ class CollapsedSource final : public CaptureSource {
     }
   }
 
-  template <class T>
-  void keep_owners(std::vector<T>& rows, std::size_t top_k) const {
-    std::size_t kept = 0;
-    for (std::size_t layer = 0; layer < map_.owner_of.size(); ++layer) {
-      if (map_.owner_of[layer] == layer) {
-        const auto from = rows.begin() + static_cast<std::ptrdiff_t>(layer * top_k);
-        std::copy_n(from, top_k, rows.begin() + static_cast<std::ptrdiff_t>(kept++ * top_k));
-      }
-    }
-    rows.resize(kept * top_k);
-  }
-
   std::unique_ptr<CaptureSource> inner_;
   const std::vector<CaptureShape>& shapes_;  ///< collapsed
   std::string path_;
   const LayerMap& map_;
+  std::vector<std::uint32_t> owners_;
   std::vector<std::uint64_t> steps_;  ///< read so far, of each request
 };
 
@@ -283,25 +277,23 @@ LayerMap parse_layer_map(const std::string& text) {
   return map;
 }
 
-std::optional<LayerMap> layer_map_of(const Model& model) {
-  if (!model.has_indexer()) {
+std::optional<LayerMap> layer_map_of(const Selections& selections, std::string_view option) {
+  if (selections.owner_of.empty()) {
     return std::nullopt;
   }
-  LayerMap map{.option = "--model", .owner_of = {}};
-  Owner owner;
-  for (std::uint32_t layer = 0; layer < model.layers.size(); ++layer) {
-    if (model.layers[layer].owns_indexer) {
-      owner = layer;
-      map.top_k = model.layers[layer].top_k;
-    }
-    map.owner_of.push_back(model.layers[layer].top_k == 0 ? std::nullopt : owner);
-  }
-  return map;
+  return LayerMap{.option = option,
+                  .owner_of = selections.owner_of,
+                  .top_k = selections.top_k,
+                  .unit_tokens = selections.unit_tokens};
 }
 
 std::unique_ptr<CaptureFile> collapse_layers(std::unique_ptr<CaptureFile> file, const std::filesystem::path& path,
                                              const LayerMap& map) {
   return std::make_unique<CollapsedFile>(std::move(file), path, map);
+}
+
+std::unique_ptr<CaptureFile> keep_layers(std::unique_ptr<CaptureFile> file, std::vector<std::uint32_t> kept) {
+  return std::make_unique<KeptFile>(std::move(file), std::move(kept));
 }
 
 }  // namespace dsasim

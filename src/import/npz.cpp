@@ -326,6 +326,7 @@ RequestArrays open_archive(const std::filesystem::path& path, const ImportOption
   std::unique_ptr<NpyReader> scores = arrays.has("topk_scores") ? arrays.open("topk_scores") : nullptr;
   CaptureShape shape = capture_shape(*ids, scores.get(), array, rows, prompt);
   shape.layer_infos = layer_infos(arrays, shape.layers);
+  shape.says_owners = !shape.layer_infos.empty();
   shape.start_step =
       arrays.number<std::uint32_t>("start_step", 0, std::numeric_limits<std::uint32_t>::max()).value_or(0);
   shape.entries = entries_of(arrays);

@@ -1,9 +1,11 @@
 #include "dsasim/error.hpp"
 #include "dsasim/model/model.hpp"
+#include "model/model_file.hpp"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <iterator>
 #include <optional>
@@ -265,6 +267,13 @@ ModelArithmetic read_arithmetic(ConfigObject config) {
   return arithmetic;
 }
 
+/// Whether a file is meant as a configuration of ours, be it a wrong one.
+bool is_ours(const Checkpoint::Json& document) {
+  constexpr std::array keys = {"layers", "attention", "ffn", "indexer", "weight_bytes", "description"};
+  return document.is_object() &&
+         std::any_of(keys.begin(), keys.end(), [&](const char* key) { return document.contains(key); });
+}
+
 }  // namespace
 
 Model read_model(ConfigObject config) {
@@ -286,10 +295,38 @@ Model read_model(ConfigObject config) {
   return model;
 }
 
-Model load_model(const std::string& name) {
-  Model model = read_model(named_config("--model", "models", name));
-  model.name = config_title(name);
+ModelFile open_model(const std::string& name) {
+  ModelFile file{.name = name};
+  if (!is_config_file(name)) {
+    file.config = named_config("--model", "models", name);
+    return file;
+  }
+  const std::string text = read_text(name, max_config_bytes);
+  const Checkpoint::Json document = Checkpoint::parse(name, text);
+  if (Checkpoint::recognises(document)) {
+    file.checkpoint.emplace(name, document);
+  } else if (is_ours(document)) {
+    file.config = ConfigObject::parse(name, text);
+  } else {
+    throw ConfigError(
+        name,
+        "is no model: neither an object with \"layers\", \"attention\", \"ffn\" ... (docs/roofline.md) nor "
+        "a checkpoint's config.json (Hugging Face) with \"model_type\", \"num_hidden_layers\" ...");
+  }
+  return file;
+}
+
+Model model_of(const ModelFile& file) {
+  if (file.checkpoint) {
+    return model_of(*file.checkpoint);
+  }
+  Model model = read_model(file.config.value());
+  model.name = config_title(file.name);
   return model;
+}
+
+Model load_model(const std::string& name) {
+  return model_of(open_model(name));
 }
 
 }  // namespace dsasim

@@ -43,8 +43,8 @@ class AccessOrder {
     if (context == 0 || capacity_entries == 0) {
       return {};
     }
-    const auto end = static_cast<std::uint32_t>(context);
-    const std::uint32_t last = end - 1;
+    const auto end = static_cast<std::uint32_t>(selectable_entries(header_, info, step));
+    const auto last = static_cast<std::uint32_t>(context - 1);
     if (config_.resident_blocks > 0) {
       const std::uint32_t newest = last / resident_block_entries;
       const std::uint32_t first = newest - std::min(newest, config_.resident_blocks - 1);

@@ -131,10 +131,10 @@ void BlockCursor::count(Lane& lane, std::uint32_t length, std::uint64_t step) co
   const std::uint32_t largest = lane.decoder.largest_id();
   lane.id_limit = std::max<std::uint64_t>(lane.id_limit, std::uint64_t{largest} + 1);
   const auto& header = trace_.header();
-  const std::uint64_t context = context_entries(header, header.requests[request_], step);
-  if (header.ids == IdKind::logical && largest >= context) {
+  const std::uint64_t selectable = selectable_entries(header, header.requests[request_], step);
+  if (header.ids == IdKind::logical && largest >= selectable) {
     throw TraceError(chunk_name(trace_.file(), head()), "step {}: id {} lies outside the context of {} entries", step,
-                     largest, context);
+                     largest, selectable);
   }
 }
 

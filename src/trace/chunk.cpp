@@ -66,11 +66,11 @@ void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uin
     throw TraceError(where, "a chunk claims {} bytes, expected {} to {}", head.payload_bytes, 8 * layers,
                      max_chunk_bytes);
   }
-  const std::uint64_t context =
-      context_entries(header, header.requests[head.request], head.first_step + head.steps - 1);
-  if (head.id_limit > max_entry_ids || (header.ids == IdKind::logical && head.id_limit > context)) {
+  const std::uint64_t selectable =
+      selectable_entries(header, header.requests[head.request], head.first_step + head.steps - 1);
+  if (head.id_limit > max_entry_ids || (header.ids == IdKind::logical && head.id_limit > selectable)) {
     throw TraceError(where, "a chunk of request {} claims ids up to {}, in a context of {} entries", head.request,
-                     head.id_limit - 1, context);
+                     head.id_limit - 1, selectable);
   }
   __extension__ using Wide = unsigned __int128;
   if (head.longest_selection > head.id_limit || head.accesses > Wide{layers} * head.steps * head.longest_selection) {

@@ -163,18 +163,22 @@ class TraceWriter::Impl {
                        header_.has_scores ? "" : "; the header says that there are none");
     }
     const bool logical = header_.ids == IdKind::logical;
-    const std::uint64_t context =
-        context_entries(header_, header_.requests[request], chunk.steps_before + chunk.head.steps);
-    const std::uint64_t limit = logical ? std::min(context, max_entry_ids) : max_entry_ids;
+    const std::uint64_t selectable =
+        selectable_entries(header_, header_.requests[request], chunk.steps_before + chunk.head.steps);
+    const std::uint64_t limit = logical ? std::min(selectable, max_entry_ids) : max_entry_ids;
     std::uint32_t largest = 0;
     for (const EntryId id : ids) {
       largest = std::max(largest, value(id));  // no exit, so that it vectorises
     }
     if (!ids.empty() && largest >= limit) {
       const auto wrong = std::find_if(ids.begin(), ids.end(), [limit](EntryId id) { return value(id) >= limit; });
-      throw TraceError(place(request), "id {} lies outside the {} of {} entries{}", value(*wrong),
+      const bool single = header_.unit_tokens == 1;
+      throw TraceError(place(request), "id {} lies outside the {} of {} entries{}{}", value(*wrong),
                        logical ? "context" : "format's limit", limit,
-                       logical ? " (physical ids must be declared)" : "");
+                       single ? "" : fmt::format(" of {} tokens", header_.unit_tokens),
+                       !logical ? ""
+                       : single ? " (physical ids must be declared)"
+                                : " (physical ids must be declared; ids of single tokens have a unit of 1)");
     }
     const std::uint64_t plane_bytes = header_.layers.size() * LanePlanes::bytes_for(std::uint64_t{largest} + 1);
     if (plane_bytes > max_writer_plane_bytes) {

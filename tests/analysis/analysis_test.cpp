@@ -110,6 +110,23 @@ void check_against_reference(const PlainTrace& plain, const AnalysisConfig& conf
   CHECK(analysis_json({.trace = trace, .result = result}) == analysis_json({.trace = trace, .result = other}));
 }
 
+/// Half of the selections get the entry that is being filled in place of their last.
+PlainTrace with_newest_block(PlainTrace trace, std::uint64_t seed) {
+  std::mt19937_64 bits(seed);
+  for (std::size_t request = 0; request < trace.requests.size(); ++request) {
+    for (std::size_t step = 0; step < trace.requests[request].size(); ++step) {
+      const RequestInfo& info = trace.header.requests[request];
+      const std::uint64_t whole = context_entries(trace.header, info, step);
+      for (PlainSelection& selection : trace.requests[request][step]) {
+        if (bits() % 2 == 0 && !selection.empty() && whole < selectable_entries(trace.header, info, step)) {
+          selection.back() = static_cast<std::uint32_t>(whole);
+        }
+      }
+    }
+  }
+  return trace;
+}
+
 AnalysisConfig small_config() {
   AnalysisConfig config;
   config.all = true;
@@ -142,6 +159,9 @@ TEST_CASE("Every metric is what the plain reference says, on random batches", "[
   }
   SECTION("entries of four tokens") {
     check_against_reference(random_trace({.unit_tokens = 4}, seed), small_config());
+  }
+  SECTION("entries of four tokens that are selected before they are whole") {
+    check_against_reference(with_newest_block(random_trace({.unit_tokens = 4}, seed), seed), small_config());
   }
   SECTION("entries of three tokens, groups, many requests") {
     check_against_reference(random_trace({.requests = 5, .unit_tokens = 3, .groups = true}, seed), small_config());
@@ -230,13 +250,70 @@ TEST_CASE("Traces without samples", "[analysis]") {
   SECTION("empty selections only") {
     write_trace(path, one_stream({{}, {}, {}}));
     const AnalysisResult result = analyze(TraceReader(path), small_config());
-    CHECK(pooled(result, "new_lookups").count == 2);
-    CHECK(pooled(result, "new_lookups").mean == 0);
-    CHECK(pooled(result, "lookback").count == 0);
-    CHECK(pooled(result, "lookback_step_mean").count == 0);
-    CHECK(pooled(result, "page_utilisation").count == 0);
-    CHECK(pooled(result, "blocks_touched_32").mean == 0);
+    for (const MetricSummary& summary : result.pooled) {
+      CHECK(summary.count == 0);
+    }
   }
+}
+
+TEST_CASE("A selection without ids was not made, and is passed over", "[analysis]") {
+  const TempDir folder;
+  const auto path = folder.path() / "t.dsat";
+  write_trace(path, one_stream({{}, {1, 2}, {}, {}, {2, 3}, {}}));
+  const AnalysisResult result = analyze(TraceReader(path), {.windows = {2}, .all = true});
+  CHECK(pooled(result, "new_lookups").count == 1);
+  CHECK(pooled(result, "new_lookups").mean == 0.5);      // {3}
+  CHECK(pooled(result, "working_set_2").mean == 1.5);    // {1 2 3}
+  CHECK(pooled(result, "persistence").mean == 4.0 / 3);  // of entry 2: 2 steps; of 1 and 3: one each
+  CHECK(pooled(result, "lookback").count == 4);          // the queries are at 21 and 24
+  CHECK(pooled(result, "lookback").mean == (20 + 19 + 22 + 21) / 4.0 / 2);
+  CHECK(pooled(result, "sink_share").mean == 1);  // all ids are among the first 4, in both selections
+  CHECK(pooled(result, "step_overlap_1").mean == 0.5);
+  CHECK(pooled(result, "reuse_steps").mean == 1);
+}
+
+TEST_CASE("Selections that were not made change no metric, wherever they are missing", "[analysis]") {
+  const auto seed = GENERATE(range(0U, 20U));
+  CAPTURE(seed);
+  std::mt19937_64 bits(seed);
+  PlainTrace plain = random_trace({.requests = 1, .ids = IdKind::physical}, seed);
+  for (PlainStep& step : plain.requests[0]) {
+    for (PlainSelection& selection : step) {
+      selection = selection.empty() ? PlainSelection{7} : selection;
+    }
+  }
+  const auto metrics_of = [](const PlainTrace& trace) {
+    const TempDir folder;
+    const auto path = folder.path() / "t.dsat";
+    write_trace(path, trace);
+    const AnalysisResult result = analyze(TraceReader(path), small_config());
+    std::vector<std::string> metrics;
+    for (std::size_t i = 0; i < result.metrics.size(); ++i) {
+      const MetricSummary& summary = result.pooled[i];
+      metrics.push_back(fmt::format("{}: {} samples, mean {}, P95 {}, stddev {}", result.metrics[i].name, summary.count,
+                                    summary.mean, summary.p95, summary.stddev));
+    }
+    return metrics;
+  };
+  PlainTrace paused = plain;
+  for (std::size_t times = 0; times < 10; ++times) {
+    auto& steps = paused.requests[0];
+    steps.insert(steps.begin() + static_cast<std::ptrdiff_t>(bits() % (steps.size() + 1)), PlainStep(3));
+  }
+  CHECK(metrics_of(paused) == metrics_of(plain));
+}
+
+TEST_CASE("An entry that is being filled lies where the query is", "[analysis]") {
+  // Entries of 4 tokens; the queries are at 6 (entry 1 has two of its tokens), 7 (all of them), 8 (entry 2 has one).
+  PlainTrace plain = one_stream({{0, 1}, {0, 1}, {1, 2}}, 6);
+  plain.header.unit_tokens = 4;
+  const TempDir folder;
+  const auto path = folder.path() / "t.dsat";
+  write_trace(path, plain);
+  const AnalysisResult result = analyze(TraceReader(path), {.recent_tokens = 2});
+  CHECK(pooled(result, "lookback").mean == (3 + 0 + 4 + 0 + 1 + 0) / 6.0 / (2 * 4));
+  CHECK(pooled(result, "lookback_step_mean").mean == (1.5 + 2 + 0.5) / 3 / (2 * 4));
+  CHECK(pooled(result, "recent_share").mean == (1 + 1 + 2) / 3.0 / 2);
 }
 
 TEST_CASE("A gap of a billion steps between requests costs nothing", "[analysis]") {

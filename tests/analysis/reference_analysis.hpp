@@ -81,7 +81,7 @@ class ReferenceAnalysis {
     Ids ids;
   };
 
-  /// The step of the batch, if the request decodes in it and it is analysed.
+  /// The step of the batch, if the request selects something in it and it is analysed.
   std::optional<Selected> at(std::uint32_t request, std::uint32_t layer, std::uint64_t step) const {
     const RequestInfo& info = trace_.header.requests[request];
     if (step < info.start_step || step >= info.start_step + trace_.requests[request].size() ||
@@ -89,6 +89,9 @@ class ReferenceAnalysis {
       return std::nullopt;
     }
     const PlainSelection& ids = trace_.requests[request][step - info.start_step][layer];
+    if (ids.empty()) {
+      return std::nullopt;
+    }
     return Selected{.query_token = info.prompt_tokens + step - info.start_step, .ids = Ids(ids.begin(), ids.end())};
   }
 
@@ -110,13 +113,12 @@ class ReferenceAnalysis {
     for (std::uint64_t step = 0; step < batch_steps(trace_); ++step) {
       if (const auto selected = at(request, layer, step)) {
         steps.push_back(*selected);
-        if (layer > 0) {
-          layer_before.push_back(at(request, layer - 1, step)->ids);
-        }
+        const auto before = layer > 0 ? at(request, layer - 1, step) : std::nullopt;
+        layer_before.push_back(before ? before->ids : Ids());
       }
     }
     for (std::size_t t = 0; t < steps.size(); ++t) {
-      if (layer > 0) {
+      if (!layer_before[t].empty()) {
         add("inter_layer_overlap", overlap(steps[t].ids, layer_before[t]) / k_);
       }
       of_sets(steps, t);
@@ -181,7 +183,8 @@ class ReferenceAnalysis {
     double recent = 0;
     Ids shifted;
     for (const std::uint32_t id : steps[t].ids) {
-      const std::uint64_t last_token = std::uint64_t{id} * unit_ + unit_ - 1;
+      // Of an entry that is being filled, the last token so far.
+      const std::uint64_t last_token = std::min(std::uint64_t{id} * unit_ + unit_ - 1, query);
       add("lookback", static_cast<double>(query - last_token) / static_cast<double>(unit_) / k_);
       lookbacks += query - last_token;
       sinks += std::uint64_t{id} * unit_ < *config_.sink_tokens ? 1 : 0;
@@ -189,12 +192,10 @@ class ReferenceAnalysis {
     }
     add("sink_share", sinks / k_);
     add("recent_share", recent / k_);
-    if (!steps[t].ids.empty()) {
-      const auto size = static_cast<double>(steps[t].ids.size());
-      add("lookback_step_mean", static_cast<double>(lookbacks) / size / static_cast<double>(unit_) / k_);
-      add("whole tokens of lookback_step_mean",
-          std::floor(static_cast<double>(lookbacks) / size) / static_cast<double>(unit_) / k_);
-    }
+    const auto size = static_cast<double>(steps[t].ids.size());
+    add("lookback_step_mean", static_cast<double>(lookbacks) / size / static_cast<double>(unit_) / k_);
+    add("whole tokens of lookback_step_mean",
+        std::floor(static_cast<double>(lookbacks) / size) / static_cast<double>(unit_) / k_);
     if (t >= unit_) {
       for (const std::uint32_t id : steps[t - unit_].ids) {
         shifted.insert(id + 1);

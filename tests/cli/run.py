@@ -497,7 +497,7 @@ CASES = [
     Case("slots are no positions", "import slots.json --layers 1 --ids logical -o o.dsat", 2,
          err=["slots.json: request 0, step 0, layer 0: id 640 lies outside the context of 3 entries"]),
     Case("layers without a map", "import slots.json --layers 1 --layer-map none.json -o o.dsat", 2,
-         err=["none.json: cannot open"]),
+         err=["none.json: cannot be opened"]),
     Case("a model that nobody knows", "import slots.json --model gpt -o o.dsat", 2,
          err=['--model: unknown name "gpt"; known: ', "glm-5.2"]),
     Case("a model that does not fit", "import slots.json --model glm-5.2 -o o.dsat", 2,

@@ -82,6 +82,22 @@ void compare_with_replays(const TraceReader& reader, const CurveConfig& config) 
 
 }  // namespace
 
+TEST_CASE("entries that are selected before they are whole have a curve, unless they are allocated later", "[curve]") {
+  // Entries of 4 tokens; the queries are at 6, 7 (entry 1 is whole), 8.
+  PlainTrace trace = one_stream({{1, 0}, {1, 0}, {2, 1}}, 6);
+  trace.header.unit_tokens = 4;
+  const TraceReader reader = written(trace);
+  CurveConfig config;
+  config.replay.policy = parse_policy("lru");
+  config.capacities = capacities({1, 2, 3});
+  for (const NewToken new_token : {NewToken::demand, NewToken::pinned}) {
+    config.replay.new_token = new_token;
+    compare_with_replays(reader, config);
+  }
+  config.replay.new_token = NewToken::allocate;
+  CHECK_THROWS_WITH(curve(reader, config), Catch::Matchers::EndsWith("replay it at each capacity"));
+}
+
 TEST_CASE("a request that ends before a gap keeps its entries' place among those of its caches", "[curve][replay]") {
   // Request 0 selects at steps 0 and 1, request 1 from step 5 on: what request 0 left is older than all that request 1
   // uses, and is evicted first. In between the uses of one entry come 1 other at request 0; 5, 5, 5, 5, 3, 4 at 1.

@@ -318,8 +318,8 @@ TEST_CASE("requests of one file are numbered from the batch's", "[import]") {
         "b.csv: request 0: does not say how long the prompt is; give --prompt-len");
 }
 
-TEST_CASE("entries of four tokens have contexts of whole entries", "[import]") {
-  // A prompt of 6 tokens is one entry; the second is whole at position 7, which is step 1's own.
+TEST_CASE("entries of four tokens can be selected from their first token on", "[import]") {
+  // A prompt of 6 tokens is one entry and a part of the second, which is whole at position 7, step 1's own.
   const TempDir dir;
   write_file(dir / "a.npy", npy("(2, 1, 2)", {0, -1, 1, 0}));
   ImportOptions options = with_prompt(6);
@@ -327,10 +327,10 @@ TEST_CASE("entries of four tokens have contexts of whole entries", "[import]") {
   const std::vector<fs::path> inputs{dir / "a.npy"};
   import_captures(inputs, dir / "out.dsat", options);
   CHECK(ids_of(TraceReader(dir / "out.dsat"), 0) == Values{0, -1, 1, 0, -1});
-  write_file(dir / "a.npy", npy("(2, 1, 2)", {1, -1, 1, 0}));
+  write_file(dir / "a.npy", npy("(2, 1, 2)", {2, -1, 1, 0}));
   CHECK(import_error(dir, {"a.npy"}, options)
-            .starts_with("a.npy: request 0, step 0, layer 0: id 1 lies outside the "
-                         "context of 1 entries"));
+            .starts_with("a.npy: request 0, step 0, layer 0: id 2 lies outside the "
+                         "context of 2 entries"));
 }
 
 TEST_CASE("the output replaces a trace, and nothing else", "[import]") {

@@ -38,38 +38,42 @@ TEST_CASE("a layer map is a list, or a model's configuration", "[import][layers]
   }
 }
 
-TEST_CASE("a model's configuration says how wide a row is", "[import][layers]") {
+TEST_CASE("a checkpoint's configuration is a layer map, and says how wide a row is", "[import][layers]") {
   const TempDir dir;
-  const auto [text, layers, top_k] = GENERATE(table<std::string_view, std::size_t, std::optional<std::uint32_t>>({
-      {R"({"indexer_types": ["full", "shared"], "index_topk": 2048})", 2, 2048},
-      {R"({"indexer_types": ["full", "shared"], "index_topk": "2048"})", 2, std::nullopt},
-      {R"({"indexer_types": ["full", "shared"], "index_topk": 0})", 2, std::nullopt},
-      {R"({"text_config": {"indexer_types": ["full"], "index_topk": 64}})", 1, 64},
-      {R"({"model_type": "deepseek_v32", "num_hidden_layers": 3, "index_topk": 512})", 3, 512},
-      {R"(["full", "full", "full"])", 3, std::nullopt},
-  }));
+  const auto [text, layers, top_k, unit] =
+      GENERATE(table<std::string_view, std::size_t, std::optional<std::uint32_t>, std::optional<std::uint32_t>>({
+          {R"({"indexer_types": ["full", "shared"], "index_topk": 2048})", 2, 2048, 1},
+          {R"({"text_config": {"indexer_types": ["full"], "index_topk": 64}})", 1, 64, 1},
+          {R"({"model_type": "deepseek_v32", "num_hidden_layers": 3, "index_topk": 512})", 3, 512, 1},
+          {R"({"model_type": "deepseek_v4", "num_hidden_layers": 2, "compress_ratios": [0, 4], "index_topk": 512})", 2,
+           512, 4},
+          {R"(["full", "full", "full"])", 3, std::nullopt, std::nullopt},
+      }));
   CAPTURE(text);
   write_file(dir / "config.json", text);
   const LayerMap map = parse_layer_map((dir / "config.json").string());
   CHECK(map.owner_of.size() == layers);
   CHECK(map.top_k == top_k);
+  CHECK(map.unit_tokens == unit);
 }
 
 TEST_CASE("a model that is known by name is a layer map", "[import][layers]") {
-  const LayerMap shared = layer_map_of(load_model("glm-5.2")).value();
+  const auto map_of = [](const std::string& name) { return layer_map_of(load_selections(name), "--model"); };
+  const LayerMap shared = map_of("glm-5.2").value();
   CHECK(shared.owner_of.size() == 78);
   CHECK(shared.top_k == 2048U);
   REQUIRE(shared.groups().size() == 21);
   CHECK((shared.groups()[1] == LayerInfo{.model_layer = 1, .group_size = 1}));
   CHECK((shared.groups()[3] == LayerInfo{.model_layer = 6, .group_size = 4}));
 
-  const LayerMap compressed = layer_map_of(load_model("deepseek-v4-pro")).value();
+  const LayerMap compressed = map_of("deepseek-v4-pro").value();
   CHECK(compressed.owner_of.size() == 61);
   CHECK_FALSE(compressed.owner_of[1].has_value());
   CHECK(compressed.groups().size() == 30);
   CHECK(compressed.top_k == 1024U);
+  CHECK(compressed.unit_tokens == 4U);
 
-  CHECK_FALSE(layer_map_of(load_model("gpt-oss-120b")).has_value());
+  CHECK_FALSE(map_of("gpt-oss-120b").has_value());
 }
 
 TEST_CASE("a layer map that is none says why", "[import][layers]") {
@@ -82,15 +86,13 @@ TEST_CASE("a layer map that is none says why", "[import][layers]") {
       {"-1,-1", "no layer owns an index"},
   }));
   CHECK(error_of_map(dir, text) == "--layer-map: " + message);
-  CHECK(error_of_map(dir, (dir / "none.json").string()) == "none.json: cannot open: No such file or directory");
+  CHECK(error_of_map(dir, (dir / "none.json").string()) == "none.json: cannot be opened");
   const auto [json, json_message] = GENERATE(table<std::string, std::string>({
-      {"{}", "--layer-map: config.json has no list, nor one named indexer_types; --model takes a model by name"},
-      {R"({"indexer_types": 7})",
-       "--layer-map: config.json has no list, nor one named indexer_types; --model takes a model by name"},
-      {R"({"model_type": "deepseek_v32", "num_hidden_layers": 4294967296})",
-       "--layer-map: config.json has no list, nor one named indexer_types; --model takes a model by name"},
+      {"{}", "config.json: has no \"num_hidden_layers\""},
+      {"7", "--layer-map: config.json holds neither a list of owners nor a checkpoint's configuration"},
+      {R"({"indexer_types": 7})", "config.json: has no \"num_hidden_layers\""},
       {"[]", "--layer-map: has 0 layers, expected 1 to 65535"},
-      {std::string(100'000, '[') + std::string(100'000, ']'), "--layer-map: config.json nests deeper than 64 levels"},
+      {std::string(100'000, '[') + std::string(100'000, ']'), "config.json: nests deeper than 64 levels"},
       {R"(["shared"])",
        "--layer-map: config.json: layer 0 is \"shared\", expected \"full\" before the first \"shared\""},
       {R"(["full", "half"])",
@@ -103,7 +105,7 @@ TEST_CASE("a layer map that is none says why", "[import][layers]") {
   write_file(dir / "config.json", json);
   CHECK(error_of_map(dir, (dir / "config.json").string()) == json_message);
   write_file(dir / "config.json", "[0,");
-  CHECK(error_of_map(dir, (dir / "config.json").string()).starts_with("--layer-map: config.json is no JSON: "));
+  CHECK(error_of_map(dir, (dir / "config.json").string()).starts_with("config.json: parse error at line 1"));
 }
 
 TEST_CASE("layers that share an index are dropped, after a look at them", "[import][layers]") {
@@ -177,4 +179,74 @@ TEST_CASE("a file may have the owners alone", "[import][layers]") {
   inputs = {dir / "b.npy"};
   CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
         "b.npy: has 3 layers, --layer-map has 5, of which 2 own an index");
+}
+
+TEST_CASE("layers that share an index are found from a frequency, and make the trace of the owners alone",
+          "[import][layers]") {
+  const TempDir dir;
+  // Two steps of 12 layers of two ids. Full are 0, 1, 2, 6, 10: with the offset 3 every fourth from 2 on.
+  const std::vector<std::int64_t> owner_of = {0, 1, 2, 2, 2, 2, 6, 6, 6, 6, 10, 10};
+  Values all;
+  Values owners;
+  for (std::int64_t step = 0; step < 2; ++step) {
+    for (std::int64_t layer = 0; layer < 12; ++layer) {
+      const std::int64_t owner = owner_of[static_cast<std::size_t>(layer)];
+      const Values row = {(3 * owner + step) % 17, (3 * owner + step + 5) % 17};
+      all.insert(all.end(), row.begin(), row.end());
+      if (owner == layer) {
+        owners.insert(owners.end(), row.begin(), row.end());
+      }
+    }
+  }
+  write_file(dir / "all.npy", npy("(2, 12, 2)", all));
+  write_file(dir / "owners.npy", npy("(2, 5, 2)", owners));
+  write_file(dir / "config.json", R"({"model_type": "glm_moe_dsa", "num_hidden_layers": 12, "index_topk": 2,
+                                      "index_topk_freq": 4, "index_skip_topk_offset": 3})");
+  std::vector<std::string> digests;
+  for (const bool by_model : {false, true}) {
+    for (const char* name : {"all.npy", "owners.npy"}) {
+      ImportOptions options;
+      options.prompt_tokens = 17;
+      (by_model ? options.model : options.layer_map) = (dir / "config.json").string();
+      const std::vector<std::filesystem::path> inputs{dir / name};
+      CHECK(import_captures(inputs, dir / "out.dsat", options).warnings.empty());
+      const TraceReader trace(dir / "out.dsat");
+      digests.push_back(trace.digest());
+      CHECK(trace.header().model == (by_model ? "glm_moe_dsa" : ""));
+      CHECK(trace.header().layers == Infos{{.model_layer = 0, .group_size = 1},
+                                           {.model_layer = 1, .group_size = 1},
+                                           {.model_layer = 2, .group_size = 4},
+                                           {.model_layer = 6, .group_size = 4},
+                                           {.model_layer = 10, .group_size = 2}});
+    }
+  }
+  CHECK(digests == std::vector<std::string>(4, digests.front()));
+  // With the default offset other layers are full, and the capture contradicts it.
+  write_file(dir / "config.json", R"({"model_type": "glm_moe_dsa", "num_hidden_layers": 12, "index_topk_freq": 4})");
+  ImportOptions options;
+  options.prompt_tokens = 17;
+  options.layer_map = (dir / "config.json").string();
+  const std::vector<std::filesystem::path> inputs{dir / "all.npy"};
+  CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
+        "all.npy: request 0, row 0 (step 0), layer 2, column 0: 6, but 3 in layer 1, whose index it shares");
+}
+
+TEST_CASE("a top-k and a unit that are not the model's are said", "[import][layers]") {
+  const TempDir dir;
+  write_file(dir / "a.npy", npy("(1, 1, 2)", {0, 1}));
+  write_file(dir / "config.json", R"({"model_type": "deepseek_v4", "num_hidden_layers": 2, "compress_ratios": [0, 4],
+                                      "index_topk": 512})");
+  ImportOptions options;
+  options.prompt_tokens = 9;
+  options.layer_map = (dir / "config.json").string();
+  const std::vector<std::filesystem::path> inputs{dir / "a.npy"};
+  const ImportedIds four = import_captures(inputs, dir / "out.dsat", options);
+  REQUIRE(four.warnings.size() == 1);
+  CHECK(dir.strip(four.warnings[0]) == "a.npy: rows have 2 ids, --layer-map says a top-k of 512");
+  CHECK(TraceReader(dir / "out.dsat").header().unit_tokens == 4);
+  options.unit_tokens = 1;
+  const ImportedIds one = import_captures(inputs, dir / "out.dsat", options);
+  REQUIRE(one.warnings.size() == 2);
+  CHECK(one.warnings[1] == "an id stands for 1 tokens, --layer-map says 4");
+  CHECK(TraceReader(dir / "out.dsat").header().unit_tokens == 1);
 }

@@ -213,5 +213,5 @@ TEST_CASE("ids are examined for sglang unless an id stands for several tokens", 
   options.unit_tokens = 4;
   CHECK(error_of(dir, [&] {
           import_captures(inputs, dir / "out.dsat", options);
-        }).find("id 640 lies outside the context of 0 entries") != std::string::npos);
+        }).find("id 640 lies outside the context of 1 entries") != std::string::npos);
 }

@@ -134,7 +134,7 @@ TEST_CASE("whatever bit is flipped, with checksums that match: an error, or a tr
             std::sort(selection.ids.begin(), selection.ids.end());
             REQUIRE(std::adjacent_find(selection.ids.begin(), selection.ids.end()) == selection.ids.end());
             REQUIRE((selection.ids.empty() || found.header.ids == dsasim::IdKind::physical ||
-                     selection.ids.back() < context_entries(found.header, found.header.requests[request], step)));
+                     selection.ids.back() < selectable_entries(found.header, found.header.requests[request], step)));
           }
         }
       }

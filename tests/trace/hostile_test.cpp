@@ -329,6 +329,15 @@ TEST_CASE("selections that contradict their streams or the chunk's head are refu
     std::swap(forge.stream_of(0, 0, Stream::far_symbols)[0], forge.stream_of(0, 0, Stream::far_symbols)[1]);
     check_contains(forge.verdict(), "step 0: id 101 lies outside the context of 101 entries");
   }
+  SECTION("with an id that no token of the step's context belongs to, though it is selected later") {
+    Model model = empty_model(1, {6});
+    model.header.unit_tokens = 4;
+    model.requests[0] = {{{.ids = {1}, .scores = {}}}, {{.ids = {0}, .scores = {}}}, {{.ids = {2}, .scores = {}}}};
+    Forge forge(model, {});
+    CHECK(forge.verdict().empty());
+    std::swap(forge.stream_of(0, 0, Stream::far_symbols)[0], forge.stream_of(0, 0, Stream::far_symbols)[2]);
+    check_contains(forge.verdict(), "step 0: id 2 lies outside the context of 2 entries");
+  }
   SECTION("with an order that is neither of the two") {
     Forge forge = one_lane({{3, 2, 1}});
     forge.stream_of(0, 0, Stream::orders) = {2};

@@ -145,7 +145,7 @@ Model random_model(Random& random, const Shape& shape) {
     const std::uint32_t steps = request == 0 ? shape.steps : below(random, shape.steps + 1);
     for (std::uint32_t step = 0; step < steps; ++step) {
       const std::uint64_t limit =
-          shape.physical_ids != 0 ? shape.physical_ids : context_entries(model.header, info, step);
+          shape.physical_ids != 0 ? shape.physical_ids : selectable_entries(model.header, info, step);
       Step& selections = model.requests[request].emplace_back();
       for (LaneModel& lane : lanes) {
         selections.push_back(lane.next(limit));

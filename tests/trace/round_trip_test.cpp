@@ -128,7 +128,7 @@ TEST_CASE("empty selections, selections of all there is, and the last id of the 
   for (std::uint32_t step = 0; step < 80; ++step) {
     for (std::uint32_t request = 0; request < 2; ++request) {
       const auto context =
-          static_cast<std::uint32_t>(context_entries(model.header, model.header.requests[request], step));
+          static_cast<std::uint32_t>(selectable_entries(model.header, model.header.requests[request], step));
       Selection all{.ids = std::vector<std::uint32_t>(context), .scores = {}};
       std::iota(all.ids.begin(), all.ids.end(), 0U);
       const Selection other = step % 2 == 0 ? Selection{} : Selection{.ids = {context - 1}, .scores = {}};
@@ -149,7 +149,7 @@ TEST_CASE("a trace may have no steps, and a request none while another has some"
 TEST_CASE("chunks of empty selections come back", "[trace]") {
   Random random(26);
   Model model = empty_model(2, {0});
-  model.header.unit_tokens = 4;  // no entry exists before the fourth token
+  model.header.unit_tokens = 4;
   model.requests[0] = {{{}, {}}, {{}, {}}, {{}, {}}, {{}, {.ids = {0}, .scores = {}}}};
   check_round_trip(model, {.chunk_steps = 2}, random);
 }

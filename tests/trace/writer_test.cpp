@@ -1,6 +1,7 @@
 #include "dsasim/trace/writer.hpp"
 
 #include "catch.hpp"
+#include "dsasim/trace/reader.hpp"
 #include "import/captures.hpp"
 #include "trace/model.hpp"
 
@@ -37,15 +38,22 @@ TEST_CASE("the writer refuses an id outside the context, naming request, step an
         "request 1, step 1, layer 1: id 6 lies outside the context of 6 entries (physical ids must be declared)");
 }
 
-TEST_CASE("the context is counted in whole units of ids", "[trace]") {
+TEST_CASE("of an entry that is being filled the first token is enough", "[trace]") {
   const TempDir dir;
   dsasim::TraceHeader in_fours = header(1, 6);
   in_fours.unit_tokens = 4;
   dsasim::TraceWriter writer(dir / "t.dsat", in_fours);
-  CHECK(trace_error([&] { writer.append(0, ids({1})); }) ==
-        "request 0, step 0, layer 0: id 1 lies outside the context of 1 entries (physical ids must be declared)");
-  writer.append(0, ids({0}));
-  CHECK_NOTHROW(writer.append(0, ids({1})));
+  // The queries are at tokens 6, 7 and 8: the third of entry 1, its last, the first of entry 2.
+  writer.append(0, ids({0, 1}));
+  CHECK(trace_error([&] { writer.append(0, ids({2})); }) ==
+        "request 0, step 1, layer 0: id 2 lies outside the context of 2 entries of 4 tokens (physical ids must be "
+        "declared; ids of single tokens have a unit of 1)");
+  writer.append(0, ids({0, 1}));
+  writer.append(0, ids({2}));
+  writer.end_request(0);
+  writer.end_request(1);
+  writer.finish();
+  CHECK_NOTHROW(dsasim::TraceReader(dir / "t.dsat").verify());
 }
 
 TEST_CASE("the writer refuses physical ids beyond the format's limit", "[trace]") {

@@ -100,12 +100,13 @@ std::function<int()> add_import(CLI::App& app) {
                             TraceHeader::max_page_tokens);
   add_number<std::uint64_t>(app, "--entry-bytes", import.entry_bytes, "Bytes of an entry in one layer [the model's]", 1,
                             TraceHeader::max_entry_bytes);
-  app.add_option("--layer-map", import.layer_map,
-                 "Which layer's index each layer uses: 0,1,2,2,2 or a JSON file (a model's config.json)")
+  app.add_option(
+         "--layer-map", import.layer_map,
+         "Which layer's index each layer uses: 0,1,2,2,2 (-1 for none), or a JSON file (a checkpoint's config.json)")
       ->type_name("LIST|FILE");
   app.add_option("--model", import.model,
-                 "One of `dsasim models`, or a configuration file: says which layers own an index, the top-k, and the "
-                 "tokens and bytes of an entry, where nothing else does")
+                 "One of `dsasim models`, a configuration file or a checkpoint's config.json: says which layers own an "
+                 "index, the top-k, and the tokens and bytes of an entry, where nothing else does")
       ->type_name("NAME|FILE.json");
   app.add_option("--provenance", import.provenance, "Where the capture comes from [the inputs' names]")
       ->type_name("TEXT");

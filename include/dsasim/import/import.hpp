@@ -53,10 +53,10 @@ struct ImportOptions {
   std::optional<IdClaim> ids;                  ///< --ids; if none, what the format advises
   std::optional<std::uint32_t> unit_tokens;    ///< --unit-tokens; if none, the model's, or 1
   /// --layer-map: which layer owns the index that each layer uses, "0,1,2,2,2,2,6", or a JSON file that says so (a
-  /// model's config.json); empty if each layer of the capture has its own.
+  /// checkpoint's config.json); empty if each layer of the capture has its own.
   std::string layer_map;
-  /// --model: a configuration that load_model knows. It gives what the options above and entry_bytes leave open: which
-  /// layers own an index, the top-k, the tokens and bytes of an entry.
+  /// --model: a configuration that load_model knows, or a checkpoint's config.json. It gives what the options above and
+  /// entry_bytes leave open: which layers own an index, the top-k, the tokens and bytes of an entry.
   std::string model;
   std::optional<ModelShape> model_shape;  ///< import_captures sets it, from layer_map or model
   std::uint32_t page_tokens = 0;

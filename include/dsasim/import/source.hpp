@@ -35,6 +35,7 @@ struct CaptureShape {
   CaptureEntries entries = {};
   /// As many rows as completion tokens, and nothing says which: step 0 may be the prompt's last row (decode_rows.hpp).
   bool may_start_early = false;
+  bool says_owners = false;  ///< it says itself which layers own an index, be it that they select nothing
 
   bool operator==(const CaptureShape&) const = default;
 };

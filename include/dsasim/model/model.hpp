@@ -119,8 +119,8 @@ struct Model {
 /// same on every machine.
 double expected_experts(std::uint32_t experts, std::uint32_t active, std::uint64_t batch) noexcept;
 
-/// One of configs/models/, or a file of the user's (named_config). docs/roofline.md describes the keys. Throws
-/// ConfigError.
+/// One of configs/models/, or a file of the user's (named_config): docs/roofline.md describes the keys. A checkpoint's
+/// config.json is one too, if shapes follow from its type of model. Throws ConfigError.
 Model load_model(const std::string& name);
 /// What load_model makes of a configuration; every key must be known.
 Model read_model(ConfigObject config);

@@ -64,6 +64,13 @@ constexpr std::uint64_t context_entries(const TraceHeader& header, const Request
   return (request.prompt_tokens + step + 1) / header.unit_tokens;
 }
 
+/// Entries that the step may select: those that exist, and the one that its tokens are filling. Logical ids are below.
+/// Some models attend to that one always (MiniMax-M3's local block), others never select it (DeepSeek-V4).
+constexpr std::uint64_t selectable_entries(const TraceHeader& header, const RequestInfo& request,
+                                           std::uint64_t step) noexcept {
+  return (request.prompt_tokens + step + header.unit_tokens) / header.unit_tokens;
+}
+
 /// One selection: the ids one layer of one request chose at one step, in the order they were logged, and a raw
 /// float16 for each where the trace has scores. It may come as a set as well: bit i of word w says whether id 64 w + i
 /// was selected.

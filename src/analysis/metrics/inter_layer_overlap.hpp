@@ -14,8 +14,8 @@ class InterLayerOverlap final : public SampledMetric {
   using SampledMetric::SampledMetric;
 
   void observe(const Observation& now) override {
-    if (now.layer_before) {
-      sample(now.set->count(*now.layer_before));
+    if (!now.layer_before.empty()) {
+      sample(now.set->count(now.layer_before));
     }
   }
 };

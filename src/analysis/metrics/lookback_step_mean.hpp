@@ -20,7 +20,10 @@ class LookbackStepMean final : public Metric {
   LookbackStepMean(std::uint32_t top_k, std::uint32_t unit_tokens)
       : divisor_(static_cast<double>(top_k) * unit_tokens), unit_tokens_(unit_tokens) {}
 
-  void begin(const StreamShape& /*shape*/) override { positions_ = 0; }
+  void begin(const StreamShape& shape) override {
+    positions_ = 0;
+    id_limit_ = shape.id_limit;
+  }
 
   void observe(const Observation& now) override {
     for (const Started& entry : now.started) {
@@ -29,10 +32,7 @@ class LookbackStepMean final : public Metric {
     for (const Ended& entry : now.ended) {
       positions_ -= position(entry.id);
     }
-    if (now.ids.empty()) {
-      return;
-    }
-    const std::uint64_t lookbacks = now.ids.size() * now.query_token - positions_;
+    const std::uint64_t lookbacks = now.ids.size() * now.query_token + tokens_to_come(now) - positions_;
     const auto mean = static_cast<std::uint64_t>((Wide{lookbacks} << fraction_bits) / now.ids.size());
     sum_ += mean;
     squares_ += Wide{mean} * mean;
@@ -70,8 +70,17 @@ class LookbackStepMean final : public Metric {
   /// Of the entry's last token.
   std::uint64_t position(EntryId id) const noexcept { return (std::uint64_t{value(id)} + 1) * unit_tokens_ - 1; }
 
+  /// That the selected entry lacks which is still being filled: its position is the query's.
+  std::uint64_t tokens_to_come(const Observation& now) const noexcept {
+    const std::uint64_t newest = now.query_token / unit_tokens_;
+    return newest < id_limit_ && now.set->has(EntryId{static_cast<std::uint32_t>(newest)}) != 0
+               ? unit_tokens_ - 1 - now.query_token % unit_tokens_
+               : 0;
+  }
+
   double divisor_;
   std::uint64_t unit_tokens_;
+  std::uint64_t id_limit_ = 0;
   std::uint64_t positions_ = 0;  ///< sum over the current selection, in tokens
   Wide sum_ = 0;                 ///< of the means, in 2^-20 tokens
   Wide squares_ = 0;
