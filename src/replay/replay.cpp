@@ -68,7 +68,7 @@ std::vector<ReplayResult> replay_all(const TraceReader& trace, std::span<const R
   try {
     return replay_runs(trace, configs, hooks, jobs);
   } catch (const std::bad_alloc&) {
-    throw SystemError(trace.name(), "not enough memory for this replay");
+    throw SystemError(trace.name(), "not enough memory for this replay{}", jobs > 1 ? "; fewer --jobs need less" : "");
   }
 }
 

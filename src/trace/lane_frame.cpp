@@ -9,6 +9,9 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <mutex>
+#include <new>
+#include <utility>
 
 namespace dsasim::trace {
 namespace {
@@ -68,15 +71,50 @@ void grow(std::vector<std::uint8_t>& bytes, std::size_t size) {
   }
 }
 
+struct FreeContext {
+  void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
+};
+using Context = std::unique_ptr<ZSTD_DCtx, FreeContext>;
+
+/// Contexts are kept: making one costs 160 KB of fresh memory. Not one for each thread as thread_local has them, whose
+/// destructors the C library cannot register, and aborts, where memory is short.
+class Contexts {
+ public:
+  Context take() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!idle_.empty()) {
+        Context context = std::move(idle_.back());
+        idle_.pop_back();
+        return context;
+      }
+    }
+    Context made(ZSTD_createDCtx());
+    if (!made) {
+      throw std::bad_alloc();
+    }
+    return made;
+  }
+  void give_back(Context context) {
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(context));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Context> idle_;
+};
+
 void decompress(std::span<const std::uint8_t> compressed, std::span<std::uint8_t> plain, const std::string& where) {
-  // One context a thread: making one costs 160 KB of fresh memory.
-  thread_local const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
+  static Contexts contexts;
+  Context context = contexts.take();
   const std::size_t size =
       ZSTD_decompressDCtx(context.get(), plain.data(), plain.size(), compressed.data(), compressed.size());
   if (ZSTD_isError(size) != 0 || size != plain.size()) {
     throw TraceError(where, "does not decompress to its {} bytes ({})", plain.size(),
                      ZSTD_isError(size) != 0 ? ZSTD_getErrorName(size) : "too few");
   }
+  contexts.give_back(std::move(context));
 }
 
 }  // namespace
