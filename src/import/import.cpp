@@ -102,7 +102,6 @@ class CaptureCopier {
       std::span<const std::uint16_t> scores;
       if (shape.has_scores) {
         scores = std::span(step.scores).subspan(begin, size);
-        require_numbers(scores);
       }
       append(scores);
     }
@@ -149,14 +148,6 @@ class CaptureCopier {
       throw TraceError(capture_.path.string(), "was changed while it was imported");
     }
     return *found;
-  }
-
-  void require_numbers(std::span<const std::uint16_t> scores) const {
-    for (std::size_t column = 0; column < scores.size(); ++column) {
-      if ((scores[column] & 0x7fffU) > 0x7c00U) {
-        throw TraceError(place(column), "the score is not a number (NaN)");
-      }
-    }
   }
 
   std::string place(std::size_t column) const {
