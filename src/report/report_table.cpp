@@ -23,7 +23,7 @@ void append_row(std::string& out, std::string_view name, const Counters& counter
                  grouped(counters.accesses), grouped(counters.misses()),
                  ratio_text(counters.misses(), counters.accesses), grouped(counters.compulsory_misses),
                  grouped(counters.evictions),
-                 entry_bytes == 0 ? "-" : bytes_text(static_cast<double>(counters.fetched_rows * entry_bytes)),
+                 entry_bytes == 0 ? "-" : bytes_text(static_cast<double>(counters.fetched_bytes(entry_bytes))),
                  grouped(counters.missed_pages), time_text(static_cast<double>(counters.gather_ns)));
 }
 
@@ -117,7 +117,7 @@ void append_step_csv(std::string& out, const StepRow& row, std::uint64_t entry_b
   const Counters& c = row.counters;
   fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{},{}\n", row.step, row.layer, row.request,
                  c.accesses, c.hits, c.misses(), c.compulsory_misses, c.evictions,
-                 entry_bytes == 0 ? "" : std::to_string(c.fetched_rows * entry_bytes), c.missed_pages, c.gather_ns);
+                 entry_bytes == 0 ? "" : std::to_string(c.fetched_bytes(entry_bytes)), c.missed_pages, c.gather_ns);
 }
 
 }  // namespace dsasim
