@@ -195,8 +195,9 @@ void check_memory(const TraceReader& trace, const AnalysisConfig& config, const 
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
     largest = std::max(largest, worker.state_bytes(shape_of(trace, config, request)));
   }
-  trace::require_memory(trace, static_cast<double>(largest) * static_cast<double>(jobs), "its ids and the metrics",
-                        fmt::format(" for {} jobs", jobs));
+  trace::MemoryPlan plan;
+  plan.add("ids and metrics", static_cast<double>(largest) * static_cast<double>(jobs));
+  plan.require(trace, fmt::format("{} jobs have a part each, fewer --jobs need less", jobs));
 }
 
 void merge(std::vector<LayerMetrics>& into, const std::vector<LayerMetrics>& from) {

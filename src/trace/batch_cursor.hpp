@@ -7,9 +7,31 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace dsasim::trace {
+
+/// What decoding the steps takes at once, at most: of all requests that decode at the same time.
+inline double decoding_bytes(const TraceReader& trace, StepRange steps) {
+  std::vector<std::pair<std::uint64_t, double>> changes;  // at a step, by so many bytes
+  for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
+    const std::uint64_t start = trace.header().requests[request].start_step;
+    const std::uint64_t end = start + trace.extent(request).steps;
+    if (end > start && start < steps.last && end > steps.first) {
+      const double bytes = BlockCursor::bytes(trace, request);
+      changes.insert(changes.end(), {{std::max(start, steps.first), bytes}, {end, -bytes}});
+    }
+  }
+  std::sort(changes.begin(), changes.end());  // where one ends as another starts, the one that ends comes first
+  double now = 0;
+  double most = 0;
+  for (const auto& [step, bytes] : changes) {
+    now += bytes;
+    most = std::max(most, now);
+  }
+  return most;
+}
 
 /// Walks steps of the batch in blocks, in each of which the same requests decode: each from its start step until it
 /// ends. A request's cursor, and the memory that it decodes from, exist only while the request decodes; a block costs

@@ -64,10 +64,10 @@ class Compressor {
   std::vector<std::uint8_t> frame_;
 };
 
-/// Makes room for `size` bytes. What is there already keeps its memory, and its pages.
-void grow(std::vector<std::uint8_t>& bytes, std::size_t size) {
+/// Makes room for `size` bytes, of any content. What is large enough keeps its memory, and its pages.
+void grow(ZeroedArray<std::uint8_t>& bytes, std::size_t size) {
   if (bytes.size() < size) {
-    bytes.resize(size);
+    bytes.reset(size);
   }
 }
 
@@ -153,7 +153,7 @@ StreamViews LaneUnpacker::unpack(std::span<const std::uint8_t> compressed, std::
                      stream_bytes_limit + table_bytes);
   }
   grow(plain_, plain_bytes + slack_bytes + zero_bytes_slack);
-  decompress(compressed, std::span(plain_).first(plain_bytes), where);
+  decompress(compressed, std::span<std::uint8_t>(plain_).first(plain_bytes), where);
   std::array<StreamRow, stream_count> table{};
   std::memcpy(table.data(), plain_.data(), table_bytes);
   std::uint64_t stored = table_bytes;
@@ -170,12 +170,12 @@ StreamViews LaneUnpacker::unpack(std::span<const std::uint8_t> compressed, std::
   }
   grow(restored_, restored + slack_bytes);
   StreamViews streams;
-  std::span<const std::uint8_t> rest = std::span(plain_).first(plain_bytes).subspan(table_bytes);
+  std::span<const std::uint8_t> rest = std::span<std::uint8_t>(plain_).first(plain_bytes).subspan(table_bytes);
   std::size_t restored_at = 0;
   for (std::size_t i = 0; i < stream_count; ++i) {
     streams[i] = rest.first(table[i].stored_bytes);
     if (table[i].is_dropped()) {
-      const auto whole = std::span(restored_).subspan(restored_at, table[i].stream_bytes);
+      const auto whole = std::span<std::uint8_t>(restored_).subspan(restored_at, table[i].stream_bytes);
       restore_zero_bytes(streams[i], whole, where);
       streams[i] = whole;
       restored_at += whole.size() + zero_bytes_slack;

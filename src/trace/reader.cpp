@@ -84,6 +84,9 @@ std::uint32_t TraceReader::longest_selection() const noexcept {
 std::uint64_t TraceReader::accesses() const noexcept {
   return file_->accesses();
 }
+std::uint64_t TraceReader::id_limit() const noexcept {
+  return file_->id_limit();
+}
 std::uint64_t TraceReader::longest_request_steps() const noexcept {
   return file_->longest_request_steps();
 }

@@ -72,6 +72,8 @@ void TraceFile::add(const ChunkPlace& place) {
                      "claims {} steps of request {} and {} ids up to byte {}, at most {} and {} are allowed",
                      extent.steps, place.head.request, accesses_, place.offset, max_request_steps, max_trace_ids);
   }
+  extent.layer_accesses +=
+      std::min(place.head.accesses, std::uint64_t{place.head.steps} * place.head.longest_selection);
   extent.id_limit = std::max<std::uint64_t>(extent.id_limit, place.head.id_limit);
   longest_selection_ = std::max(longest_selection_, place.head.longest_selection);
   chunks_[place.head.request].push_back(place);
@@ -81,6 +83,7 @@ void TraceFile::add(const ChunkPlace& place) {
 void TraceFile::sum_up() {
   for (std::size_t request = 0; request < extents_.size(); ++request) {
     const RequestInfo& info = header_.requests[request];
+    id_limit_ = std::max(id_limit_, extents_[request].id_limit);
     longest_request_steps_ = std::max(longest_request_steps_, extents_[request].steps);
     batch_steps_ = std::max(batch_steps_, info.start_step + extents_[request].steps);
     longest_context_tokens_ = std::max(longest_context_tokens_, info.prompt_tokens + extents_[request].steps);

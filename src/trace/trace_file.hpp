@@ -23,6 +23,7 @@ class TraceFile {
   std::uint64_t chunk_count() const noexcept { return place_count_; }
   std::uint64_t accesses() const noexcept { return accesses_; }
   std::uint32_t longest_selection() const noexcept { return longest_selection_; }
+  std::uint64_t id_limit() const noexcept { return id_limit_; }
   std::uint64_t longest_request_steps() const noexcept { return longest_request_steps_; }
   std::uint64_t batch_steps() const noexcept { return batch_steps_; }
   std::uint64_t longest_context_tokens() const noexcept { return longest_context_tokens_; }
@@ -44,6 +45,7 @@ class TraceFile {
   std::uint64_t place_count_ = 0;
   std::uint64_t accesses_ = 0;
   std::uint32_t longest_selection_ = 0;
+  std::uint64_t id_limit_ = 0;
   std::uint64_t longest_request_steps_ = 0;
   std::uint64_t batch_steps_ = 0;
   std::uint64_t longest_context_tokens_ = 0;

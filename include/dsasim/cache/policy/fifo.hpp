@@ -32,6 +32,7 @@ class FifoStep {
   static constexpr std::string_view source = Fifo::source;
   static constexpr auto parameters = Fifo::parameters;
   static constexpr Replacement replacement = Replacement::per_selection;
+  static constexpr double slot_bytes = 12;
 
   explicit FifoStep(const PolicySetup& setup)
       : end_(setup.capacity_entries),
