@@ -1,6 +1,7 @@
 #include "dsasim/allocate/allocate.hpp"
 
 #include "allocate/split.hpp"
+#include "dsasim/checked.hpp"
 #include "dsasim/curve/curve.hpp"
 #include "dsasim/error.hpp"
 
@@ -60,7 +61,8 @@ class Allocator {
   void check() const;
   bool one_pass() const { return is_stack(config_.replay) && config_.minimise == Minimise::misses; }
   std::uint64_t bytes_of(std::uint32_t layer) const {
-    return result_.config.entry_bytes * trace_.header().layers[layer].group_size;
+    return checked_product(result_.config.entry_bytes, trace_.header().layers[layer].group_size,
+                           "the bytes of an entry in the layers of its group");
   }
   const char* unit() const { return result_.budget_in_bytes ? "bytes" : "entries"; }
   std::uint64_t most_capacities(bool by_default) const;
@@ -110,7 +112,9 @@ void Allocator::find_parts() {
   result_.budget_in_bytes = config_.budget.unit() == Capacity::Unit::bytes;
   for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
     const std::uint64_t caches = caches_of_layer / parts_of_layer;
-    const Part part{.layer = layer, .entry_cost = caches * (result_.budget_in_bytes ? bytes_of(layer) : 1)};
+    const Part part{.layer = layer,
+                    .entry_cost = checked_product(caches, result_.budget_in_bytes ? bytes_of(layer) : 1,
+                                                  "the bytes of an entry in the caches of its layer")};
     parts_.insert(parts_.end(), parts_of_layer, part);
   }
   result_.caches = std::uint64_t{caches_of_layer} * trace_.layer_count();

@@ -1,5 +1,6 @@
 #include "allocate/split.hpp"
 
+#include "dsasim/checked.hpp"
 #include "dsasim/error.hpp"
 
 #include <algorithm>
@@ -326,8 +327,8 @@ Split least_loss_split(Parts parts, std::uint64_t budget) {
 Choice sum_of(Parts parts, const Split& split) {
   Choice sum;
   for (std::size_t part = 0; part < parts.size(); ++part) {
-    sum.cost += parts[part][split[part]].cost;
-    sum.loss += parts[part][split[part]].loss;
+    sum.cost = checked_sum(sum.cost, parts[part][split[part]].cost, "the cost of a split");
+    sum.loss = checked_sum(sum.loss, parts[part][split[part]].loss, "what a split loses");
   }
   return sum;
 }

@@ -113,8 +113,9 @@ class Worker {
     scratch.reset(id_limit);
     constexpr std::size_t block_bytes = std::size_t{1} << 18U;
     trace::BatchCursor batch(trace_, *config_.steps);
-    std::vector<trace::SelectionBlock> lanes(trace_.request_count());
-    while (batch.next_block(block_bytes / lanes.size())) {
+    std::vector<trace::SelectionBlock> lanes;  // of the active requests; kept, with their memory
+    while (batch.next_block(block_bytes / trace_.request_count())) {
+      lanes.resize(std::max(lanes.size(), batch.active().size()));
       for (std::uint32_t layer = 0; layer < layers_.size(); ++layer) {
         observe_batch(batch, layer, lanes, scratch);
       }
@@ -199,8 +200,9 @@ void check_memory(const TraceReader& trace, const AnalysisConfig& config, const 
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
     largest = std::max(largest, worker.state_bytes(shape_of(trace, config, request)));
   }
-  trace::require_memory(trace, static_cast<double>(largest) * static_cast<double>(jobs), "its ids and the metrics",
-                        fmt::format(" for {} jobs", jobs));
+  trace::MemoryPlan plan;
+  plan.add("ids and metrics", static_cast<double>(largest) * static_cast<double>(jobs));
+  plan.require(trace, fmt::format("{} jobs have a part each, fewer --jobs need less", jobs));
 }
 
 void merge(std::vector<LayerMetrics>& into, const std::vector<LayerMetrics>& from) {
@@ -252,12 +254,13 @@ AnalysisResult analyze(const TraceReader& trace, const AnalysisConfig& config, c
   const std::uint32_t tasks = trace.request_count() + (across_requests ? 1 : 0);
 
   std::vector<std::unique_ptr<Worker>> workers;
-  const std::uint32_t jobs = std::clamp(result.config.jobs, 1U, std::max(1U, tasks));
-  for (std::uint32_t i = 0; i < jobs; ++i) {
+  Workers threads(std::clamp(result.config.jobs, 1U, std::max(1U, tasks)));
+  while (workers.size() < threads.jobs()) {
     workers.push_back(std::make_unique<Worker>(trace, result.config, list, progress));
+    if (workers.size() == 1) {
+      check_memory(trace, result.config, *workers.front(), threads.jobs());
+    }
   }
-  check_memory(trace, result.config, *workers.front(), jobs);
-  Workers threads(jobs);
   threads.run(tasks, [&](std::size_t task, std::size_t worker) {
     if (task < trace.request_count()) {
       workers[worker]->analyze_request(static_cast<std::uint32_t>(task));

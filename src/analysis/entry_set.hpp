@@ -1,7 +1,7 @@
 #pragma once
 
-#include "analysis/zeroed_array.hpp"
 #include "dsasim/types.hpp"
+#include "dsasim/zeroed_array.hpp"
 
 #include <cstdint>
 #include <span>

@@ -41,7 +41,36 @@ std::unique_ptr<Cache> make(const PolicySpec& spec, std::uint32_t capacity_entri
   }
 }
 
+/// Of what make() makes.
+template <class P>
+CacheBytes bytes_of(std::uint64_t slots) {
+  constexpr double bit = 1.0 / 8;
+  constexpr double word = sizeof(std::uint32_t);
+  if constexpr (RecencyPolicy<P>) {  // stamps, and what is selected, as LruSetCache has it
+    return {.arrays = 2,
+            .place_bytes = (word + bit) / 2,
+            .slot_bytes = word * static_cast<double>(RecencyQueue<std::uint64_t{1} << 32U>::ring_places(slots))};
+  } else if constexpr (SweepPolicy<P>) {
+    return {.arrays = 3, .place_bytes = bit, .slot_bytes = word * static_cast<double>(slots)};
+  } else {
+    return {.arrays = 1, .place_bytes = word, .slot_bytes = (word + P::slot_bytes) * static_cast<double>(slots)};
+  }
+}
+
 }  // namespace
+
+CacheBytes cache_bytes(const PolicySpec& spec, std::uint64_t slots) {
+  const PolicySpec complete = complete_policy(spec);
+  CacheBytes bytes;
+  any_policy([&]<class P>() {
+    const bool is_it = is_policy_of<P>(complete);
+    if (is_it) {
+      bytes = bytes_of<P>(slots);
+    }
+    return is_it;
+  });
+  return bytes;
+}
 
 std::unique_ptr<Cache> make_cache(const PolicySpec& spec, std::uint32_t capacity_entries,
                                   std::uint32_t directory_entries, std::uint64_t cache_number, const CacheUse& use) {

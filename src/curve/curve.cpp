@@ -176,7 +176,8 @@ CurveResult curve(const TraceReader& trace, const CurveConfig& config, const Rep
     add_total_points(result, config.capacities.size());
     return result;
   } catch (const std::bad_alloc&) {
-    throw SystemError(trace.name(), "not enough memory for this curve; name some --capacities");
+    throw SystemError(trace.name(), "not enough memory for this curve; {} need less",
+                      config.capacities.empty() ? "named --capacities" : "fewer --jobs");
   }
 }
 

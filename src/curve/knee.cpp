@@ -85,7 +85,10 @@ std::uint64_t everything(const TraceReader& trace, Scope scope) {
   }
   const std::uint64_t layers = scope == Scope::shared || scope == Scope::request ? trace.layer_count() : 1;
   const std::uint64_t requests = scope == Scope::shared || scope == Scope::layer ? trace.request_count() : 1;
-  return std::max<std::uint64_t>(ids * layers * requests, trace.longest_selection());
+  __extension__ using Wide = unsigned __int128;
+  constexpr Wide most = std::uint64_t{1} << 32U;  // no directory numbers more
+  return std::max<std::uint64_t>(static_cast<std::uint64_t>(std::min(Wide{ids} * layers * requests, most)),
+                                 trace.longest_selection());
 }
 
 std::vector<std::uint64_t> default_grid(const TraceReader& trace, Scope scope) {

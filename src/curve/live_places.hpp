@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dsasim/zeroed_array.hpp"
 #include "trace/id_words.hpp"
 
 #include <algorithm>
@@ -23,6 +24,9 @@ class LivePlaces {
       later_.emplace_back((numbers + fan_out - 1) / fan_out * fan_out);
     }
   }
+
+  /// A bit a place, and 4 bytes a word and a little more for the levels above.
+  static constexpr double bytes(std::uint64_t places) noexcept { return static_cast<double>(places) * (8 + 4.5) / 64; }
 
   std::uint64_t places() const noexcept { return words_.size() * word_bits; }
   std::uint64_t end() const noexcept { return end_; }
@@ -79,8 +83,8 @@ class LivePlaces {
     }
   }
 
-  std::vector<std::uint64_t> words_;               ///< by place, a bit
-  std::vector<std::vector<std::uint32_t>> later_;  ///< by level from the words up
+  ZeroedArray<std::uint64_t> words_;               ///< by place, a bit
+  std::vector<ZeroedArray<std::uint32_t>> later_;  ///< by level from the words up
   std::uint64_t end_ = 0;                          ///< places given out
 };
 

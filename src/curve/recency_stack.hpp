@@ -5,6 +5,7 @@
 
 #include "dsasim/cache/set_change.hpp"
 #include "dsasim/trace/header.hpp"
+#include "dsasim/zeroed_array.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -32,14 +33,18 @@ class RecencyStack {
   };
 
   /// Stamps have 32 bits, and the row four places for each entry.
-  static constexpr std::uint32_t most_entries = (std::uint32_t{1} << 30U) - 512;
+  static constexpr std::uint32_t most_used_entries = (std::uint32_t{1} << 30U) - 512;
 
-  RecencyStack(std::uint32_t directory_entries, const Options& options)
+  /// Of the row, for so many entries.
+  static constexpr std::uint64_t places(std::uint64_t used_entries) noexcept { return 4 * used_entries + 1024; }
+
+  /// Of all entries in the directory, at most `used_entries` are ever used.
+  RecencyStack(std::uint32_t directory_entries, std::uint64_t used_entries, const Options& options)
       : options_(options),
-        stamp_of_(directory_entries, never),
+        stamp_of_(directory_entries),
         last_step_(options.intervals ? directory_entries : 0),
         selected_((std::size_t{directory_entries} + 63) / 64),
-        row_(std::uint64_t{4} * directory_entries + 1024) {}
+        row_(places(used_entries)) {}
 
   /// A selection as a list, in any order.
   void select(std::uint32_t base, std::span<const EntryId> ids, std::uint32_t step, ReuseCounts* counts) {
@@ -51,7 +56,7 @@ class RecencyStack {
   /// A selection as a set, logged in ascending order.
   void select_set(std::uint32_t base, const SelectionView& selection, std::uint32_t step, ReuseCounts* counts) {
     const std::span<const std::uint64_t> words(selection.words, selection.word_count);
-    const auto kept = std::span(selected_).subspan(base / 64, words.size());
+    const auto kept = std::span<std::uint64_t>(selected_).subspan(base / 64, words.size());
     Stream& stream = stream_at(base);
     arrived_.resize(std::max<std::size_t>(arrived_.size(), selection.size + change_slack));
     departed_.resize(std::max<std::size_t>(departed_.size(), stream.size + change_slack));
@@ -246,7 +251,7 @@ class RecencyStack {
     arrived_.resize(std::max<std::size_t>(arrived_.size(), change_slack));
     departed_.resize(std::max<std::size_t>(departed_.size(), stream.size + change_slack));
     const std::vector<std::uint64_t> nothing(stream.word_count);
-    const auto kept = std::span(selected_).subspan(stream.base / 64, nothing.size());
+    const auto kept = std::span<std::uint64_t>(selected_).subspan(stream.base / 64, nothing.size());
     const SetChange change = change_set(kept, nothing, arrived_.data(), departed_.data());
     depart(stream.base, std::span<const EntryId>(departed_).first(change.departed), stream.step);
     outside_ -= change.departed;
@@ -270,9 +275,9 @@ class RecencyStack {
 
   Options options_;
   Use use_ = best_use();
-  std::vector<std::uint32_t> stamp_of_;   ///< by key
-  std::vector<std::uint32_t> last_step_;  ///< by key, of entries in the row; empty unless asked for
-  std::vector<std::uint64_t> selected_;   ///< by key, a bit: outside the row
+  ZeroedArray<std::uint32_t> stamp_of_;   ///< by key; at first `never`
+  ZeroedArray<std::uint32_t> last_step_;  ///< by key, of entries in the row; empty unless asked for
+  ZeroedArray<std::uint64_t> selected_;   ///< by key, a bit: outside the row
   LivePlaces row_;
   std::uint64_t outside_ = 0;  ///< entries
   std::uint64_t turns_ = 0;

@@ -3,7 +3,6 @@
 #include "dsasim/curve/curve.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -15,14 +14,23 @@ namespace dsasim {
 /// Counts distances in bins: one each below 16, then four to an octave.
 class DistanceBins {
  public:
-  void add(std::uint64_t distance, std::uint64_t accesses) noexcept { counts_[bin_of(distance)] += accesses; }
+  void add(std::uint64_t distance, std::uint64_t accesses) {
+    if (counts_.empty()) {
+      counts_.resize(bin_count);
+    }
+    counts_[bin_of(distance)] += accesses;
+  }
 
-  DistanceBins& operator+=(const DistanceBins& other) noexcept {
-    for (std::size_t bin = 0; bin < counts_.size(); ++bin) {
+  DistanceBins& operator+=(const DistanceBins& other) {
+    counts_.resize(std::max(counts_.size(), other.counts_.size()));
+    for (std::size_t bin = 0; bin < other.counts_.size(); ++bin) {
       counts_[bin] += other.counts_[bin];
     }
     return *this;
   }
+
+  static constexpr std::size_t bin_count = 16 + 32 * 4;  ///< distances below 2^36
+  static constexpr double bytes = bin_count * sizeof(std::uint64_t);
 
   std::vector<ReuseBin> bins() const {
     std::vector<ReuseBin> bins;
@@ -46,7 +54,7 @@ class DistanceBins {
     return bin < 16 ? bin : (4 + (bin - 16) % 4) << ((bin - 16) / 4 + 2);
   }
 
-  std::array<std::uint64_t, 16 + 32 * 4> counts_{};  ///< distances below 2^36
+  std::vector<std::uint64_t> counts_;  ///< empty until something is added: most streams have no histograms
 };
 
 /// What was counted of one layer's accesses, by reuse distance.

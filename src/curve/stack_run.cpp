@@ -1,6 +1,8 @@
 #include "curve/stack_run.hpp"
 
 #include "dsasim/error.hpp"
+#include "trace/batch_cursor.hpp"
+#include "trace/machine_memory.hpp"
 
 #include <array>
 
@@ -40,19 +42,40 @@ StackRun::StackRun(const TraceReader& trace, const ReplayConfig& config, StepRan
         std::find_if(capacities.begin(), capacities.end(), [](auto capacity) { return capacity > 0; });
     options.least_capacity = positive == capacities.end() ? max_entry_ids : *positive;
   }
+  const std::size_t apart = requests_apart_ ? trace.request_count() : 1;
+  require_memory(apart * trace.layer_count(), counting.histograms, capacities);
   std::uint64_t largest_cache = 0;
   for (const auto& cache : layout_.caches) {
-    if (cache.directory_entries > RecencyStack::most_entries) {
-      throw ConfigError("--scope", "the streams of one cache have {} ids together, a curve at most {}",
-                        cache.directory_entries, RecencyStack::most_entries);
+    if (cache.used_entries > RecencyStack::most_used_entries) {
+      throw ConfigError("--scope", "the streams of one cache use {} ids together, a curve counts at most {}",
+                        cache.used_entries, RecencyStack::most_used_entries);
     }
-    stacks_.emplace_back(cache.directory_entries, options);
-    largest_cache = std::max<std::uint64_t>(largest_cache, cache.directory_entries);
+    stacks_.emplace_back(cache.directory_entries, cache.used_entries, options);
+    largest_cache = std::max<std::uint64_t>(largest_cache, cache.used_entries);
   }
   class_of_ = classes(capacities, largest_cache);
-  const std::size_t apart = requests_apart_ ? trace.request_count() : 1;
   counts_.assign(apart * trace.layer_count(),
                  ReuseCounts(class_of_, static_cast<std::uint32_t>(class_of_.empty() ? 0 : capacities.size() + 1)));
+}
+
+void StackRun::require_memory(std::size_t counts, bool histograms, std::span<const std::uint64_t> capacities) const {
+  constexpr double word = sizeof(std::uint32_t);
+  constexpr double bit = 1.0 / 8;
+  trace::MemoryPlan plan;
+  plan.add("decoding", trace::decoding_bytes(trace_, {.first = 0, .last = trace_.batch_steps()}));
+  plan.add("streams", DirectoryLayout::bytes(trace_.stream_count()));
+  plan.add("caches", static_cast<double>(layout_.caches.size()) * sizeof(RecencyStack));
+  for (const auto& cache : layout_.caches) {
+    plan.add("directories",
+             (histograms ? 2 : 1) * trace::written_bytes(cache.directory_entries, word, cache.used_entries) +
+                 trace::written_bytes(cache.directory_entries, bit, cache.used_entries) +
+                 LivePlaces::bytes(RecencyStack::places(cache.used_entries)));
+  }
+  // Without capacities, a count for each distance that occurs: no more than accesses in a layer.
+  const double classes = capacities.empty() ? 0 : static_cast<double>(capacities.size() + 1);
+  const double histogram_bytes = histograms ? 2 * DistanceBins::bytes : 0;
+  plan.add("counts", static_cast<double>(counts) * (sizeof(ReuseCounts) + histogram_bytes + 8 * classes));
+  plan.require(trace_, "a trace of a part of its requests needs less");
 }
 
 void StackRun::begin(std::size_t workers) {

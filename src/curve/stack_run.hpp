@@ -41,6 +41,7 @@ class StackRun final : public BlockRun {
   const ReuseCounts& stream(std::uint32_t layer, std::uint32_t request) const noexcept;
 
  private:
+  void require_memory(std::size_t counts, bool histograms, std::span<const std::uint64_t> capacities) const;
   std::size_t counts_place(std::uint32_t layer, std::uint32_t request) const noexcept;
   void select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,
               AccessOrder& order);

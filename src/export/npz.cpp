@@ -167,8 +167,14 @@ class ZipWriter {
   zip_t* archive() const noexcept { return archive_; }
 
   void add(const std::string& name, zip_source_t* source) {
-    if (source == nullptr || ::zip_file_add(archive_, name.c_str(), source, ZIP_FL_ENC_UTF_8) < 0) {
+    const zip_int64_t index = source == nullptr ? -1 : ::zip_file_add(archive_, name.c_str(), source, ZIP_FL_ENC_UTF_8);
+    if (index < 0) {
       ::zip_source_free(source);
+      fail();
+    }
+    // The same content is the same bytes: every member is of 1980-01-01, the first day that a zip archive knows.
+    constexpr zip_uint16_t first_day = 1U << 5U | 1U;
+    if (::zip_file_set_dostime(archive_, static_cast<zip_uint64_t>(index), 0, first_day, 0) < 0) {
       fail();
     }
   }

@@ -1,10 +1,14 @@
 // libCacheSim's oracleGeneral (github.com/1a1a11a/libCacheSim): packed records of 24 bytes, little-endian:
 // uint32 time, uint64 object, uint32 size, int64 number of the request that accesses it next, -1 if none does.
 
+#include "dsasim/error.hpp"
 #include "export/writers.hpp"
 #include "replay/future.hpp"
+#include "trace/batch_cursor.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <span>
 #include <vector>
 
 namespace dsasim {
@@ -20,31 +24,23 @@ class OracleWriter {
         layout_(make_layout(trace, config_, std::vector<std::uint64_t>{1})),
         order_(trace.header(), config_),
         future_(trace, config_, steps_, layout_),
-        buffer_(sink) {
-    for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
-      const StepRange steps = steps_of(trace, request, steps_);
-      cursors_.emplace_back(trace, request, steps.first, steps.last);
-    }
-  }
+        buffer_(sink) {}
 
   void run() {
-    for (std::uint64_t step = steps_.first; step < steps_.last; ++step) {
-      std::vector<std::uint32_t> active;
-      for (std::uint32_t request = 0; request < cursors_.size(); ++request) {
-        if (step >= trace_.header().requests[request].start_step && cursors_[request].next()) {
-          active.push_back(request);
-        }
-      }
-      if (active.empty()) {
-        step = next_start(step) - 1;
-        continue;
-      }
+    constexpr std::size_t block_bytes = std::size_t{1} << 19U;
+    trace::BatchCursor batch(trace_, steps_);
+    std::vector<trace::SelectionBlock> lanes;  // by layer and active request; kept, with their memory
+    while (batch.next_block(block_bytes / layout_.streams.size())) {
+      const auto active = batch.active();
+      lanes.resize(std::max(lanes.size(), trace_.layer_count() * active.size()));
       for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
-        for (const std::uint32_t request : active) {
-          append(step, std::uint64_t{layer} * trace_.request_count() + request, cursors_[request].selection(layer));
+        for (std::size_t i = 0; i < active.size(); ++i) {
+          batch.decode(active[i], layer, {.ids = true, .sets = false}, lanes[layer * active.size() + i]);
         }
       }
-      buffer_.flush_if_full();
+      for (std::uint64_t step = batch.block().first; step < batch.block().last && !active.empty(); ++step) {
+        append_step(step, active, lanes, step - batch.block().first);
+      }
     }
     buffer_.flush();
   }
@@ -60,22 +56,28 @@ class OracleWriter {
     return config;
   }
 
-  /// The first step after this one at which a request begins: there may be billions without any between.
-  std::uint64_t next_start(std::uint64_t step) const {
-    std::uint64_t next = steps_.last;
-    for (const RequestInfo& request : trace_.header().requests) {
-      next = request.start_step > step ? std::min<std::uint64_t>(next, request.start_step) : next;
+  void append_step(std::uint64_t step, std::span<const std::uint32_t> active,
+                   std::span<const trace::SelectionBlock> lanes, std::uint64_t step_of_block) {
+    if (step > std::numeric_limits<std::uint32_t>::max()) {
+      throw ConfigError("--to", "oracle-general has 32 bits for a step, and {} goes on at step {}", trace_.name(),
+                        step);
     }
-    return next;
+    for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
+      for (std::size_t i = 0; i < active.size(); ++i) {
+        append(static_cast<std::uint32_t>(step), std::uint64_t{layer} * trace_.request_count() + active[i],
+               lanes[layer * active.size() + i][step_of_block]);
+      }
+    }
+    buffer_.flush_if_full();
   }
 
-  void append(std::uint64_t step, std::uint64_t stream, const SelectionView& selection) {
+  void append(std::uint32_t step, std::uint64_t stream, const SelectionView& selection) {
     const auto ids = order_.accesses(selection, {});
     const auto next_uses = future_.next(ids.size());
     std::string& out = buffer_.bytes();
     for (std::size_t i = 0; i < ids.size(); ++i, ++accesses_) {
       const bool again = next_uses[i] != never_again;
-      append_little_endian(out, static_cast<std::uint32_t>(step));
+      append_little_endian(out, step);
       append_little_endian(out, stream << 32U | value(ids[i]));
       append_little_endian(out, std::uint32_t{1});
       append_little_endian(out, again ? static_cast<std::int64_t>(accesses_ + next_uses[i]) : std::int64_t{-1});
@@ -89,7 +91,6 @@ class OracleWriter {
   AccessOrder order_;
   Future future_;
   ExportBuffer buffer_;
-  std::vector<RequestCursor> cursors_;
   std::uint64_t accesses_ = 0;
 };
 

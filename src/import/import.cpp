@@ -148,7 +148,6 @@ class CaptureCopier {
     } else {
       largest = take_selected(row, scores, limit);
     }
-    require_numbers(scores);
     note(largest, context);
   }
 
@@ -205,16 +204,6 @@ class CaptureCopier {
       throw TraceError(capture_.path.string(), "was changed while it was imported");
     }
     return *found;
-  }
-
-  /// Of the ids that are taken: those of others are not looked at.
-  void require_numbers(std::span<const std::uint16_t> scores) const {
-    for (const std::uint16_t score : scores_) {
-      if ((score & 0x7fffU) > 0x7c00U) {
-        const auto wrong = std::find(scores.begin(), scores.end(), score);
-        throw TraceError(place(static_cast<std::size_t>(wrong - scores.begin())), "the score is not a number (NaN)");
-      }
-    }
   }
 
   std::string place(std::size_t column) const {

@@ -1,8 +1,8 @@
 #include "dsasim/memory/random_gather.hpp"
 
+#include "dsasim/checked.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/xoshiro.hpp"
-#include "memory/rounded.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t line_bytes = 64;
 
 std::uint64_t share_of(std::uint64_t rows, double fraction) {
-  return rounded(static_cast<double>(rows) * fraction);
+  return rounded(static_cast<double>(rows) * fraction, "a share of the rows");
 }
 
 /// Every line that a row touches, row after row.

@@ -8,6 +8,7 @@
 #include "replay/future.hpp"
 #include "replay/page_counter.hpp"
 #include "replay/step_timing.hpp"
+#include "trace/machine_memory.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -18,8 +19,8 @@ namespace dsasim {
 
 /// What one thread works with.
 struct ReplayScratch {
-  ReplayScratch(const TraceHeader& header, const ReplayConfig& config, std::uint32_t page_tokens)
-      : order(header, config), pages(page_tokens, header.unit_tokens) {}
+  ReplayScratch(const TraceReader& trace, const ReplayConfig& config, std::uint32_t page_tokens)
+      : order(trace.header(), config), pages(page_tokens, trace.header().unit_tokens, trace.id_limit()) {}
   AccessOrder order;
   PageCounter pages;
   std::vector<EntryId> missed;
@@ -38,6 +39,11 @@ class CacheRun final : public BlockRun {
   bool needs_future() const noexcept;
   trace::SelectionForms forms() const noexcept override;
 
+  /// What make_caches() and a replay will take.
+  void add_to(trace::MemoryPlan& plan) const;
+  /// Before anything else is called.
+  void make_caches();
+
   /// Fills the caches as --warm says, before the first block. `future` is null unless it is needed.
   void preload(Future* future);
 
@@ -53,7 +59,6 @@ class CacheRun final : public BlockRun {
   ReplayResult finish();
 
  private:
-  void make_caches();
   Counters select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,
                   std::span<const NextUse>& next_uses, ReplayScratch& scratch);
   /// Of a (step, layer), `step` counted from the block's first.

@@ -1,7 +1,7 @@
 #include "replay/directory_layout.hpp"
 
 #include "dsasim/error.hpp"
-#include "trace/machine_memory.hpp"
+#include "replay/access_order.hpp"
 
 #include <algorithm>
 
@@ -15,7 +15,17 @@ std::uint64_t ids_of(const TraceReader& trace, const ReplayConfig& config, std::
     return extent.id_limit;
   }
   const TraceHeader& header = trace.header();
-  return (header.requests[request].prompt_tokens + extent.steps) / header.unit_tokens;
+  const std::uint64_t positions = (header.requests[request].prompt_tokens + extent.steps) / header.unit_tokens;
+  return std::max(positions, extent.id_limit);  // which an entry that is being filled may exceed
+}
+
+/// How many of them are ever in a cache.
+std::uint64_t used_ids_of(const TraceReader& trace, const ReplayConfig& config, std::uint32_t request) {
+  const std::uint64_t ids = ids_of(trace, config, request);
+  const RequestExtent& extent = trace.extent(request);
+  const std::uint64_t inserted = config.new_token == NewToken::demand ? 0 : extent.steps;
+  const bool preloads = config.warm != Warm::none || keeps_fitting_context(config);
+  return preloads ? ids : std::min(ids, extent.layer_accesses + inserted);
 }
 
 std::uint32_t cache_of(Scope scope, std::uint32_t layer, std::uint32_t request, std::uint32_t requests) {
@@ -49,7 +59,6 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
   const std::uint32_t layers = trace.layer_count();
   const std::uint32_t requests = trace.request_count();
   std::vector<std::uint64_t> entries(std::size_t{cache_of(config.scope, layers - 1, requests - 1, requests)} + 1);
-  std::uint64_t total = 0;
   DirectoryLayout layout;
   layout.caches.resize(entries.size());
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
@@ -58,19 +67,18 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
       const std::uint64_t base = entries[cache];
       const std::uint64_t ids = (ids_of(trace, config, request) + 63) / 64 * 64;  // sets begin at whole words
       entries[cache] += ids;
-      total += ids;
       constexpr std::uint64_t most = 0xFFFF'FFF0;
       if (entries[cache] > most) {
         throw ConfigError("--scope", "the streams of one cache have {} ids together, at most {} can be told apart",
                           entries[cache], most);
       }
+      layout.caches[cache].used_entries += used_ids_of(trace, config, request);
       layout.caches[cache].capacity_entries = capacity_of(capacity_entries, layer, request, layers, requests);
       layout.caches[cache].streams.push_back(static_cast<std::uint32_t>(layout.streams.size()));
       layout.streams.push_back(
           {.layer = layer, .request = request, .cache = cache, .base = static_cast<std::uint32_t>(base)});
     }
   }
-  trace::require_memory(trace, static_cast<double>(total) * sizeof(std::uint32_t), "the directories of its streams");
   for (std::size_t i = 0; i < entries.size(); ++i) {
     layout.caches[i].directory_entries = static_cast<std::uint32_t>(entries[i]);
   }

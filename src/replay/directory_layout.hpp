@@ -2,6 +2,7 @@
 
 #include "dsasim/replay/replay.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -19,6 +20,7 @@ struct DirectoryLayout {
   struct CacheShape {
     std::uint32_t directory_entries = 0;
     std::uint64_t capacity_entries = 0;
+    std::uint64_t used_entries = 0;      ///< no more are ever in it: those that the trace selects or a replay puts in
     std::vector<std::uint32_t> streams;  ///< numbers of its streams, ascending
   };
 
@@ -26,6 +28,13 @@ struct DirectoryLayout {
   std::vector<CacheShape> caches;  ///< numbered by request, by layer or as the streams, by scope
 
   std::uint64_t capacity(const Stream& stream) const noexcept { return caches[stream.cache].capacity_entries; }
+  /// Of a cache: its capacity, or all that is ever in it. More would be memory that is never used.
+  static std::uint64_t slots(const CacheShape& cache) noexcept {
+    return std::min(cache.capacity_entries, cache.used_entries);
+  }
+  /// What a layout takes, at most: with a cache for each stream.
+  static double bytes(std::uint64_t streams) noexcept { return static_cast<double>(streams) * 128; }
+
   /// False where nothing is reserved: there every access misses, whatever else is configured.
   bool reserves(const Stream& stream) const noexcept { return capacity(stream) > 0; }
 
@@ -34,8 +43,8 @@ struct DirectoryLayout {
   }
 };
 
-/// `capacity_entries` as in EffectiveConfig. Throws ConfigError if a cache's streams have more ids than a
-/// directory can number, SystemError if the directories exceed the machine's memory.
+/// `capacity_entries` as in EffectiveConfig. Throws ConfigError if a cache's streams have more ids than a directory can
+/// number.
 DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config,
                             std::span<const std::uint64_t> capacity_entries);
 

@@ -72,6 +72,13 @@ class Driver {
     Lanes lanes;
   };
 
+  /// Each run keeps a row for every selection of a block.
+  std::uint64_t most_selections() const noexcept {
+    constexpr std::uint64_t of_all_runs = std::uint64_t{1} << 18U;
+    constexpr std::uint64_t least = std::uint64_t{1} << 12U;  // of a block worth sharing out
+    return std::max(of_all_runs / runs_.size(), least);
+  }
+
   ReplayBlock current_block() const {
     const auto active = batch_.active();
     const auto ended = batch_.ended();
@@ -82,7 +89,7 @@ class Driver {
   void run_divided() {
     // So much, the planes and the directory stay in a second-level cache.
     constexpr std::size_t lane_bytes = std::size_t{1} << 17U;
-    while (batch_.next_block(lane_bytes)) {
+    while (batch_.next_block(lane_bytes, most_selections())) {
       const ReplayBlock block = current_block();
       for (BlockRun* run : runs_) {
         run->begin_block(block);
@@ -150,11 +157,11 @@ class Driver {
     constexpr std::size_t block_bytes = std::size_t{1} << 19U;
     const std::size_t streams = std::size_t{trace_.layer_count()} * trace_.request_count();
     next.lanes.resize(0);
-    if (!batch_.next_block(block_bytes / streams)) {
+    if (!batch_.next_block(block_bytes / streams, most_selections())) {
       return false;
     }
     next.block = current_block();
-    next.lanes.resize(trace_.layer_count() * next.block.active.size());
+    next.lanes.resize(std::size_t{trace_.layer_count()} * next.block.active.size());
     return true;
   }
 

@@ -1,3 +1,4 @@
+#include "dsasim/checked.hpp"
 #include "dsasim/config/config_object.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/model/gpu.hpp"
@@ -70,10 +71,13 @@ std::vector<std::uint64_t> entry_cost_bytes(const TraceReader& trace, std::uint6
     traced += layer.group_size;
   }
   const std::uint64_t layers = step ? step->selecting_layers() : traced;
+  constexpr std::string_view entry_cost = "the bytes of an entry in the layers of its group";
   std::vector<std::uint64_t> bytes;
   bytes.reserve(trace.layer_count());
   for (const LayerInfo& layer : trace.header().layers) {
-    bytes.push_back(entry_bytes * layer.group_size * layers / traced);
+    __extension__ using Wide = unsigned __int128;
+    bytes.push_back(
+        checked_narrow(Wide{checked_product(entry_bytes, layer.group_size, entry_cost)} * layers / traced, entry_cost));
   }
   return bytes;
 }

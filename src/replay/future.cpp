@@ -2,6 +2,7 @@
 
 #include "dsasim/error.hpp"
 #include "trace/batch_cursor.hpp"
+#include "trace/machine_memory.hpp"
 
 #include <unistd.h>
 
@@ -16,16 +17,19 @@ namespace dsasim {
 namespace {
 
 /// The windows of a replay's steps, in order: cut where the longest request's chunks begin, so that walking them from
-/// the end decodes hardly anything twice.
+/// the end decodes hardly anything twice. Other requests' chunks may be longer and are then decoded from their
+/// beginnings for each window, so there is a limit to the windows.
 std::vector<StepRange> make_windows(const TraceReader& trace, StepRange steps) {
   std::uint32_t longest = 0;
   for (std::uint32_t request = 1; request < trace.request_count(); ++request) {
     longest = trace.extent(request).steps > trace.extent(longest).steps ? request : longest;
   }
+  constexpr std::uint64_t most_windows = 4096;
+  const std::uint64_t least_steps = (steps.last - steps.first) / most_windows;
   std::vector<StepRange> windows = {{.first = steps.first, .last = steps.last}};
   for (const std::uint64_t start : trace.chunk_starts(longest)) {
     const std::uint64_t cut = start + trace.header().requests[longest].start_step;
-    if (cut > windows.back().first && cut < steps.last) {
+    if (cut > windows.back().first + least_steps && cut < steps.last) {
       windows.back().last = cut;
       windows.push_back({.first = cut, .last = steps.last});
     }
@@ -82,7 +86,7 @@ void ScratchFile::read(std::uint64_t offset, std::span<NextUse> values) const {
 Future::Future(const TraceReader& trace, const ReplayConfig& config, StepRange steps, const DirectoryLayout& layout)
     : trace_(trace), layout_(layout), order_(trace.header(), config), walked_(layout.caches.size()) {
   for (const auto& cache : layout_.caches) {
-    last_use_.emplace_back(cache.directory_entries, 0);
+    last_use_.emplace_back(cache.directory_entries);
   }
   const auto windows = make_windows(trace, steps);
   Window window;
@@ -96,23 +100,33 @@ Future::Future(const TraceReader& trace, const ReplayConfig& config, StepRange s
   }
 }
 
+double Future::bytes(const TraceReader& trace, const DirectoryLayout& layout) {
+  double sum = static_cast<double>(trace.accesses()) * sizeof(std::uint32_t);
+  for (const auto& cache : layout.caches) {
+    sum += trace::written_bytes(cache.directory_entries, sizeof(std::uint32_t), cache.used_entries);
+  }
+  return sum;
+}
+
 void Future::decode(StepRange window_steps, Window& window) {
   window.entries.clear();
   window.selections.clear();
   trace::BatchCursor batch(trace_, window_steps);
-  std::vector<trace::SelectionBlock> lanes(layout_.streams.size());  // by stream
+  std::vector<trace::SelectionBlock> lanes;  // by layer and active request; kept, with their memory
   constexpr std::size_t block_bytes = std::size_t{1} << 19U;
-  while (batch.next_block(block_bytes / lanes.size())) {
+  while (batch.next_block(block_bytes / layout_.streams.size())) {
+    const auto active = batch.active();
+    lanes.resize(std::max(lanes.size(), trace_.layer_count() * active.size()));
     for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
-      for (const std::uint32_t request : batch.active()) {
-        batch.decode(request, layer, {.ids = true, .sets = false}, lanes[stream_of(layer, request)]);
+      for (std::size_t i = 0; i < active.size(); ++i) {
+        batch.decode(active[i], layer, {.ids = true, .sets = false}, lanes[layer * active.size() + i]);
       }
     }
-    for (std::uint64_t step = batch.block().first; step < batch.block().last && !batch.active().empty(); ++step) {
+    for (std::uint64_t step = batch.block().first; step < batch.block().last && !active.empty(); ++step) {
       for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
-        for (const std::uint32_t request : batch.active()) {
-          const std::uint32_t stream = stream_of(layer, request);
-          add_selection(window, stream, step, lanes[stream][step - batch.block().first]);
+        for (std::size_t i = 0; i < active.size(); ++i) {
+          add_selection(window, stream_of(layer, active[i]), step,
+                        lanes[layer * active.size() + i][step - batch.block().first]);
         }
       }
     }
@@ -187,7 +201,7 @@ NextUse Future::first_use(std::uint32_t cache, std::uint32_t key) const noexcept
 }
 
 void Future::forget_first_uses() {
-  last_use_ = {};
+  last_use_ = std::vector<ZeroedArray<std::uint32_t>>();
 }
 
 void Future::load_next_block() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "dsasim/cache/cache.hpp"
+#include "dsasim/zeroed_array.hpp"
 #include "replay/access_order.hpp"
 #include "replay/directory_layout.hpp"
 
@@ -35,6 +36,9 @@ class ScratchFile {
 class Future {
  public:
   Future(const TraceReader& trace, const ReplayConfig& config, StepRange steps, const DirectoryLayout& layout);
+
+  /// What it holds in memory: a directory, the longest window, and, in the policy, a number for each access.
+  static double bytes(const TraceReader& trace, const DirectoryLayout& layout);
 
   /// The next uses of the next `count` accesses or inserts, in replay order. Valid until the next call.
   std::span<const NextUse> next(std::size_t count);
@@ -73,7 +77,7 @@ class Future {
   const TraceReader& trace_;
   const DirectoryLayout& layout_;
   AccessOrder order_;
-  std::vector<std::vector<std::uint32_t>> last_use_;  ///< by cache and key: accesses counted from the end, plus one
+  std::vector<ZeroedArray<std::uint32_t>> last_use_;  ///< by cache and key: accesses counted from the end, plus one
   std::vector<std::uint32_t> walked_;                 ///< by cache: accesses walked so far
   ScratchFile file_;
   std::vector<Block> blocks_;  ///< those in the file; the last is the first to come back

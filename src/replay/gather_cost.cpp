@@ -1,7 +1,7 @@
 #include "replay/gather_cost.hpp"
 
+#include "dsasim/checked.hpp"
 #include "dsasim/error.hpp"
-#include "memory/rounded.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -72,7 +72,7 @@ GatherCost::GatherCost(const TraceReader& trace, const EffectiveConfig& effectiv
       needs_(memory_->needs()),
       llc_(make_ordinary_part(effective)),
       sector_bytes_(effective.llc ? effective.llc->sector_bytes : 0),
-      addresses_(trace, effective.entry_bytes) {}
+      addresses_(needs_missed() ? std::make_optional<RowAddresses>(trace, effective.entry_bytes) : std::nullopt) {}
 
 std::uint64_t GatherCost::read_stream(const ByteStream& stream) {
   return llc_ == nullptr ? 0 : llc_->read_stream(stream.address, stream.bytes).hit_sectors * sector_bytes_;
@@ -93,14 +93,14 @@ std::uint64_t GatherCost::price(std::uint32_t layer, std::span<StepRow> rows,
       }
     }
   }
-  const std::uint64_t total_ns = rounded(ns);
+  const std::uint64_t total_ns = rounded(ns, "gather_ns");
   share_out(total_ns, rows);
   return total_ns;
 }
 
 std::uint64_t GatherCost::all_hit_ns(std::uint32_t layer, std::uint64_t rows) {
   const Gather gather{.row_bytes = row_bytes_, .hit_rows = rows};
-  return rounded(memory_->gather_ns(gather) * trace_.header().layers[layer].group_size);
+  return rounded(memory_->gather_ns(gather) * trace_.header().layers[layer].group_size, "gather_ns if all rows hit");
 }
 
 double GatherCost::gather_ns(std::uint32_t layer, std::uint32_t member, std::span<StepRow> rows,
@@ -117,7 +117,7 @@ double GatherCost::gather_ns(std::uint32_t layer, std::uint32_t member, std::spa
     }
     row_addresses_.clear();
     for (const EntryId entry : missed[i]) {
-      row_addresses_.push_back(addresses_.address(layer, rows[i].request, member, entry));
+      row_addresses_.push_back(addresses_->address(layer, rows[i].request, member, entry));
     }
     read_rows(counters, gather);
   }

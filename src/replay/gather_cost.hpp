@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -50,7 +51,7 @@ class GatherCost {
   MemoryNeeds needs_;
   std::unique_ptr<Llc> llc_;
   std::uint32_t sector_bytes_ = 0;
-  RowAddresses addresses_;
+  std::optional<RowAddresses> addresses_;     ///< if missed ids are looked at
   std::vector<std::uint64_t> row_addresses_;  ///< scratch
   std::vector<std::uint64_t> lines_;          ///< scratch
 };

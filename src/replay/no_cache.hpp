@@ -1,6 +1,7 @@
 #pragma once
 
 #include "dsasim/cache/cache.hpp"
+#include "dsasim/zeroed_array.hpp"
 
 #include <vector>
 
@@ -10,14 +11,15 @@ namespace dsasim {
 /// over capacities has the same compulsory misses at each point.
 class NoCache final : public Cache {
  public:
-  explicit NoCache(std::uint32_t directory_entries) : seen_(directory_entries) {}
+  explicit NoCache(std::uint32_t directory_entries) : seen_((std::size_t{directory_entries} + 63) / 64) {}
 
   SelectionOutcome select(std::uint32_t base, std::span<const EntryId> ids, std::vector<EntryId>& missed) override {
     SelectionOutcome outcome{.accesses = static_cast<std::uint32_t>(ids.size())};
     for (const EntryId id : ids) {
-      const std::size_t key = std::size_t{base} + value(id);
-      outcome.compulsory_misses += seen_[key] ? 0U : 1U;
-      seen_[key] = true;
+      const std::uint32_t key = base + value(id);
+      const std::uint64_t bit = std::uint64_t{1} << (key % 64);
+      outcome.compulsory_misses += (seen_[key / 64] & bit) != 0 ? 0U : 1U;
+      seen_[key / 64] |= bit;
     }
     missed.insert(missed.end(), ids.begin(), ids.end());
     return outcome;
@@ -28,7 +30,7 @@ class NoCache final : public Cache {
   bool invariant() const override { return true; }
 
  private:
-  std::vector<bool> seen_;
+  ZeroedArray<std::uint64_t> seen_;  ///< by key, a bit
 };
 
 }  // namespace dsasim

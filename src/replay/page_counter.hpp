@@ -1,13 +1,13 @@
 #pragma once
 
 #include "dsasim/types.hpp"
+#include "dsasim/zeroed_array.hpp"
 
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace dsasim {
 
@@ -15,11 +15,13 @@ namespace dsasim {
 /// selections.
 class PageCounter {
  public:
-  PageCounter(std::uint32_t page_tokens, std::uint32_t unit_tokens)
+  /// Of entries below `id_limit`.
+  PageCounter(std::uint32_t page_tokens, std::uint32_t unit_tokens, std::uint64_t id_limit)
       : page_tokens_(page_tokens),
         unit_tokens_(unit_tokens),
         shifts_(page_tokens % unit_tokens == 0 && std::has_single_bit(page_tokens / unit_tokens)),
-        shift_(static_cast<unsigned>(std::countr_zero(page_tokens / unit_tokens))) {}
+        shift_(static_cast<unsigned>(std::countr_zero(page_tokens / unit_tokens))),
+        stamps_(id_limit == 0 ? 0 : page_of(id_limit - 1) + 1) {}
 
   std::uint64_t count(std::span<const EntryId> missed) {
     if (++stamp_ == 0) {
@@ -29,9 +31,6 @@ class PageCounter {
     std::uint64_t pages = 0;
     for (const EntryId entry : missed) {
       const std::uint64_t page = page_of(value(entry));
-      if (page >= stamps_.size()) {
-        stamps_.resize(std::max<std::size_t>(page + 1, 2 * stamps_.size()), 0);
-      }
       pages += stamps_[page] != stamp_ ? 1U : 0U;
       stamps_[page] = stamp_;
     }
@@ -49,7 +48,7 @@ class PageCounter {
   bool shifts_;
   unsigned shift_;
   std::uint32_t stamp_ = 0;
-  std::vector<std::uint32_t> stamps_;
+  ZeroedArray<std::uint32_t> stamps_;  ///< by page
 };
 
 }  // namespace dsasim

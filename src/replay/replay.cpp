@@ -4,6 +4,8 @@
 #include "replay/cache_run.hpp"
 #include "replay/drive.hpp"
 #include "replay/future.hpp"
+#include "trace/batch_cursor.hpp"
+#include "trace/machine_memory.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -38,13 +40,39 @@ std::optional<Future> make_future(const TraceReader& trace, const CacheRuns& run
   return std::make_optional<Future>(trace, first->config(), first->effective().steps, first->layout());
 }
 
+/// What is going to be held at once, before it is.
+void require_memory(const TraceReader& trace, const CacheRuns& runs, trace::MemoryPlan plan) {
+  plan.add("decoding", trace::decoding_bytes(trace, runs.front()->effective().steps));
+  const double without_caches = plan.bytes();
+  for (const auto& run : runs) {
+    run->add_to(plan);
+  }
+  const auto* foresees =
+      std::find_if(runs.data(), runs.data() + runs.size(), [](const auto& run) { return run->needs_future(); });
+  if (foresees != runs.data() + runs.size()) {
+    plan.add("the look into the future", Future::bytes(trace, (*foresees)->layout()));
+  }
+  const double left = trace::memory_limit_bytes() - without_caches;
+  const double each = (plan.bytes() - without_caches) / static_cast<double>(runs.size());
+  plan.require(trace, left < each ? "a smaller --capacity, or a trace of a part of its requests, needs less"
+                                  : fmt::format("{} of these {} configurations at once would fit",
+                                                static_cast<std::uint64_t>(left / each), runs.size()));
+}
+
 std::vector<ReplayResult> replay_runs(const TraceReader& trace, std::span<const ReplayConfig> configs,
                                       const ReplayHooks& hooks, std::uint32_t jobs) {
+  trace::MemoryPlan tables;
+  tables.add("streams", DirectoryLayout::bytes(trace.stream_count()) * static_cast<double>(configs.size()));
+  tables.require(trace, "import a part of its requests, or replay fewer configurations at once");
   const bool sets = all_have_sets(trace);
   CacheRuns runs;
   std::vector<BlockRun*> driven;
   for (const ReplayConfig& config : configs) {
     driven.push_back(runs.emplace_back(std::make_unique<CacheRun>(trace, config, sets, hooks)).get());
+  }
+  require_memory(trace, runs, tables);
+  for (const auto& run : runs) {
+    run->make_caches();
   }
   std::optional<Future> future = make_future(trace, runs);
   for (const auto& run : runs) {
@@ -68,7 +96,7 @@ std::vector<ReplayResult> replay_all(const TraceReader& trace, std::span<const R
   try {
     return replay_runs(trace, configs, hooks, jobs);
   } catch (const std::bad_alloc&) {
-    throw SystemError(trace.name(), "not enough memory for this replay");
+    throw SystemError(trace.name(), "not enough memory for this replay{}", jobs > 1 ? "; fewer --jobs need less" : "");
   }
 }
 

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "dsasim/checked.hpp"
 #include "dsasim/trace/reader.hpp"
 #include "dsasim/types.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace dsasim {
@@ -15,14 +17,16 @@ class RowAddresses {
  public:
   RowAddresses(const TraceReader& trace, std::uint64_t row_bytes)
       : row_bytes_(row_bytes), requests_(trace.request_count()) {
+    constexpr std::string_view pool = "the bytes of all rows";
     std::uint64_t first = 0;
     for (const LayerInfo& layer : trace.header().layers) {
       for (std::uint32_t request = 0; request < requests_; ++request) {
         const std::uint64_t count = trace.extent(request).id_limit;
         rows_.push_back({.first = first, .count = count});
-        first += count * layer.group_size;
+        first = checked_sum(first, count * layer.group_size, pool);
       }
     }
+    checked_sum(pool_address, checked_product(first, row_bytes, pool), pool);  // addresses are no longer than this
   }
 
   /// `member` numbers the layers of the group, from its owner on.

@@ -1,6 +1,9 @@
 #include "replay/step_timing.hpp"
 
+#include "dsasim/checked.hpp"
+
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace dsasim {
@@ -8,6 +11,8 @@ namespace {
 
 /// Other data that is no model's, read before each layer's gather: `--llc-stream`.
 constexpr std::uint64_t other_address = std::uint64_t{1} << 60U;
+
+constexpr std::string_view step_ns = "the time of a step";  // to name what overflows
 
 }  // namespace
 
@@ -64,9 +69,10 @@ void StepTiming::read_streams(std::uint32_t layer, DecodeStep::StreamHits& hits)
   }
 }
 
-std::uint64_t StepTiming::of_hidden_layers(std::uint32_t layer, std::uint64_t group_ns) const noexcept {
+std::uint64_t StepTiming::of_hidden_layers(std::uint32_t layer, std::uint64_t group_ns) const {
   const std::uint64_t group_size = trace_.header().layers[layer].group_size;
-  return (group_ns * step_->hidden_layers(layer) + group_size / 2) / group_size;
+  __extension__ using Wide = unsigned __int128;
+  return checked_narrow((Wide{group_ns} * step_->hidden_layers(layer) + group_size / 2) / group_size, "gather_ns");
 }
 
 void StepTiming::add_layer(std::span<const StepRow> rows, std::uint64_t gather_ns, const DecodeStep::StreamHits& hits,
@@ -79,11 +85,12 @@ void StepTiming::add_layer(std::span<const StepRow> rows, std::uint64_t gather_n
   }
   PartTimes times = step_->parts(layer, queries_, hits);
   times.gather_ns = of_hidden_layers(layer, gather_cost_.all_hit_ns(layer, accesses));
-  current_.all_hit_ns += times.total_ns(overlap);
-  times.gather_ns = step_->contiguous_ns(layer, accesses * effective_.entry_bytes);
-  current_.contiguous_ns += times.total_ns(overlap);
+  current_.all_hit_ns = checked_sum(current_.all_hit_ns, times.total_ns(overlap), step_ns);
+  times.gather_ns =
+      step_->contiguous_ns(layer, checked_product(accesses, effective_.entry_bytes, "the selected bytes"));
+  current_.contiguous_ns = checked_sum(current_.contiguous_ns, times.total_ns(overlap), step_ns);
   times.gather_ns = of_hidden_layers(layer, gather_ns);
-  current_.actual_ns += times.total_ns(overlap);
+  current_.actual_ns = checked_sum(current_.actual_ns, times.total_ns(overlap), step_ns);
   if (!counted) {
     return;
   }
@@ -101,12 +108,15 @@ void StepTiming::end_step(bool counted) {
     gather_cost_.read_stream(step_->other_stream(queries_.size()));
   }
   const std::uint64_t other_ns = step_->other_ns(queries_);
+  const auto add_step = [other_ns](std::uint64_t ns, std::uint64_t& sum) {
+    sum = checked_sum(sum, checked_sum(ns, other_ns, step_ns), "the time of all steps");
+  };
   if (counted) {
-    result_.other_ns += other_ns;
-    sums_.actual_ns += current_.actual_ns + other_ns;
-    sums_.all_hit_ns += current_.all_hit_ns + other_ns;
-    sums_.contiguous_ns += current_.contiguous_ns + other_ns;
-    step_ns_.push_back(current_.actual_ns + other_ns);
+    result_.other_ns = checked_sum(result_.other_ns, other_ns, "other_ns");
+    add_step(current_.actual_ns, sums_.actual_ns);
+    add_step(current_.all_hit_ns, sums_.all_hit_ns);
+    add_step(current_.contiguous_ns, sums_.contiguous_ns);
+    step_ns_.push_back(checked_sum(current_.actual_ns, other_ns, step_ns));
   }
   current_ = {};
 }

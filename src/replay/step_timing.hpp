@@ -37,7 +37,7 @@ class StepTiming {
   void add_layer(std::span<const StepRow> rows, std::uint64_t gather_ns, const DecodeStep::StreamHits& hits,
                  bool counted);
   /// Of all the layers that a layer of the trace stands for, from that of its group.
-  std::uint64_t of_hidden_layers(std::uint32_t layer, std::uint64_t group_ns) const noexcept;
+  std::uint64_t of_hidden_layers(std::uint32_t layer, std::uint64_t group_ns) const;
 
   const TraceReader& trace_;
   const EffectiveConfig& effective_;

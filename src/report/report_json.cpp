@@ -17,7 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json fetched_bytes(const Counters& counters, std::uint64_t entry_bytes) {
-  return entry_bytes == 0 ? Json(nullptr) : Json(counters.fetched_rows * entry_bytes);
+  return entry_bytes == 0 ? Json(nullptr) : Json(counters.fetched_bytes(entry_bytes));
 }
 
 void add_counters(Json& out, const Counters& counters, const EffectiveConfig& config) {

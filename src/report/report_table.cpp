@@ -160,7 +160,7 @@ void append_step_csv(std::string& out, const StepRow& row, std::uint64_t entry_b
   const Counters& c = row.counters;
   fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{},{}\n", row.step, row.layer, row.request,
                  c.accesses, c.hits, c.misses(), c.compulsory_misses, c.evictions,
-                 entry_bytes == 0 ? "" : std::to_string(c.fetched_rows * entry_bytes), c.missed_pages, c.gather_ns);
+                 entry_bytes == 0 ? "" : std::to_string(c.fetched_bytes(entry_bytes)), c.missed_pages, c.gather_ns);
 }
 
 }  // namespace dsasim

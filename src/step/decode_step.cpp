@@ -1,7 +1,7 @@
 #include "step/decode_step.hpp"
 
+#include "dsasim/checked.hpp"
 #include "dsasim/error.hpp"
-#include "memory/rounded.hpp"
 
 #include <algorithm>
 
@@ -110,7 +110,8 @@ ByteStream DecodeStep::weight_stream(std::uint32_t layer, std::size_t batch) con
   for (std::size_t i = ranges_[layer].first; i < ranges_[layer].last; ++i) {
     bytes += weight_bytes(selecting_[i], batch);
   }
-  return {.address = weight_address + rounded(before), .bytes = rounded(bytes)};
+  return {.address = weight_address + rounded(before, "the bytes of weights"),
+          .bytes = rounded(bytes, "the bytes of weights")};
 }
 
 ByteStream DecodeStep::other_stream(std::size_t batch) const {
@@ -122,7 +123,8 @@ ByteStream DecodeStep::other_stream(std::size_t batch) const {
   for (const std::size_t hidden : others_) {
     bytes += weight_bytes(hidden, batch);
   }
-  return {.address = weight_address + rounded(before), .bytes = rounded(bytes)};
+  return {.address = weight_address + rounded(before, "the bytes of weights"),
+          .bytes = rounded(bytes, "the bytes of weights")};
 }
 
 PartTimes DecodeStep::parts(std::uint32_t layer, std::span<const StepQuery> queries, const StreamHits& hits) const {
@@ -145,12 +147,14 @@ PartTimes DecodeStep::parts(std::uint32_t layer, std::span<const StepQuery> quer
     }
   }
   return {.indexer_ns = rounded(
-              std::max(read_ns(key_bytes, hits.indexer_bytes), compute_ns(indexer_flops, model_.arithmetic.indexer))),
-          .topk_ns = rounded(topk_bytes / gpu_.memory_gb_s),
+              std::max(read_ns(key_bytes, hits.indexer_bytes), compute_ns(indexer_flops, model_.arithmetic.indexer)),
+              "indexer_ns"),
+          .topk_ns = rounded(topk_bytes / gpu_.memory_gb_s, "topk_ns"),
           .gather_ns = 0,
-          .attention_ns = rounded(compute_ns(attention_flops, model_.arithmetic.attention)),
-          .rest_ns = rounded(
-              std::max(read_ns(weights, hits.weight_bytes), compute_ns(linear_flops, model_.arithmetic.linear)))};
+          .attention_ns = rounded(compute_ns(attention_flops, model_.arithmetic.attention), "attention_ns"),
+          .rest_ns =
+              rounded(std::max(read_ns(weights, hits.weight_bytes), compute_ns(linear_flops, model_.arithmetic.linear)),
+                      "rest_ns")};
 }
 
 std::uint64_t DecodeStep::other_ns(std::span<const StepQuery> queries) const {
@@ -162,7 +166,7 @@ std::uint64_t DecodeStep::other_ns(std::span<const StepQuery> queries) const {
     double attention_flops = 0;
     for (const StepQuery& query : queries) {
       const std::uint64_t entries = model_.read_entries(hidden, query.context_tokens, Attention::dense);
-      kv_bytes += static_cast<double>(entries * model_.layers[hidden].entry_bytes);
+      kv_bytes += static_cast<double>(entries) * static_cast<double>(model_.layers[hidden].entry_bytes);
       attention_flops += model_.attention_flops(hidden, entries) / tensor_parallel_;
     }
     ns += std::max(
@@ -170,11 +174,12 @@ std::uint64_t DecodeStep::other_ns(std::span<const StepQuery> queries) const {
         compute_ns(model_.linear_flops_per_token(hidden) * batch / tensor_parallel_, model_.arithmetic.linear));
     ns += std::max(kv_bytes / gpu_.memory_gb_s, compute_ns(attention_flops, model_.arithmetic.attention));
   }
-  return rounded(ns);
+  return rounded(ns, "other_ns");
 }
 
 std::uint64_t DecodeStep::contiguous_ns(std::uint32_t layer, std::uint64_t bytes) const {
-  return rounded(static_cast<double>(bytes) * hidden_layers(layer) / gpu_.memory_gb_s);
+  return rounded(static_cast<double>(bytes) * hidden_layers(layer) / gpu_.memory_gb_s,
+                 "gather_ns of one contiguous read");
 }
 
 }  // namespace dsasim

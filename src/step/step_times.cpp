@@ -1,22 +1,24 @@
 #include "dsasim/step/step_times.hpp"
 
+#include "dsasim/checked.hpp"
+
 #include <algorithm>
 #include <numeric>
 
 namespace dsasim {
 
-std::uint64_t PartTimes::total_ns(Overlap overlap) const noexcept {
-  const std::uint64_t rows =
-      overlap == Overlap::attention ? std::max(gather_ns, attention_ns) : gather_ns + attention_ns;
-  return indexer_ns + topk_ns + rows + rest_ns;
+std::uint64_t PartTimes::total_ns(Overlap overlap) const {
+  __extension__ using Wide = unsigned __int128;
+  const Wide rows = overlap == Overlap::attention ? std::max(gather_ns, attention_ns) : Wide{gather_ns} + attention_ns;
+  return checked_narrow(Wide{indexer_ns} + topk_ns + rows + rest_ns, "the time of a layer");
 }
 
-PartTimes& PartTimes::operator+=(const PartTimes& more) noexcept {
-  indexer_ns += more.indexer_ns;
-  topk_ns += more.topk_ns;
-  gather_ns += more.gather_ns;
-  attention_ns += more.attention_ns;
-  rest_ns += more.rest_ns;
+PartTimes& PartTimes::operator+=(const PartTimes& more) {
+  indexer_ns = checked_sum(indexer_ns, more.indexer_ns, "indexer_ns");
+  topk_ns = checked_sum(topk_ns, more.topk_ns, "topk_ns");
+  gather_ns = checked_sum(gather_ns, more.gather_ns, "gather_ns");
+  attention_ns = checked_sum(attention_ns, more.attention_ns, "attention_ns");
+  rest_ns = checked_sum(rest_ns, more.rest_ns, "rest_ns");
   return *this;
 }
 
@@ -26,7 +28,8 @@ Tpot summarise(std::vector<std::uint64_t> step_ns) {
   }
   std::sort(step_ns.begin(), step_ns.end());
   const auto nearest_rank = [&](std::uint64_t percent) { return step_ns[(percent * step_ns.size() + 99) / 100 - 1]; };
-  const std::uint64_t sum = std::accumulate(step_ns.begin(), step_ns.end(), std::uint64_t{0});
+  __extension__ using Wide = unsigned __int128;
+  const Wide sum = std::accumulate(step_ns.begin(), step_ns.end(), Wide{0});
   return {.steps = step_ns.size(),
           .mean_ns = static_cast<double>(sum) / static_cast<double>(step_ns.size()),
           .p50_ns = nearest_rank(50),

@@ -19,8 +19,25 @@ void await_shortly(Happened&& happened) {
 }  // namespace
 
 Workers::Workers(std::size_t jobs) {
+  threads_.reserve(jobs - 1);
   for (std::size_t worker = 1; worker < jobs; ++worker) {
-    threads_.emplace_back([this, worker] { loop(worker); });
+    try {
+      threads_.emplace_back([this, worker] { loop(worker); });
+    } catch (const std::exception&) {  // no more threads, or no room for their stacks
+      keep(threads_.size() / 2);       // room for the work, too
+      return;
+    }
+  }
+}
+
+void Workers::keep(std::size_t threads) {
+  {
+    const std::lock_guard lock(mutex_);
+    kept_ = threads;
+  }
+  work_ready_.notify_all();
+  for (; threads_.size() > threads; threads_.pop_back()) {
+    threads_.back().join();
   }
 }
 
@@ -64,8 +81,8 @@ void Workers::loop(std::size_t worker) {
     await_shortly([&] { return starts_ != seen; });
     {
       std::unique_lock lock(mutex_);
-      work_ready_.wait(lock, [&] { return stop_ || next_ < pieces_; });
-      if (stop_) {
+      work_ready_.wait(lock, [&] { return stop_ || worker > kept_ || next_ < pieces_; });
+      if (stop_ || worker > kept_) {
         return;
       }
       seen = starts_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -17,7 +18,7 @@ class Workers {
  public:
   using Work = std::function<void(std::size_t piece, std::size_t worker)>;
 
-  /// `jobs` at least 1, the caller's thread included.
+  /// `jobs` at least 1, the caller's thread included. Where the system grants fewer threads, fewer share the work.
   explicit Workers(std::size_t jobs);
   ~Workers();
   Workers(const Workers&) = delete;
@@ -37,6 +38,8 @@ class Workers {
   }
 
  private:
+  /// Before any work: ends all threads but the first so many.
+  void keep(std::size_t threads);
   void loop(std::size_t worker);
   void take_pieces(std::size_t worker);
 
@@ -48,6 +51,7 @@ class Workers {
   std::atomic<std::size_t> busy_ = 0;  ///< threads that are at a piece, the caller's included
   std::atomic<std::uint64_t> starts_ = 0;
   bool stop_ = false;
+  std::size_t kept_ = std::numeric_limits<std::size_t>::max();  ///< workers above this one end
   std::size_t failed_piece_ = 0;
   std::exception_ptr failure_;
   std::vector<std::thread> threads_;

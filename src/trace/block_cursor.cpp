@@ -1,6 +1,7 @@
 #include "trace/block_cursor.hpp"
 
 #include "dsasim/error.hpp"
+#include "trace/machine_memory.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -25,6 +26,17 @@ BlockCursor::BlockCursor(const TraceReader& reader, std::uint32_t request, std::
   for (std::size_t layer = 0; layer < trace_.header().layers.size(); ++layer) {
     lanes_.emplace_back(trace_.header().has_scores);
   }
+}
+
+double BlockCursor::bytes(const TraceReader& reader, std::uint32_t request) {
+  const RequestExtent& extent = reader.extent(request);
+  std::uint64_t payload_bytes = 0;
+  for (const ChunkPlace& place : reader.file_->chunks(request)) {
+    payload_bytes = std::max(payload_bytes, place.head.payload_bytes);
+  }
+  constexpr double arrays = 6;  // planes, and their listed words
+  const double planes = arrays * written_bytes(extent.id_limit, LanePlanes::bytes_a_id / arrays, extent.layer_accesses);
+  return static_cast<double>(payload_bytes) + static_cast<double>(reader.layer_count()) * (sizeof(Lane) + planes);
 }
 
 std::uint64_t BlockCursor::steps_available() {

@@ -23,6 +23,9 @@ class BlockCursor {
   /// Steps count from the request's own first; first < last.
   BlockCursor(const TraceReader& reader, std::uint32_t request, std::uint64_t first, std::uint64_t last);
 
+  /// What a cursor over all of the request's steps takes, at most.
+  static double bytes(const TraceReader& reader, std::uint32_t request);
+
   /// The most steps that the next block may have; 0 after the last. Loads the next chunk when it is due.
   std::uint64_t steps_available();
   /// So many steps that each lane's selections take about `lane_bytes` in both forms; at least 1.

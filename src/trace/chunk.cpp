@@ -77,6 +77,10 @@ void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uin
     throw TraceError(where, "a chunk of request {} claims {} ids in selections of up to {}, of {} ids", head.request,
                      head.accesses, head.longest_selection, head.id_limit);
   }
+  if (head.accesses > 8 * memory_limit(head)) {  // each takes a bit of some stream at least
+    throw TraceError(where, "a chunk of {} bytes claims {} ids; {} are allowed (docs/trace-format.md)",
+                     head.payload_bytes, head.accesses, 8 * memory_limit(head));
+  }
   const std::uint64_t memory =
       layers * (LanePlanes::bytes_for(head.id_limit) + std::uint64_t{4} * head.longest_selection) +
       std::uint64_t{4} * layers * head.steps;

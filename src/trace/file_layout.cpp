@@ -102,6 +102,8 @@ void check_fields(const TraceHeader& header, const std::string& where) {
   };
   check_range("the number of layers", header.layers.size(), 1, TraceHeader::max_layers);
   check_range("the number of requests", header.requests.size(), 1, max_requests);
+  check_range("the number of streams (layers x requests)", std::uint64_t{header.layers.size()} * header.requests.size(),
+              1, max_streams);
   check_range("the unit of an id in tokens", header.unit_tokens, 1, TraceHeader::max_unit_tokens);
   check_range("the page size in tokens", header.page_tokens, 0, TraceHeader::max_page_tokens);
   check_range("the bytes of an entry", header.entry_bytes, 0, TraceHeader::max_entry_bytes);

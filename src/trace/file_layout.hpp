@@ -18,6 +18,8 @@ inline constexpr std::uint32_t format_version = 1;
 /// Limits of the format, so that no field of a damaged file can ask for more than they allow.
 inline constexpr std::uint32_t max_header_bytes = 1U << 26U;
 inline constexpr std::uint32_t max_requests = 1U << 20U;
+/// Layers times requests: the number of a stream has 32 bits everywhere.
+inline constexpr std::uint64_t max_streams = std::uint64_t{1} << 28U;
 inline constexpr std::uint64_t max_chunk_bytes = std::uint64_t{1} << 32U;
 
 /// A reader's working memory for one chunk may be this much, plus so many times the chunk's size in the file.
@@ -29,6 +31,10 @@ inline constexpr std::uint64_t chunk_memory_ratio = 1024;
 /// hours.
 inline constexpr std::uint64_t chunk_work_words = std::uint64_t{1} << 28U;
 inline constexpr std::uint64_t chunk_work_ratio = 1U << 16U;
+
+/// Ids of a whole trace, and steps of one request: sums and products of counts stay below 2^64 (counters_test.cpp).
+inline constexpr std::uint64_t max_trace_ids = std::uint64_t{1} << 46U;
+inline constexpr std::uint64_t max_request_steps = std::uint64_t{1} << 40U;
 
 /// What the planes of one request's open chunk may come to in the writer.
 inline constexpr std::uint64_t max_writer_plane_bytes = std::uint64_t{1} << 32U;

@@ -4,6 +4,7 @@
 #include "trace/id_words.hpp"
 
 #include "dsasim/types.hpp"
+#include "dsasim/zeroed_array.hpp"
 
 #include <array>
 #include <bit>
@@ -89,22 +90,39 @@ constexpr std::uint32_t gap_base(unsigned symbol) noexcept {
   return symbol < 16 ? symbol : (4U + (symbol - 16) % 4) << gap_extra_bits(symbol);
 }
 
-/// The recent past of a lane as planes of bits over the id space, which grows as needed.
+/// The recent past of a lane as planes of bits over the id space, which grows as needed. Blocks that are not live are
+/// zero in all planes and never written: they take no memory.
 struct LanePlanes {
-  std::vector<std::uint64_t> one_ago, two_ago, next, window_new, window_old;
+  using Plane = ZeroedArray<std::uint64_t>;
+  Plane one_ago, two_ago, next, window_new, window_old;
   std::vector<std::uint8_t> live;     ///< by block: something in it was selected in this chunk
-  std::vector<std::uint32_t> listed;  ///< scratch: numbers of words, with room for a block more
+  ZeroedArray<std::uint32_t> listed;  ///< scratch: numbers of words, with room for a block more
   std::uint32_t steps = 0;            ///< taken so far
 
   /// Makes room for ids below `id_limit`.
   void reserve_ids(std::uint64_t id_limit);
   /// The beginning of a chunk: no past. The memory is kept.
   void clear() noexcept;
+  /// One of them alone.
+  void clear(Plane& plane) noexcept;
   /// The words of the id space; a multiple of block_words.
   std::size_t words() const noexcept { return next.size(); }
   /// `next` becomes one_ago; the generations of the window turn over when it is time. window_new already holds `next`.
   void advance();
   static std::uint64_t bytes_for(std::uint64_t id_limit) noexcept;
+  /// Five bits, a number for each word in `listed`, and a byte for each block.
+  static constexpr double bytes_a_id = 5.0 / 8 + 4.0 / 64 + 1.0 / 512;
+
+  std::array<Plane*, 5> planes() noexcept { return {&one_ago, &two_ago, &next, &window_new, &window_old}; }
+  /// Calls f(word) with the first word of each.
+  template <class F>
+  void for_each_live_block(F&& f) const {
+    for (std::size_t block = 0; block < live.size(); ++block) {
+      if (live[block] != 0) {
+        f(block * block_words);
+      }
+    }
+  }
 };
 
 class LaneEncoder {

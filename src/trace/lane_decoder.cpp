@@ -314,9 +314,10 @@ void LaneDecoder::next(EntryId* ids, std::uint16_t* scores) {
 }
 
 std::uint32_t LaneDecoder::largest_selected() const noexcept {
+  const auto is_live = [this](std::size_t word) { return planes_.live[word / block_words] != 0; };
   std::size_t word = planes_.one_ago.size() - 1;
-  while (planes_.one_ago[word] == 0) {
-    --word;
+  while (!is_live(word) || planes_.one_ago[word] == 0) {
+    word = is_live(word) ? word - 1 : word / block_words * block_words - 1;
   }
   return static_cast<std::uint32_t>(word * 64 + static_cast<unsigned>(std::bit_width(planes_.one_ago[word])) - 1);
 }

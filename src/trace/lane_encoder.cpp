@@ -29,7 +29,7 @@ std::size_t LaneEncoder::append(std::span<const EntryId> ids, std::span<const st
     largest = std::max(largest, value(id));
   }
   planes_.reserve_ids(ids.empty() ? 0 : std::uint64_t{largest} + 1);
-  std::fill(planes_.next.begin(), planes_.next.end(), 0);
+  planes_.clear(planes_.next);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     std::uint64_t& word = planes_.next[value(ids[i]) / 64];
     const std::uint64_t bit = std::uint64_t{1} << (value(ids[i]) % 64);

@@ -9,6 +9,9 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <mutex>
+#include <new>
+#include <utility>
 
 namespace dsasim::trace {
 namespace {
@@ -61,22 +64,57 @@ class Compressor {
   std::vector<std::uint8_t> frame_;
 };
 
-/// Makes room for `size` bytes. What is there already keeps its memory, and its pages.
-void grow(std::vector<std::uint8_t>& bytes, std::size_t size) {
+/// Makes room for `size` bytes, of any content. What is large enough keeps its memory, and its pages.
+void grow(ZeroedArray<std::uint8_t>& bytes, std::size_t size) {
   if (bytes.size() < size) {
-    bytes.resize(size);
+    bytes.reset(size);
   }
 }
 
+struct FreeContext {
+  void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
+};
+using Context = std::unique_ptr<ZSTD_DCtx, FreeContext>;
+
+/// Contexts are kept: making one costs 160 KB of fresh memory. Not one for each thread as thread_local has them, whose
+/// destructors the C library cannot register, and aborts, where memory is short.
+class Contexts {
+ public:
+  Context take() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!idle_.empty()) {
+        Context context = std::move(idle_.back());
+        idle_.pop_back();
+        return context;
+      }
+    }
+    Context made(ZSTD_createDCtx());
+    if (!made) {
+      throw std::bad_alloc();
+    }
+    return made;
+  }
+  void give_back(Context context) {
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(context));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Context> idle_;
+};
+
 void decompress(std::span<const std::uint8_t> compressed, std::span<std::uint8_t> plain, const std::string& where) {
-  // One context a thread: making one costs 160 KB of fresh memory.
-  thread_local const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
+  static Contexts contexts;
+  Context context = contexts.take();
   const std::size_t size =
       ZSTD_decompressDCtx(context.get(), plain.data(), plain.size(), compressed.data(), compressed.size());
   if (ZSTD_isError(size) != 0 || size != plain.size()) {
     throw TraceError(where, "does not decompress to its {} bytes ({})", plain.size(),
                      ZSTD_isError(size) != 0 ? ZSTD_getErrorName(size) : "too few");
   }
+  contexts.give_back(std::move(context));
 }
 
 }  // namespace
@@ -115,7 +153,7 @@ StreamViews LaneUnpacker::unpack(std::span<const std::uint8_t> compressed, std::
                      stream_bytes_limit + table_bytes);
   }
   grow(plain_, plain_bytes + slack_bytes + zero_bytes_slack);
-  decompress(compressed, std::span(plain_).first(plain_bytes), where);
+  decompress(compressed, std::span<std::uint8_t>(plain_).first(plain_bytes), where);
   std::array<StreamRow, stream_count> table{};
   std::memcpy(table.data(), plain_.data(), table_bytes);
   std::uint64_t stored = table_bytes;
@@ -132,12 +170,12 @@ StreamViews LaneUnpacker::unpack(std::span<const std::uint8_t> compressed, std::
   }
   grow(restored_, restored + slack_bytes);
   StreamViews streams;
-  std::span<const std::uint8_t> rest = std::span(plain_).first(plain_bytes).subspan(table_bytes);
+  std::span<const std::uint8_t> rest = std::span<std::uint8_t>(plain_).first(plain_bytes).subspan(table_bytes);
   std::size_t restored_at = 0;
   for (std::size_t i = 0; i < stream_count; ++i) {
     streams[i] = rest.first(table[i].stored_bytes);
     if (table[i].is_dropped()) {
-      const auto whole = std::span(restored_).subspan(restored_at, table[i].stream_bytes);
+      const auto whole = std::span<std::uint8_t>(restored_).subspan(restored_at, table[i].stream_bytes);
       restore_zero_bytes(streams[i], whole, where);
       streams[i] = whole;
       restored_at += whole.size() + zero_bytes_slack;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dsasim/zeroed_array.hpp"
 #include "trace/lane.hpp"
 
 #include <cstdint>
@@ -30,8 +31,8 @@ class LaneUnpacker {
                      std::uint64_t stream_bytes_limit, std::size_t slack_bytes, const std::string& where);
 
  private:
-  std::vector<std::uint8_t> plain_;     ///< the lane, decompressed
-  std::vector<std::uint8_t> restored_;  ///< those of its streams whose zero bytes were dropped
+  ZeroedArray<std::uint8_t> plain_;     ///< the lane, decompressed; the slack after it is long where ids are large
+  ZeroedArray<std::uint8_t> restored_;  ///< those of its streams whose zero bytes were dropped
 };
 
 }  // namespace dsasim::trace

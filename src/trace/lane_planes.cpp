@@ -22,19 +22,26 @@ void LanePlanes::reserve_ids(std::uint64_t id_limit) {
   if (words <= next.size()) {
     return;
   }
-  for (auto* plane : {&one_ago, &two_ago, &next, &window_new, &window_old}) {
-    plane->resize(words, 0);
+  for (auto* plane : planes()) {
+    Plane larger(words);
+    for_each_live_block(
+        [&](std::size_t word) { std::copy_n(plane->data() + word, block_words, larger.data() + word); });
+    *plane = std::move(larger);
   }
   live.resize(words / block_words, 0);
-  listed.resize(words + block_words);
+  listed.reset(words + block_words);
 }
 
 void LanePlanes::clear() noexcept {
-  for (auto* plane : {&one_ago, &two_ago, &next, &window_new, &window_old}) {
-    std::fill(plane->begin(), plane->end(), 0);
+  for (auto* plane : planes()) {
+    clear(*plane);
   }
   std::fill(live.begin(), live.end(), std::uint8_t{0});
   steps = 0;
+}
+
+void LanePlanes::clear(Plane& plane) noexcept {
+  for_each_live_block([&](std::size_t word) { std::fill_n(plane.data() + word, block_words, 0); });
 }
 
 void LanePlanes::advance() {
@@ -43,7 +50,7 @@ void LanePlanes::advance() {
   ++steps;
   if (steps % window_steps == 0) {
     std::swap(window_old, window_new);
-    std::fill(window_new.begin(), window_new.end(), 0);
+    clear(window_new);
   }
 }
 

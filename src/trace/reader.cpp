@@ -82,19 +82,19 @@ std::uint32_t TraceReader::longest_selection() const noexcept {
 }
 
 std::uint64_t TraceReader::accesses() const noexcept {
-  std::uint64_t sum = 0;
-  for (std::uint32_t request = 0; request < request_count(); ++request) {
-    sum += extent(request).accesses;
-  }
-  return sum;
+  return file_->accesses();
 }
-
+std::uint64_t TraceReader::id_limit() const noexcept {
+  return file_->id_limit();
+}
 std::uint64_t TraceReader::longest_request_steps() const noexcept {
-  std::uint64_t longest = 0;
-  for (std::uint32_t request = 0; request < request_count(); ++request) {
-    longest = std::max(longest, extent(request).steps);
-  }
-  return longest;
+  return file_->longest_request_steps();
+}
+std::uint64_t TraceReader::batch_steps() const noexcept {
+  return file_->batch_steps();
+}
+std::uint64_t TraceReader::longest_context_entries() const noexcept {
+  return file_->longest_context_tokens() / header().unit_tokens;
 }
 
 std::uint64_t TraceReader::busy_steps(const StepRange& range) const {
@@ -113,23 +113,6 @@ std::uint64_t TraceReader::busy_steps(const StepRange& range) const {
     counted_to = std::max(counted_to, run.last);
   }
   return busy;
-}
-
-std::uint64_t TraceReader::batch_steps() const noexcept {
-  std::uint64_t last = 0;
-  for (std::uint32_t request = 0; request < request_count(); ++request) {
-    last = std::max(last, header().requests[request].start_step + extent(request).steps);
-  }
-  return last;
-}
-
-std::uint64_t TraceReader::longest_context_entries() const noexcept {
-  std::uint64_t longest = 0;
-  for (std::uint32_t request = 0; request < request_count(); ++request) {
-    const std::uint64_t tokens = header().requests[request].prompt_tokens + extent(request).steps;
-    longest = std::max(longest, tokens / header().unit_tokens);
-  }
-  return longest;
 }
 
 std::string TraceReader::digest() const {

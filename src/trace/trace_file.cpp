@@ -10,6 +10,7 @@ namespace dsasim::trace {
 TraceFile::TraceFile(const std::filesystem::path& path, const ReadOptions& options) : file_(path) {
   read_header();
   find_chunks();
+  sum_up();
   if (!end_ && !options.allow_truncated) {
     throw TraceError(file_.name(), "is cut off after {} whole chunks (no end record); --allow-truncated reads those",
                      place_count_);
@@ -64,11 +65,29 @@ void TraceFile::find_chunks() {
 void TraceFile::add(const ChunkPlace& place) {
   RequestExtent& extent = extents_[place.head.request];
   extent.steps += place.head.steps;
-  extent.accesses += place.head.accesses;
+  extent.accesses += place.head.accesses;  // at most 2^45 ids of a chunk: check_chunk_head()
+  accesses_ += place.head.accesses;
+  if (extent.steps > max_request_steps || accesses_ > max_trace_ids) {
+    throw TraceError(file_.name(),
+                     "claims {} steps of request {} and {} ids up to byte {}, at most {} and {} are allowed",
+                     extent.steps, place.head.request, accesses_, place.offset, max_request_steps, max_trace_ids);
+  }
+  extent.layer_accesses +=
+      std::min(place.head.accesses, std::uint64_t{place.head.steps} * place.head.longest_selection);
   extent.id_limit = std::max<std::uint64_t>(extent.id_limit, place.head.id_limit);
   longest_selection_ = std::max(longest_selection_, place.head.longest_selection);
   chunks_[place.head.request].push_back(place);
   ++place_count_;
+}
+
+void TraceFile::sum_up() {
+  for (std::size_t request = 0; request < extents_.size(); ++request) {
+    const RequestInfo& info = header_.requests[request];
+    id_limit_ = std::max(id_limit_, extents_[request].id_limit);
+    longest_request_steps_ = std::max(longest_request_steps_, extents_[request].steps);
+    batch_steps_ = std::max(batch_steps_, info.start_step + extents_[request].steps);
+    longest_context_tokens_ = std::max(longest_context_tokens_, info.prompt_tokens + extents_[request].steps);
+  }
 }
 
 void TraceFile::read_end(std::uint64_t offset, const EndRecord& end) {
@@ -76,12 +95,8 @@ void TraceFile::read_end(std::uint64_t offset, const EndRecord& end) {
     throw TraceError(file_.name(), "is {} bytes long, its end record at byte {} says {}", file_.size(), offset,
                      end.file_bytes);
   }
-  std::uint64_t accesses = 0;
-  for (const RequestExtent& extent : extents_) {
-    accesses += extent.accesses;
-  }
-  if (end.chunks != place_count_ || end.accesses != accesses) {
-    throw TraceError(file_.name(), "holds {} chunks and {} ids, its end record says {} and {}", place_count_, accesses,
+  if (end.chunks != place_count_ || end.accesses != accesses_) {
+    throw TraceError(file_.name(), "holds {} chunks and {} ids, its end record says {} and {}", place_count_, accesses_,
                      end.chunks, end.accesses);
   }
   end_ = end;

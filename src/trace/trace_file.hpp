@@ -21,13 +21,19 @@ class TraceFile {
   const RequestExtent& extent(std::uint32_t request) const noexcept { return extents_[request]; }
   const std::vector<ChunkPlace>& chunks(std::uint32_t request) const noexcept { return chunks_[request]; }
   std::uint64_t chunk_count() const noexcept { return place_count_; }
+  std::uint64_t accesses() const noexcept { return accesses_; }
   std::uint32_t longest_selection() const noexcept { return longest_selection_; }
+  std::uint64_t id_limit() const noexcept { return id_limit_; }
+  std::uint64_t longest_request_steps() const noexcept { return longest_request_steps_; }
+  std::uint64_t batch_steps() const noexcept { return batch_steps_; }
+  std::uint64_t longest_context_tokens() const noexcept { return longest_context_tokens_; }
   const std::optional<EndRecord>& end() const noexcept { return end_; }
 
  private:
   void read_header();
   void find_chunks();
   void add(const ChunkPlace& place);
+  void sum_up();
   void read_end(std::uint64_t offset, const EndRecord& end);
 
   InputFile file_;
@@ -35,8 +41,14 @@ class TraceFile {
   std::uint64_t header_bytes_ = 0;
   std::vector<RequestExtent> extents_;           ///< by request
   std::vector<std::vector<ChunkPlace>> chunks_;  ///< by request, in the order of their steps
+  // Of all requests: asked for at every step and for every layer, so that no walk over the requests may hide here.
   std::uint64_t place_count_ = 0;
+  std::uint64_t accesses_ = 0;
   std::uint32_t longest_selection_ = 0;
+  std::uint64_t id_limit_ = 0;
+  std::uint64_t longest_request_steps_ = 0;
+  std::uint64_t batch_steps_ = 0;
+  std::uint64_t longest_context_tokens_ = 0;
   std::optional<EndRecord> end_;
 };
 

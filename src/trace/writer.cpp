@@ -66,7 +66,8 @@ class OutputFile {
 
 /// The chunk that a request is in the middle of.
 struct OpenChunk {
-  std::vector<LaneEncoder> lanes;
+  std::vector<LaneEncoder> lanes;  ///< while selections come: most of many requests have none yet, or none any more
+  bool ended = false;
   ChunkHead head;
   std::uint32_t next_layer = 0;
   std::uint64_t steps_before = 0;
@@ -81,7 +82,6 @@ class TraceWriter::Impl {
       : header_(std::move(header)), options_(options), file_(path, options.name) {
     for (std::uint32_t request = 0; request < header_.requests.size(); ++request) {
       OpenChunk& chunk = open_.emplace_back();
-      chunk.lanes.assign(header_.layers.size(), LaneEncoder(header_.has_scores));
       chunk.head.request = request;
     }
     file_.append(encode_header(header_));
@@ -89,7 +89,7 @@ class TraceWriter::Impl {
   }
 
   void append(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) {
-    if (finished_ || request >= open_.size() || open_[request].lanes.empty()) {
+    if (finished_ || request >= open_.size() || open_[request].ended) {
       throw std::logic_error(fmt::format("TraceWriter: append to request {} of {}{}", request, open_.size(),
                                          finished_                ? " after finish()"
                                          : request < open_.size() ? " after end_request()"
@@ -97,6 +97,9 @@ class TraceWriter::Impl {
     }
     OpenChunk& chunk = open_[request];
     const std::uint32_t id_limit = check(request, ids, scores);
+    while (chunk.lanes.size() < header_.layers.size()) {
+      chunk.lanes.emplace_back(header_.has_scores);
+    }
     const std::size_t coded = chunk.lanes[chunk.next_layer].append(ids, scores);
     if (coded != ids.size()) {
       throw TraceError(place(request), "id {} is selected twice (its second place is {})", value(ids[coded]), coded);
@@ -119,7 +122,8 @@ class TraceWriter::Impl {
     OpenChunk& chunk = open_.at(request);
     require_whole_step(chunk);
     close_chunk(chunk);
-    chunk.lanes = {};
+    chunk.lanes = std::vector<LaneEncoder>();
+    chunk.ended = true;
   }
 
   void finish() {

@@ -142,6 +142,40 @@ TEST_CASE("Scores and emission order survive npz and csv") {
   CHECK(TraceReader(folder / "back.dsat").header().has_scores);
 }
 
+TEST_CASE("Scores that are no numbers come back from npz bit by bit") {
+  const TempDir folder;
+  TraceHeader header;
+  header.has_scores = true;
+  header.layers = {{}};
+  header.requests = {{.prompt_tokens = 9}};
+  const std::vector<EntryId> ids = {EntryId{4}, EntryId{2}, EntryId{7}};
+  const std::vector<std::uint16_t> scores = {0x7e01, 0xfdff, 0x7c00};  // two NaNs with payloads, and infinity
+  {
+    TraceWriter writer(folder / "t.dsat", header);
+    writer.append(0, ids, scores);
+    writer.finish();
+  }
+  const TraceReader trace(folder / "t.dsat");
+  export_npz(trace, 0, folder / "r.npz");
+  CHECK(digest_after({folder / "r.npz"}, {}, folder) == trace.digest());
+  const TraceReader back(folder / "back.dsat");
+  RequestCursor cursor(back, 0, 0, 1);
+  REQUIRE(cursor.next());
+  CHECK(std::equal(scores.begin(), scores.end(), cursor.selection(0).scores));
+}
+
+TEST_CASE("An npz written twice is the same bytes") {
+  const TempDir folder;
+  write_trace(folder / "t.dsat", busy_batch(7));
+  const TraceReader trace(folder / "t.dsat");
+  export_npz(trace, 0, folder / "a.npz");
+  // The members' times are those of no clock: the first day of 1980, as the format has it (date 0x0021, time 0).
+  export_npz(trace, 0, folder / "b.npz");
+  const std::string bytes = captures::read_file(folder / "a.npz");
+  CHECK(bytes == captures::read_file(folder / "b.npz"));
+  CHECK(bytes.substr(10, 4) == std::string("\x00\x00\x21\x00", 4));
+}
+
 TEST_CASE("CSV has a line an id, and one for a selection without any") {
   const TempDir folder;
   PlainTrace plain = one_stream({{5, 3}, {}}, 9);

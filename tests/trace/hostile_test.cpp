@@ -77,6 +77,11 @@ TEST_CASE("a header with fields out of range is refused", "[trace]") {
   const auto row = GENERATE(
       Row{"the number of layers is 0, expected 1 to 65536", [](auto& h) { h.layers.clear(); }},
       Row{"the number of requests is 0", [](auto& h) { h.requests.clear(); }},
+      Row{"the number of streams (layers x requests) is 4295032832, expected 1 to 268435456",
+          [](auto& h) {
+            h.layers.resize(65536);
+            h.requests.resize(65537);
+          }},
       Row{"the unit of an id in tokens is 0", [](auto& h) { h.unit_tokens = 0; }},
       Row{"the unit of an id in tokens is 4294967295", [](auto& h) { h.unit_tokens = 0xFFFFFFFF; }},
       Row{"the page size in tokens is 4294967295", [](auto& h) { h.page_tokens = 0xFFFFFFFF; }},
@@ -136,6 +141,13 @@ TEST_CASE("a chunk whose head cannot be true is refused when the file is opened"
       Row{"belongs to request 4294967295 of 2", [](ChunkHead& h) { h.request = 0xFFFFFFFF; }},
       Row{"has 2 steps from 1 on, expected step 0", [](ChunkHead& h) { h.first_step = 1; }},
       Row{"from 18446744073709551615 on, expected step 0", [](ChunkHead& h) { h.first_step = ~std::uint64_t{0}; }},
+      // As many as 2^28 steps of 2 layers and 10 ids have; a bit of a stream is the least that an id takes.
+      Row{"claims 5368709120 ids; ",
+          [](ChunkHead& h) {
+            h.steps = 1U << 28U;
+            h.longest_selection = 10;
+            h.accesses = 5'368'709'120;
+          }},
       Row{"has 0 steps from 0 on", [](ChunkHead& h) { h.steps = 0; }},
       Row{"claims ids up to 10, in a context of 10 entries", [](ChunkHead& h) { h.id_limit = 11; }},
       Row{"claims ids up to 4294967294", [](ChunkHead& h) { h.id_limit = 0xFFFFFFFF; }},

@@ -58,10 +58,22 @@ void write_npz(const TraceReader& trace, const Options& options, const CLI::App&
   }
 }
 
+/// What goes out and does not come back.
+void warn_of_empty(const TraceReader& trace) {
+  std::uint32_t empty = 0;
+  for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
+    empty += trace.extent(request).accesses == 0 ? 1U : 0U;
+  }
+  if (empty > 0) {
+    spdlog::warn("{} of {} requests select nothing: `dsasim import` refuses their files", empty, trace.request_count());
+  }
+}
+
 int run(Options options, const CLI::App& app) {
   options.rules.check();
   const TraceReader trace = open_trace(options);
   if (options.to == "npz") {
+    warn_of_empty(trace);
     if (options.output == "-") {
       throw ConfigError("--output", "npz cannot go to stdout; expected a file, or a folder for several requests");
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "dsasim/types.hpp"
+#include "dsasim/zeroed_array.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -8,7 +9,6 @@
 #include <cstdint>
 #include <limits>
 #include <utility>
-#include <vector>
 
 namespace dsasim {
 
@@ -27,7 +27,7 @@ class Directory {
  public:
   /// More slots than keys could never be filled: they are left out, whatever capacity the user asks for.
   Directory(std::uint32_t capacity_entries, std::uint32_t directory_entries)
-      : place_of_(directory_entries, never_seen),
+      : mirror_of_(directory_entries),
         key_of_(std::min(capacity_entries, std::max(directory_entries, std::uint32_t{1}))) {
     assert(capacity_entries >= 1);
   }
@@ -36,8 +36,8 @@ class Directory {
   bool full() const noexcept { return used_ == key_of_.size(); }
 
   Place place_of(std::uint32_t key) const noexcept {
-    assert(key < place_of_.size());
-    return place_of_[key];
+    assert(key < mirror_of_.size());
+    return ~mirror_of_[key];
   }
 
   /// Gives the entry a slot: the next free one, or that of the policy's victim, which is evicted.
@@ -55,15 +55,16 @@ class Directory {
   }
 
   /// The entry was fetched and not admitted: its next miss is not compulsory.
-  void pass_by(std::uint32_t key) noexcept { place_of_[key] = evicted; }
+  void pass_by(std::uint32_t key) noexcept { mirror_of_[key] = ~evicted; }
 
   bool invariant() const {
     for (std::uint32_t slot = 0; slot < used_; ++slot) {
-      if (place_of_[key_of_[slot]] != slot) {
+      if (place_of(key_of_[slot]) != slot) {
         return false;
       }
     }
-    return used_ <= key_of_.size() && std::cmp_equal(used_, std::ranges::count_if(place_of_, is_resident));
+    return used_ <= key_of_.size() &&
+           std::cmp_equal(used_, std::ranges::count_if(mirror_of_, [](Place mirror) { return is_resident(~mirror); }));
   }
 
  private:
@@ -75,16 +76,17 @@ class Directory {
 
   void evict(SlotId slot) noexcept {
     assert(value(slot) < used_);
-    place_of_[key_of_[value(slot)]] = evicted;
+    mirror_of_[key_of_[value(slot)]] = ~evicted;
   }
 
   void fill(SlotId slot, std::uint32_t key) noexcept {
-    place_of_[key] = value(slot);
+    mirror_of_[key] = ~value(slot);
     key_of_[value(slot)] = key;
   }
 
-  std::vector<Place> place_of_;        ///< by key
-  std::vector<std::uint32_t> key_of_;  ///< by slot
+  // Places are kept with all bits turned over: never_seen is 0, and ids that never come take no memory.
+  ZeroedArray<Place> mirror_of_;       ///< by key
+  ZeroedArray<std::uint32_t> key_of_;  ///< by slot
   // 64 bits, so that the compiler knows that a store to either array does not change it.
   std::size_t used_ = 0;
 };

@@ -3,6 +3,7 @@
 #include "dsasim/cache/cache.hpp"
 #include "dsasim/cache/recency_queue.hpp"
 #include "dsasim/cache/set_change.hpp"
+#include "dsasim/zeroed_array.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -93,7 +94,7 @@ class LruSetCache final : public Cache {
   SetChange take_change(std::uint32_t base, const SelectionView& selection) {
     assert(base % 64 == 0 && selection.size <= longest_selection_);
     const std::span<const std::uint64_t> words(selection.words, selection.word_count);
-    const auto kept = std::span(selected_).subspan(base / 64, words.size());
+    const auto kept = std::span<std::uint64_t>(selected_).subspan(base / 64, words.size());
     std::vector<EntryId>& logged = logged_order(base);
     if (selection.ascending && logged.empty()) {
       return change_set(kept, words, arrived_.data(), departed_.data());
@@ -134,7 +135,7 @@ class LruSetCache final : public Cache {
 
   std::uint32_t longest_selection_;
   Queue queue_;
-  std::vector<std::uint64_t> selected_;  ///< by key, a bit: in its stream's last selection, and outside the queue
+  ZeroedArray<std::uint64_t> selected_;  ///< by key, a bit: in its stream's last selection, and outside the queue
   std::vector<Stream> streams_;          ///< by base
   std::vector<EntryId> arrived_, departed_, in_order_;
 };

@@ -45,7 +45,8 @@ concept Policy = requires {
 /// What a policy with state of its own has besides.
 template <class P>
 concept StatefulPolicy = Policy<P> && std::constructible_from<P, const PolicySetup&> && requires(const P cp) {
-  { cp.invariant() } -> std::same_as<bool>;  // walks all bookkeeping; false means a bug
+  { P::slot_bytes } -> std::convertible_to<double>;  // what it keeps for each slot: cache_bytes()
+  { cp.invariant() } -> std::same_as<bool>;          // walks all bookkeeping; false means a bug
 };
 
 /// A policy whose hand goes round the slots, one access at a time in logged order: a fill takes the slot that the hand

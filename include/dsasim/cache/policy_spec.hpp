@@ -66,6 +66,14 @@ struct CacheUse {
   std::uint32_t longest_selection = 0;
 };
 
+/// What a cache keeps: arrays over its directory, which take memory where entries are used, and its slots.
+struct CacheBytes {
+  std::uint32_t arrays = 1;
+  double place_bytes = 0;  ///< of one place of each array
+  double slot_bytes = 0;   ///< of all its slots
+};
+CacheBytes cache_bytes(const PolicySpec& spec, std::uint64_t slots);
+
 /// One cache. `capacity_entries` of at least 1 (a capacity of 0 is not a cache: the replay counts every access as a
 /// miss); `directory_entries` is the number of (stream, id) places; `cache_number` seeds `random`.
 std::unique_ptr<Cache> make_cache(const PolicySpec& spec, std::uint32_t capacity_entries,

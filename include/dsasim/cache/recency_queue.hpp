@@ -2,6 +2,7 @@
 
 #include "dsasim/cache/cache.hpp"
 #include "dsasim/types.hpp"
+#include "dsasim/zeroed_array.hpp"
 
 #include <algorithm>
 #include <array>
@@ -38,15 +39,18 @@ class RecencyQueue {
 
   /// More slots than keys could never be filled.
   RecencyQueue(std::uint32_t capacity_entries, std::uint32_t directory_entries)
-      : capacity_entries_(std::min(capacity_entries, std::max(directory_entries, 1U))),
-        stamp_of_(directory_entries, never) {
+      : capacity_entries_(std::min(capacity_entries, std::max(directory_entries, 1U))), stamp_of_(directory_entries) {
     assert(capacity_entries >= 1);
-    // Eight times the capacity while that is cheap. At max_cache_entries it is twice, which is the least that works.
+    ring_places_ = ring_places(capacity_entries_);
+    key_at_.reset(ring_places_);
+  }
+
+  /// Eight times the capacity while that is cheap. At max_cache_entries it is twice, which is the least that works.
+  static constexpr std::uint64_t ring_places(std::uint64_t capacity_entries) noexcept {
     constexpr std::uint64_t least_places = 1024;
     constexpr std::uint64_t cheap_places = std::uint64_t{1} << 20U;
-    const std::uint64_t factor = capacity_entries_ <= cheap_places ? 8 : 2;
-    ring_places_ = std::bit_ceil(std::max(factor * capacity_entries_, least_places));
-    key_at_.resize(ring_places_);
+    const std::uint64_t factor = capacity_entries <= cheap_places ? 8 : 2;
+    return std::bit_ceil(std::max(factor * capacity_entries, least_places));
   }
 
   std::uint32_t* stamps() noexcept { return stamp_of_.data(); }
@@ -278,8 +282,8 @@ class RecencyQueue {
   std::uint64_t ring_places_ = 0;
   std::uint64_t head_ = long_ago + 1;    ///< after the last place evicted
   std::uint64_t tail_ = head_;           ///< the next place
-  std::vector<std::uint32_t> stamp_of_;  ///< by key
-  std::vector<std::uint32_t> key_at_;    ///< by place
+  ZeroedArray<std::uint32_t> stamp_of_;  ///< by key; at first `never`
+  ZeroedArray<std::uint32_t> key_at_;    ///< by place
 
   // The next places to evict, live when they were found; those requeued since are passed by.
   std::array<std::uint32_t, 65> victims_{};

@@ -2,6 +2,7 @@
 
 #include "dsasim/cache/cache.hpp"
 #include "dsasim/cache/policy.hpp"
+#include "dsasim/zeroed_array.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -100,7 +101,7 @@ class SweepCache final : public Cache {
         subset = subset && (used_[word] & ~resident_[word]) == 0;
       }
     }
-    const auto slots = std::span(key_at_).first(filled_);
+    const auto slots = std::span<const std::uint32_t>(key_at_).first(filled_);
     return subset && resident == filled_ && hand_ < key_at_.size() &&
            std::ranges::all_of(slots, [&](std::uint32_t key) { return (resident_[key / 64] & bit(key)) != 0; });
   }
@@ -182,10 +183,10 @@ class SweepCache final : public Cache {
 
   void advance() noexcept { hand_ = hand_ + 1 == key_at_.size() ? 0 : hand_ + 1; }
 
-  std::vector<std::uint64_t> resident_;  ///< by key, a bit
-  std::vector<std::uint64_t> seen_;      ///< by key, a bit: was ever in the cache
-  std::vector<std::uint64_t> used_;    ///< by key, a bit: hit since the hand last came by; empty unless it is asked for
-  std::vector<std::uint32_t> key_at_;  ///< by slot
+  ZeroedArray<std::uint64_t> resident_;  ///< by key, a bit
+  ZeroedArray<std::uint64_t> seen_;      ///< by key, a bit: was ever in the cache
+  ZeroedArray<std::uint64_t> used_;    ///< by key, a bit: hit since the hand last came by; empty unless it is asked for
+  ZeroedArray<std::uint32_t> key_at_;  ///< by slot
   std::size_t filled_ = 0;             ///< slots
   std::size_t hand_ = 0;
 };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "dsasim/checked.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -20,6 +22,10 @@ struct Counters {
 
   std::uint64_t misses() const noexcept { return accesses - hits; }
   std::uint64_t capacity_misses() const noexcept { return misses() - compulsory_misses; }
+  /// Rows of `row_bytes`. Throws Error from 2^64 bytes on.
+  std::uint64_t fetched_bytes(std::uint64_t row_bytes) const {
+    return checked_product(fetched_rows, row_bytes, "fetched_bytes");
+  }
 
   /// Calls f(name, unit, description, member) for each. The only list of the fields.
   template <class F>
@@ -36,8 +42,10 @@ struct Counters {
     f("llc_hit_sectors", "sector", "those that it held", &Counters::llc_hit_sectors);
   }
 
-  Counters& operator+=(const Counters& other) noexcept {
-    for_each_field([&](auto, auto, auto, auto field) { this->*field += other.*field; });
+  /// Throws Error, naming the field, for a sum of 2^64 or more.
+  Counters& operator+=(const Counters& other) {
+    for_each_field(
+        [&](auto name, auto, auto, auto field) { this->*field = checked_sum(this->*field, other.*field, name); });
     return *this;
   }
 

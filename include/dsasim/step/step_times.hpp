@@ -35,8 +35,9 @@ struct PartTimes {
   std::uint64_t attention_ns = 0;  ///< arithmetic with these rows
   std::uint64_t rest_ns = 0;       ///< weights and their arithmetic
 
-  std::uint64_t total_ns(Overlap overlap) const noexcept;
-  PartTimes& operator+=(const PartTimes& more) noexcept;
+  // These throw Error, naming the quantity, for a sum of 2^64 or more.
+  std::uint64_t total_ns(Overlap overlap) const;
+  PartTimes& operator+=(const PartTimes& more);
   friend bool operator==(const PartTimes&, const PartTimes&) = default;
 };
 

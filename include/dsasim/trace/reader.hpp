@@ -25,7 +25,8 @@ struct ReadOptions {
 struct RequestExtent {
   std::uint64_t steps = 0;
   std::uint64_t accesses = 0;
-  std::uint64_t id_limit = 0;  ///< every id is below this
+  std::uint64_t id_limit = 0;        ///< every id is below this
+  std::uint64_t layer_accesses = 0;  ///< those of any one layer are no more
 };
 
 /// A part of what results depend on, and its value as a short text.
@@ -57,6 +58,7 @@ class TraceReader {
   const RequestExtent& extent(std::uint32_t request) const noexcept;
   std::uint32_t request_count() const noexcept;
   std::uint32_t layer_count() const noexcept;
+  std::uint64_t stream_count() const noexcept { return std::uint64_t{layer_count()} * request_count(); }
 
   /// The steps at which the request's chunks begin: where a RequestCursor starts without decoding what comes before.
   std::vector<std::uint64_t> chunk_starts(std::uint32_t request) const;
@@ -66,6 +68,7 @@ class TraceReader {
   std::uint64_t chunk_count() const noexcept;
   std::uint64_t accesses() const noexcept;
   std::uint32_t longest_selection() const noexcept;
+  std::uint64_t id_limit() const noexcept;  ///< every id of every request is below this
   std::uint64_t longest_request_steps() const noexcept;
   /// One past the last step of the batch: the largest start_step + steps.
   std::uint64_t batch_steps() const noexcept;

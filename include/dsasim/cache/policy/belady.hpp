@@ -86,6 +86,7 @@ class Belady {
       PolicyParameter{"bypass", "0", "0|1", "1 fetches an entry without admitting it if it would be the next victim"}};
   static constexpr Replacement replacement = Replacement::per_access;
   static constexpr bool needs_future = true;
+  static constexpr double slot_bytes = 12;
 
   explicit Belady(const PolicySetup& setup)
       : bypass_(parameter_value(setup.spec, "bypass") == "1"), next_use_(setup.capacity_entries, not_filled) {

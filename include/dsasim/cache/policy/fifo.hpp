@@ -33,6 +33,7 @@ class FifoStep {
   static constexpr auto parameters = Fifo::parameters;
   static constexpr Replacement replacement = Replacement::per_selection;
   static constexpr bool keeps_fitting_context = false;
+  static constexpr double slot_bytes = 12;
 
   explicit FifoStep(const PolicySetup& setup)
       : end_(setup.capacity_entries),

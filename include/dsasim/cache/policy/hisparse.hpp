@@ -78,6 +78,8 @@ class Hisparse {
     first_word_ = oldest_word_;
   }
 
+  static constexpr double slot_bytes = 21.1;
+
   bool invariant() const {
     std::size_t live = 0;
     std::size_t consistent = 0;

@@ -26,6 +26,7 @@ class Lfu {
   static constexpr std::array<PolicyParameter, 0> parameters{};
   static constexpr Replacement replacement = Replacement::per_access;
   static constexpr bool needs_future = false;
+  static constexpr double slot_bytes = 32;
 
   explicit Lfu(const PolicySetup& setup)
       : head_(setup.capacity_entries),

@@ -28,6 +28,7 @@ class Random {
       PolicyParameter{"seed", "1", "0..18446744073709551615", "where the sequence of draws starts"}};
   static constexpr Replacement replacement = Replacement::per_access;
   static constexpr bool needs_future = false;
+  static constexpr double slot_bytes = 0;
 
   explicit Random(const PolicySetup& setup)
       : capacity_entries_(setup.capacity_entries),
@@ -62,6 +63,7 @@ class RandomStep {
   static constexpr auto parameters = Random::parameters;
   static constexpr Replacement replacement = Replacement::per_selection;
   static constexpr bool keeps_fitting_context = false;
+  static constexpr double slot_bytes = 8;
 
   explicit RandomStep(const PolicySetup& setup)
       : draws_(Xoshiro256::numbered(Random::seed_of(setup.spec), setup.cache_number)),
