@@ -54,9 +54,10 @@ void require_memory(const TraceReader& trace, const CacheRuns& runs, trace::Memo
   }
   const double left = trace::memory_limit_bytes() - without_caches;
   const double each = (plan.bytes() - without_caches) / static_cast<double>(runs.size());
-  plan.require(trace, left < each ? "a smaller --capacity, or a trace of a part of its requests, needs less"
-                                  : fmt::format("{} of these {} configurations at once would fit",
-                                                static_cast<std::uint64_t>(left / each), runs.size()));
+  plan.require(trace, each <= 0 || left < each
+                          ? "a smaller --capacity, or a trace of a part of its requests, needs less"
+                          : fmt::format("{} of these {} configurations at once would fit",
+                                        static_cast<std::uint64_t>(left / each), runs.size()));
 }
 
 std::vector<ReplayResult> replay_runs(const TraceReader& trace, std::span<const ReplayConfig> configs,
