@@ -31,10 +31,9 @@ constexpr std::array<std::string_view, field_count> field_names{"request_id",   
                                                                 "seq_len_current", positions_key, "scores"};
 
 std::vector<JsonFields::Path> fields() {
-  std::vector<JsonFields::Path> out;
-  for (const std::string_view name : field_names) {
-    out.push_back({name});
-  }
+  std::vector<JsonFields::Path> out(field_names.size());
+  std::transform(field_names.begin(), field_names.end(), out.begin(),
+                 [](std::string_view name) { return JsonFields::Path{name}; });
   return out;
 }
 

@@ -62,7 +62,7 @@ class Irregularity {
       if (next == steps_.end()) {
         break;
       }
-      const std::string found = between(step->first, step->second, next->first, next->second);
+      std::string found = between(step->first, step->second, next->first, next->second);
       if (!found.empty()) {
         return found;
       }
