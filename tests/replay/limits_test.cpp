@@ -186,13 +186,13 @@ TEST_CASE("What does not fit the memory is refused before anything is done, and 
   physical.header.ids = IdKind::physical;
   write_trace(dir / "t.dsat", physical);
   const TraceReader trace(dir / "t.dsat");
-  const MemoryLimit limit("20000");
+  const MemoryLimit limit("1500");
   traces::check_contains(refusal([&] { replay(trace, at("200")); }), "of memory (");
   traces::check_contains(refusal([&] { replay(trace, at("200")); }), "$DSASIM_MEMORY_BYTES is 0.0 GiB");
   traces::check_contains(refusal([&] { curve(trace, {.replay = at("200"), .capacities = {}}); }), "of memory (");
   const std::vector<ReplayConfig> configs(4, at("200", "lfu"));
-  const MemoryLimit wider("40000");
-  traces::check_contains(refusal([&] { replay_all(trace, configs); }), "of these 4 configurations at once would fit");
+  const MemoryLimit wider("20000");
+  traces::check_contains(refusal([&] { replay_all(trace, configs); }), "2 of these 4 configurations at once would fit");
   const MemoryLimit wrong("8 GiB");
   CHECK(refusal([&] { replay(trace, at("200")); }) ==
         "DSASIM_MEMORY_BYTES: expected a number of bytes, found \"8 GiB\"");
