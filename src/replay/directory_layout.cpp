@@ -19,13 +19,12 @@ std::uint64_t ids_of(const TraceReader& trace, const ReplayConfig& config, std::
   return std::max(positions, extent.id_limit);  // which an entry that is being filled may exceed
 }
 
-/// How many of them are ever in a cache.
-std::uint64_t used_ids_of(const TraceReader& trace, const ReplayConfig& config, std::uint32_t request) {
-  const std::uint64_t ids = ids_of(trace, config, request);
+/// How many of its `ids` are ever in a cache that preload() leaves empty.
+std::uint64_t used_ids_of(const TraceReader& trace, const ReplayConfig& config, std::uint32_t request,
+                          std::uint64_t ids) {
   const RequestExtent& extent = trace.extent(request);
   const std::uint64_t inserted = config.new_token == NewToken::demand ? 0 : extent.steps;
-  const bool preloads = config.warm != Warm::none || keeps_fitting_context(config);
-  return preloads ? ids : std::min(ids, extent.layer_accesses + inserted);
+  return std::min(ids, extent.layer_accesses + inserted);
 }
 
 std::uint32_t cache_of(Scope scope, std::uint32_t layer, std::uint32_t request, std::uint32_t requests) {
@@ -59,6 +58,7 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
   const std::uint32_t layers = trace.layer_count();
   const std::uint32_t requests = trace.request_count();
   std::vector<std::uint64_t> entries(std::size_t{cache_of(config.scope, layers - 1, requests - 1, requests)} + 1);
+  const bool preloads = config.warm != Warm::none || keeps_fitting_context(config);
   DirectoryLayout layout;
   layout.caches.resize(entries.size());
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
@@ -72,7 +72,7 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
         throw ConfigError("--scope", "the streams of one cache have {} ids together, at most {} can be told apart",
                           entries[cache], most);
       }
-      layout.caches[cache].used_entries += used_ids_of(trace, config, request);
+      layout.caches[cache].used_entries += preloads ? ids : used_ids_of(trace, config, request, ids);
       layout.caches[cache].capacity_entries = capacity_of(capacity_entries, layer, request, layers, requests);
       layout.caches[cache].streams.push_back(static_cast<std::uint32_t>(layout.streams.size()));
       layout.streams.push_back(

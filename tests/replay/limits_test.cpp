@@ -167,6 +167,9 @@ TEST_CASE("A cache has slots for what is ever in it", "[limits]") {
   CHECK(slots(config) == 34);  // and an entry put in at each step
   config.warm = Warm::first;
   CHECK(slots(config) == 1'000'002);  // the prompt is put in
+  config = at("1ctx", "hisparse");
+  config.new_token = NewToken::pinned;
+  CHECK(slots(config) == 1'000'002);  // a context that fits the buffer is in it from the start
 
   for (const char* policy :
        {"lru", "fifo", "fifo,atomic=step", "random", "random,atomic=step", "clock", "lfu", "belady", "hisparse"}) {
