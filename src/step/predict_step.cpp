@@ -1,7 +1,7 @@
 #include "dsasim/step/predict_step.hpp"
 
+#include "dsasim/checked.hpp"
 #include "dsasim/error.hpp"
-#include "memory/rounded.hpp"
 #include "step/kernels/attention_module.hpp"
 
 #include <algorithm>
@@ -116,7 +116,7 @@ class Predictor {
   }
 
  private:
-  std::uint64_t ns(const Kernel& kernel) const { return rounded(table_.ns(kernel)); }
+  std::uint64_t ns(const Kernel& kernel) const { return rounded(table_.ns(kernel), "the time of a kernel"); }
   static double tensor_bytes(std::uint64_t tokens, std::uint64_t values) {
     return static_cast<double>(tokens) * static_cast<double>(values) * bf16_bytes;
   }
@@ -229,17 +229,17 @@ const LayerTime* first_of(const std::vector<LayerTime>& types, Predicate is_one)
 
 }  // namespace
 
-std::uint64_t StepParts::total_ns() const noexcept {
+std::uint64_t StepParts::total_ns() const {
   std::uint64_t sum = 0;
   for (const std::uint64_t ns : ns_) {
-    sum += ns;
+    sum = checked_sum(sum, ns, "the time of a step");
   }
   return sum;
 }
 
-void StepParts::add(const StepParts& more, std::uint64_t times) noexcept {
+void StepParts::add(const StepParts& more, std::uint64_t times) {
   for (std::size_t i = 0; i < ns_.size(); ++i) {
-    ns_[i] += times * more.ns_[i];
+    ns_[i] = checked_sum(ns_[i], checked_product(times, more.ns_[i], "the time of a step"), "the time of a step");
   }
 }
 

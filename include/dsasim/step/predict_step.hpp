@@ -62,8 +62,8 @@ class StepParts {
  public:
   std::uint64_t& operator[](StepPart part) noexcept { return ns_[static_cast<std::size_t>(part)]; }
   std::uint64_t operator[](StepPart part) const noexcept { return ns_[static_cast<std::size_t>(part)]; }
-  std::uint64_t total_ns() const noexcept;
-  void add(const StepParts& more, std::uint64_t times) noexcept;
+  std::uint64_t total_ns() const;
+  void add(const StepParts& more, std::uint64_t times);
 
  private:
   std::array<std::uint64_t, step_part_names.size()> ns_{};
@@ -88,7 +88,7 @@ struct StepPrediction {
   StepParts parts;                     ///< of the whole step
   std::uint64_t all_reduce_ns = 0;     ///< one of a layer; 0 on one GPU
 
-  std::uint64_t tpot_ns() const noexcept { return parts.total_ns(); }
+  std::uint64_t tpot_ns() const { return parts.total_ns(); }
   /// The first type of layer that owns an indexer, shares one, or has experts; null if there is none.
   const LayerTime* owner() const noexcept;
   const LayerTime* sharer() const noexcept;
