@@ -512,9 +512,6 @@ std::string allocate_difference(const TraceReader& trace, const RandomCase& draw
   return outcome_difference(
       refused, [&] { return allocate(trace, config, {}, drawn.jobs); },
       [&](const AllocateResult& found) {
-        if (has_hot_buffer_rule(drawn.trace, replay, bounds.capacities)) {
-          return std::string();
-        }
         for (const auto& [name, split] : found.splits()) {
           const std::string difference = split_difference(part, bounds, *split);
           if (!difference.empty()) {
