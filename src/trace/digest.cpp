@@ -61,6 +61,7 @@ TraceIdentity trace_identity(const TraceHeader& header, const Digest& content) {
     layer_words.insert(layer_words.end(), {layer.model_layer, layer.group_size});
   }
   std::vector<std::uint64_t> start_words;
+  start_words.reserve(requests.size());
   for (const RequestInfo& request : requests) {
     start_words.push_back(request.start_step);
   }

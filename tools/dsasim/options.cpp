@@ -28,7 +28,7 @@ std::vector<std::string> option_keys(const CLI::App& app) {
 }
 
 std::string usage_text(const CLI::Error& error) {
-  const std::string text = error.what();
+  std::string text = error.what();
   const auto behind = [&](std::string_view mark) {
     const std::size_t at = text.find(mark);
     return at == std::string::npos ? std::string() : text.substr(at + mark.size());
