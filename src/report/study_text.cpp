@@ -38,7 +38,7 @@ void append_answer(std::string& out, const StudyResult& result) {
   if (!result.knee) {
     fmt::format_to(
         line,
-        "Reserve nothing: a token takes {}, and the best reservation ({} of {}, {}) takes {:.3f}% off it, less "
+        "Reserve nothing: a token takes {}, and the best reservation ({} of {}, {}) takes {:.4f}% off it, less "
         "than 1%.\n",
         token_text(none_ns), mebibytes(best.reserved_bytes), whole_text(result), point_text(best),
         100 * result.gain(best));

@@ -98,8 +98,9 @@ void plan_point(const Grid& grid, const TraceReader& trace, PlannedPoint& point)
     // Where nothing is reserved, nothing is pinned or allocated, and other entries are new than in the curve's caches.
     const bool all_reserve =
         std::find(config.capacity_entries.begin(), config.capacity_entries.end(), 0) == config.capacity_entries.end();
-    point.is_curve =
-        is_stack(asked) && (all_reserve || asked.new_token == NewToken::demand) && curve_has_columns(grid.columns());
+    point.is_curve = is_stack(asked) &&
+                     (all_reserve || (asked.new_token == NewToken::demand && asked.resident_blocks == 0)) &&
+                     curve_has_columns(grid.columns());
     point.capacity_entries = capacity_text(config);
     point.accesses = accesses_of(trace, config.steps);
     point.curve_bytes = point.is_curve ? directory_entries(trace) * curve_place_bytes : 0;

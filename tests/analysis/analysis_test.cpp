@@ -371,7 +371,7 @@ TEST_CASE("What no memory could hold is refused before anything is allocated", "
   const auto path = folder.path() / "t.dsat";
   write_trace(path, plain);
   CHECK_THROWS_WITH(analyze(TraceReader(path), {}),
-                    Catch::Matchers::Matches(".*need 8192\\.0 GiB for 1 jobs, this machine has.*"));
+                    Catch::Matchers::Matches(".*needs 8192\\.0 GiB of memory .*, this machine has.*"));
 }
 
 TEST_CASE("Slots may lie far apart", "[analysis]") {

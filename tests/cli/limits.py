@@ -63,7 +63,7 @@ def huge_ids(tool: Tool) -> None:
         (tool.folder / f"{name}.jsonl").write_text(rows(*({0: [400_000_000 + i]} for i in range(requests))))
         tool.done(f"import {name}.jsonl --ids physical --layers 1 -o {name}.dsat", 100 * MIB)
         for command in ["replay", "replay --policy fifo", "replay --policy lfu --capacity 1000", "replay --capacity 0",
-                        "replay --policy belady --capacity 2", "curve", "curve --capacities 1,1000000 --histograms",
+                        "replay --policy belady --capacity 2", "curve", "curve --capacities 1,1000000 --histograms --json -",
                         "knee --target misses=0", "allocate --budget 16x", "analyze", "verify"]:
             words = command.split()
             tool.done(" ".join([words[0], f"{name}.dsat", *words[1:]]), 100 * MIB)

@@ -10,6 +10,7 @@ struct Misspelled {
   static constexpr std::array<dsasim::PolicyParameter, 0> parameters{};
   static constexpr dsasim::Replacement replacement = dsasim::Replacement::per_access;
   static constexpr bool needs_future = false;
+  static constexpr double slot_bytes = 0;
 
   explicit Misspelled(const dsasim::PolicySetup& /*setup*/) {}
   void on_hit(dsasim::SlotId /*slot*/) noexcept {}

@@ -177,9 +177,10 @@ TEST_CASE("the block that is being filled can be selected", "[import]") {
   CHECK(result.totals.compulsory_misses == 3);
   // A block that no token belongs to cannot.
   write_file(dir / "a.npy", npy("(3, 1, 2)", {1, 0, 2, 0, 2, 1}));
-  CHECK(error_of_import(dir, "a.npy", options) ==
-        "a.npy: request 0, step 1, layer 0: id 2 lies outside the context of 2 entries of 4 tokens (physical ids must "
-        "be declared; ids of single tokens have a unit of 1)");
+  CHECK(
+      error_of_import(dir, "a.npy", options) ==
+      "a.npy: request 0, step 1, layer 0: id 2 lies outside the context of 2 entries: 1 of 3 selections have such ids; "
+      "--ids physical says that ids are slots");
 }
 
 TEST_CASE("tokens of whole entries are taken together where a unit is given", "[import]") {

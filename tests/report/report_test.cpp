@@ -70,7 +70,7 @@ TEST_CASE("The report has the fields of its schema, in their order", "[report]")
   CHECK(report["schema"] == "dsasim-report/1");
   CHECK(report["tool"] == Json{{"version", version()}});
   CHECK(keys(report["trace"]) ==
-        std::vector<std::string>{"requests", "layers", "steps", "top_k", "accesses", "digest"});
+        std::vector<std::string>{"requests", "layers", "steps", "top_k", "accesses", "digest", "replay_digest"});
   CHECK(keys(report["totals"]) == counters);
   auto with_number = counters;
   with_number.insert(with_number.begin(), "layer");

@@ -65,7 +65,7 @@ Walk walk(const TraceReader& trace, StepRange steps, std::uint64_t most_selectio
 }  // namespace
 
 TEST_CASE("Every block has the requests that decode in all of its steps", "[trace]") {
-  Random random(GENERATE(range(0, 20)));
+  Random random(GENERATE(range(std::uint64_t{0}, std::uint64_t{20})));
   std::vector<Run> runs(1 + random() % 12);
   for (Run& run : runs) {
     run = {.start = static_cast<std::uint32_t>(random() % 40), .steps = static_cast<std::uint32_t>(random() % 30)};
