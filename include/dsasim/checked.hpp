@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <string_view>
 
-// Counts, bytes and times are unsigned integers of 64 bits. What a trace may hold keeps counts of accesses and rows well
-// below 2^64 (docs/trace-format.md, "Limits"); bytes and times are products with what a user configures, and are
+// Counts, bytes and times are unsigned integers of 64 bits. What a trace may hold keeps counts of accesses and rows
+// well below 2^64 (docs/trace-format.md, "Limits"); bytes and times are products with what a user configures, and are
 // computed with these: an overflow is an error that names the quantity, never a smaller number.
 
 namespace dsasim {

@@ -54,7 +54,8 @@ class Study {
     ReplayConfig replay;
     replay.policy = parse_policy(policy);
     replay.scope = scope;
-    // One cache of all layers has entries of different costs where the trace's groups differ in size: the mean is taken.
+    // One cache of all layers has entries of different costs where the trace's groups differ in size: the mean is
+    // taken.
     replay.capacity = scope == Scope::shared && reserved_bytes > 0
                           ? Capacity::parse_budget(std::to_string(reserved_bytes / result_.entry_cost_bytes))
                           : Capacity::parse_budget(fmt::format("{}B", reserved_bytes));

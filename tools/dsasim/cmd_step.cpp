@@ -163,8 +163,10 @@ std::function<int()> add_step(CLI::App& app) {
              expert_spread_names);
   add_numbers(app, "--sweep-batch", options->batches, "A line for each of these batches");
   add_numbers(app, "--sweep-context", options->contexts, "A line for each of these contexts");
-  add_output_option(app, "--json", options->json, "Write the step as JSON (- for stdout) instead of the table", ".json");
-  add_output_option(app, "--csv", options->csv, "Write a row for each step (- for stdout) instead of the table", ".csv");
+  add_output_option(app, "--json", options->json, "Write the step as JSON (- for stdout) instead of the table",
+                    ".json");
+  add_output_option(app, "--csv", options->csv, "Write a row for each step (- for stdout) instead of the table",
+                    ".csv");
   add_output_option(app, "--timeline", options->timeline,
                     "Also write a timeline of the step, for Perfetto or chrome://tracing", ".json");
   return [options] { return run(*options); };
