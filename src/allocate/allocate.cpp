@@ -213,6 +213,7 @@ std::vector<Capacity> Allocator::capacities() const {
     entries.insert(least + i * result_.granularity);
   }
   std::vector<Capacity> capacities;
+  capacities.reserve(entries.size());
   for (const std::uint64_t capacity : entries) {
     capacities.push_back(Capacity::parse(std::to_string(capacity)));
   }

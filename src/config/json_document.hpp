@@ -44,7 +44,8 @@ Document parse_document(const std::string& where, std::string_view text, std::si
     // Behind the library's own number: "[json.exception.parse_error.101] parse error at line 1, ...".
     const std::string_view message = error.what();
     const std::size_t number_end = message.find("] ");
-    throw ConfigError(where, "{}", printable_message(message.substr(number_end == message.npos ? 0 : number_end + 2)));
+    const std::size_t begin = number_end == std::string_view::npos ? 0 : number_end + 2;
+    throw ConfigError(where, "{}", printable_message(message.substr(begin)));
   }
 }
 
