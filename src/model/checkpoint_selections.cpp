@@ -103,7 +103,8 @@ class SelectionKeys {
           "indexer_types, index_topk_pattern and index_topk_freq, nor a model_type whose layers all do (deepseek_v32, "
           "glm_moe_dsa); --layer-map takes a list of owners");
     }
-    return Flags(layers_, true);
+    Flags all(layers_, true);  // not braces, which would be a list of two
+    return all;
   }
 
   /// DeepSeek-V4: the indexer selects among entries of 4 tokens; of 0 or 1 there is a window alone, of 128 all entries

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace dsasim {
@@ -77,7 +78,7 @@ class KernelTable {
   double ns(const Kernel& kernel) const;
 
  private:
-  explicit KernelTable(const Gpu& gpu) : gpu_(gpu) {}
+  explicit KernelTable(Gpu gpu) : gpu_(std::move(gpu)) {}
   double bound_ns(const Kernel& kernel) const noexcept;
   double measured_ns(const Kernel& kernel) const;
 
