@@ -186,7 +186,8 @@ class Predictor {
     const Gemm product = {
         .tokens = workload_.batch, .inputs = hidden, .outputs = layer.experts, .type = Arithmetic::bf16};
     parts[StepPart::router] =
-        ns(gemm(product, gpu_)) + ns(small_kernels(router_kernels, tensor_bytes(workload_.batch, 2 * layer.experts)));
+        ns(gemm(product, gpu_)) +
+        ns(small_kernels(router_kernels, tensor_bytes(workload_.batch, std::uint64_t{2} * layer.experts)));
     if (shared == 0) {
       return;
     }

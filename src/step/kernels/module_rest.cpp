@@ -41,7 +41,7 @@ Kernel attention_rest(const ModuleRest& shape, const LatentAttention& latent) {
   projections.add(shape.heads * latent.value, latent.hidden);
   Kernel kernel = rest(shape, "attention_rest_kv_fp8", "attention_rest_kv_bf16", projections);
   // The projections from and to latent rows are absorbed: products by head, always in bf16.
-  const double absorbed = static_cast<double>(shape.heads * latent.rank * (latent.nope + latent.value));
+  const auto absorbed = static_cast<double>(shape.heads * latent.rank * (latent.nope + latent.value));
   kernel.terms.push_back({"absorbed_mb_ns", 2 * absorbed / mega});
   kernel.terms.push_back({"several_ns", shape.batch > 1 ? 1.0 : 0.0});
   kernel.bytes += 2 * absorbed;
