@@ -104,7 +104,7 @@ struct LanePlanes {
   /// The beginning of a chunk: no past. The memory is kept.
   void clear() noexcept;
   /// One of them alone.
-  void clear(Plane& plane) noexcept;
+  void clear(Plane& plane) const noexcept;
   /// The words of the id space; a multiple of block_words.
   std::size_t words() const noexcept { return next.size(); }
   /// `next` becomes one_ago; the generations of the window turn over when it is time. window_new already holds `next`.

@@ -40,7 +40,7 @@ void LanePlanes::clear() noexcept {
   steps = 0;
 }
 
-void LanePlanes::clear(Plane& plane) noexcept {
+void LanePlanes::clear(Plane& plane) const noexcept {
   for_each_live_block([&](std::size_t word) { std::fill_n(plane.data() + word, block_words, 0); });
 }
 
