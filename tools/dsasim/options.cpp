@@ -160,7 +160,7 @@ void apply_config_file(CLI::App& app) {
       throw ConfigError(path, "unknown key \"{}\"; known: {}", key, fmt::join(known, ", "));
     }
     CLI::Option* option = app.get_option("--" + key);
-    const auto was_given = [&](const CLI::Option* one) { return on_command_line.count(one) > 0; };
+    const auto was_given = [&](const CLI::Option* one) { return on_command_line.contains(one); };
     const auto& instead = option->get_excludes();
     if (was_given(option) || std::any_of(instead.begin(), instead.end(), was_given)) {
       continue;
