@@ -16,68 +16,6 @@
 namespace dsasim {
 namespace {
 
-double counted_steps(const ReplayResult& result) {
-  return static_cast<double>(result.config.counted_steps);
-}
-
-/// 0 / 0 is 0: what has nothing to miss reaches any target.
-double ratio(double a, double b) {
-  return b == 0 ? 0 : a / b;
-}
-
-constexpr std::array fields = {
-    TargetField{.name = "miss_ratio",
-                .sentence = "misses / accesses",
-                .of_misses = true,
-                .value =
-                    [](const ReplayResult& result) {
-                      return ratio(static_cast<double>(result.totals.misses()),
-                                   static_cast<double>(result.totals.accesses));
-                    }},
-    TargetField{.name = "misses",
-                .sentence = "of the whole trace",
-                .of_misses = true,
-                .value = [](const ReplayResult& result) { return static_cast<double>(result.totals.misses()); }},
-    TargetField{.name = "step_misses",
-                .sentence = "misses of a step, all layers and requests, on average",
-                .of_misses = true,
-                .value =
-                    [](const ReplayResult& result) {
-                      return ratio(static_cast<double>(result.totals.misses()), counted_steps(result));
-                    }},
-    TargetField{.name = "missed_pages",
-                .sentence = "of the whole trace",
-                .of_misses = false,
-                .of_pages = true,
-                .value = [](const ReplayResult& result) { return static_cast<double>(result.totals.missed_pages); }},
-    TargetField{.name = "gather_ns",
-                .sentence = "time of all gathers in the trace's own layers, by the memory model",
-                .of_misses = false,
-                .of_time = true,
-                .value = [](const ReplayResult& result) { return static_cast<double>(result.totals.gather_ns); }},
-    TargetField{.name = "step_gather_ns",
-                .sentence = "time of a step's gathers in the trace's own layers, one after the other, on average",
-                .of_misses = false,
-                .of_time = true,
-                .value =
-                    [](const ReplayResult& result) {
-                      return ratio(static_cast<double>(result.totals.gather_ns), counted_steps(result));
-                    }},
-    TargetField{.name = "tpot_ns",
-                .sentence = "mean time of a token; needs --model and --gpu",
-                .of_misses = false,
-                .of_time = true,
-                .of_step_times = true,
-                .value = [](const ReplayResult& result) { return result.step_times->tpot.mean_ns; }},
-    TargetField{
-        .name = "tpot_p99_ns",
-        .sentence = "99th percentile of the time of a token; needs --model and --gpu",
-        .of_misses = false,
-        .of_time = true,
-        .of_step_times = true,
-        .value = [](const ReplayResult& result) { return static_cast<double>(result.step_times->tpot.p99_ns); }},
-};
-
 /// The largest cache that can be of any use: all ids of the streams that share it.
 std::uint64_t everything(const TraceReader& trace, Scope scope) {
   std::uint64_t ids = trace.longest_context_entries();
@@ -137,7 +75,7 @@ class KneeSearch {
   }
 
   Knee run() {
-    const bool monotonic = config_.target.field->of_misses && replay_.warm == Warm::none;
+    const bool monotonic = config_.target.measure->basis == Basis::misses && replay_.warm == Warm::none;
     if (monotonic && config_.capacities.empty() && is_stack(replay_)) {
       look_at_curve();
     } else if (monotonic && config_.capacities.empty() && replay_.policy.name == "belady") {
@@ -150,6 +88,10 @@ class KneeSearch {
   }
 
  private:
+  Wanted wanted() const {
+    const Basis basis = config_.target.measure->basis;
+    return basis == Basis::misses || basis == Basis::lookups ? Wanted::misses : Wanted::everything;
+  }
   bool reaches(const KneePoint& point) const { return point.value <= config_.target.at_most; }
 
   /// By capacity.
@@ -159,11 +101,10 @@ class KneeSearch {
       configs[i].capacity = capacities[i];
     }
     std::vector<KneePoint> points;
-    for (const ReplayResult& result : run_all(
-             trace_, configs, config_.target.field->of_misses ? Wanted::misses : Wanted::everything, hooks_, jobs_)) {
+    for (const ReplayResult& result : run_all(trace_, configs, wanted(), hooks_, jobs_)) {
       const auto& entries = result.config.capacity_entries;
       points.push_back({.capacity_entries = *std::max_element(entries.begin(), entries.end()),
-                        .value = config_.target.field->value(result),
+                        .value = number_of(total_of(*config_.target.measure, result)),
                         .reservation = result.config.reservation});
     }
     std::stable_sort(points.begin(), points.end(),
@@ -194,7 +135,8 @@ class KneeSearch {
     at.totals.accesses = curves.total.accesses;
     for (const CurvePoint& point : curves.total.points) {
       at.totals.hits = curves.total.accesses - point.misses;
-      points.push_back({.capacity_entries = point.capacity_entries, .value = config_.target.field->value(at)});
+      points.push_back(
+          {.capacity_entries = point.capacity_entries, .value = number_of(total_of(*config_.target.measure, at))});
     }
     knee_.exact = true;
     take_first_of(points);
@@ -234,25 +176,22 @@ class KneeSearch {
 
 }  // namespace
 
-std::span<const TargetField> target_fields() {
-  return fields;
-}
-
 Target parse_target(std::string_view text) {
   const std::size_t equals = std::min(text.find('='), text.size());
   std::string name(text.substr(0, equals));
   std::replace(name.begin(), name.end(), '-', '_');
-  const auto* field = std::find_if(fields.begin(), fields.end(), [&](const auto& known) { return known.name == name; });
-  if (field == fields.end()) {
+  const Measure* measure = find_measure(name == "tpot_ns" ? "tpot_mean_ns" : name);
+  if (measure == nullptr) {
     std::vector<std::string_view> names;
-    std::transform(fields.begin(), fields.end(), std::back_inserter(names), [](const auto& f) { return f.name; });
+    std::transform(measures().begin(), measures().end(), std::back_inserter(names),
+                   [](const auto& m) { return m.name; });
     throw ConfigError("--target", "expected FIELD=NUMBER, FIELD one of {}, found \"{}\"", fmt::join(names, ", "), text);
   }
-  Target target{.field = field};
+  Target target{.measure = measure, .name = std::move(name)};
   const std::string_view number = text.substr(std::min(equals + 1, text.size()));
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), target.at_most);
   if (error != std::errc{} || end != number.data() + number.size() || !(target.at_most >= 0)) {
-    throw ConfigError("--target", "{}: expected a number from 0, found \"{}\"", name, number);
+    throw ConfigError("--target", "{}: expected a number from 0, found \"{}\"", target.name, number);
   }
   return target;
 }
@@ -261,15 +200,14 @@ KneeResult knees(const TraceReader& trace, const KneeConfig& config, const Repla
   if (config.policies.empty()) {
     throw ConfigError("--policy", "expected at least one");
   }
-  if (config.target.field->of_step_times && !config.replay.step.times_steps()) {
-    throw ConfigError("--target", "{} needs a decode step to time: expected --model and --gpu",
-                      config.target.field->name);
-  }
   KneeResult result{.config = {}, .target = config.target, .capacities = config.capacities, .knees = {}};
   ReplayConfig nothing = config.replay;
   nothing.capacity = Capacity::parse("0");
   nothing.policy = config.policies.front();
   result.config = effective_config(trace, nothing);
+  if (const Measure& measure = *config.target.measure; !measure.is_known(result.config)) {
+    throw ConfigError("--target", "{} is not known here; expected {}", config.target.name, measure.needs);
+  }
   for (const PolicySpec& policy : config.policies) {
     result.knees.push_back(KneeSearch(trace, config, policy, hooks, jobs).run());
   }

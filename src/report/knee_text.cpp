@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 
 Json config_json(const KneeResult& result) {
   Json out;
-  out["target"] = result.target.field->name;
+  out["target"] = result.target.name;
   out["at_most"] = result.target.at_most;
   out["scope"] = name_of(scope_names, result.config.asked.scope);
   add_capacities(out, result.capacities);
@@ -38,7 +38,7 @@ Json point_json(const std::optional<KneePoint>& point, std::string_view field) {
 }
 
 std::string number_text(const KneeResult& result, double value) {
-  return result.target.field->name == "miss_ratio" ? fmt::format("{:.4f}", value) : fmt::format("{:.0f}", value);
+  return result.target.measure->unit.empty() ? fmt::format("{:.4f}", value) : fmt::format("{:.0f}", value);
 }
 
 std::string entries_text(const std::optional<KneePoint>& point) {
@@ -72,9 +72,9 @@ std::string knee_json(const TraceReader& trace, const KneeResult& result) {
     out["knees"].push_back({{"policy", to_string(knee.policy)},
                             {"exact", knee.exact},
                             {"tried_capacities", knee.tried},
-                            {"knee", point_json(knee.point, result.target.field->name)},
-                            {"before", point_json(knee.before, result.target.field->name)},
-                            {"best", point_json(knee.best, result.target.field->name)}});
+                            {"knee", point_json(knee.point, result.target.name)},
+                            {"before", point_json(knee.before, result.target.name)},
+                            {"best", point_json(knee.best, result.target.name)}});
   }
   return json_text(out);
 }
@@ -84,17 +84,17 @@ std::string knee_table(const TraceReader& trace, const KneeResult& result) {
   auto line = std::back_inserter(out);
   fmt::format_to(line, "{}\n", trace_text(trace));
   fmt::format_to(line, "the smallest capacity, {}, at which {} is at most {}\n", scope_text(result.config.asked.scope),
-                 result.target.field->name, result.target.at_most);
-  if (result.target.field->of_step_times) {
-    fmt::format_to(line, "{} is {}\n", result.target.field->name, token_bound);
-  } else if (result.target.field->of_time && !result.config.model_name.empty()) {
-    fmt::format_to(line, "{} is of the trace's {} layers, not of the model's\n", result.target.field->name,
+                 result.target.name, result.target.at_most);
+  if (result.target.measure->basis == Basis::step) {
+    fmt::format_to(line, "{} is {}\n", result.target.name, token_bound);
+  } else if (result.target.measure->basis == Basis::time && !result.config.model_name.empty()) {
+    fmt::format_to(line, "{} is of the trace's {} layers, not of the model's\n", result.target.name,
                    trace.layer_count());
   }
   const std::uint64_t caches = result.config.reservation.caches;
   fmt::format_to(line, "\n{:<28} {:>11} {:>13} {:>14} {:>14} {:>11} {:>14} {:>14}\n", "", "of a cache",
-                 caches == 1 ? "of the cache" : fmt::format("of all {}", grouped(caches)), result.target.field->name,
-                 "", "before it", result.target.field->name, "least of all");
+                 caches == 1 ? "of the cache" : fmt::format("of all {}", grouped(caches)), result.target.name, "",
+                 "before it", result.target.name, "least of all");
   for (const Knee& knee : result.knees) {
     fmt::format_to(line, "{:<28} {:>11} {:>13} {:>14} {:>14} {:>11} {:>14} {:>14}\n", to_string(knee.policy),
                    entries_text(knee.point), all_text(knee.point), value_text(result, knee.point), promise(knee),

@@ -2,10 +2,11 @@
 
 #include "config/config_value.hpp"
 #include "config/json_text.hpp"
+#include "dsasim/replay/measure.hpp"
 #include "dsasim/version.hpp"
+#include "replay/link_traffic.hpp"
 #include "report/choice_name.hpp"
 #include "report/config_json.hpp"
-#include "report/link_traffic.hpp"
 #include "report/trace_json.hpp"
 
 #include <fmt/format.h>
@@ -16,26 +17,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json fetched_bytes(const Counters& counters, std::uint64_t entry_bytes) {
-  return entry_bytes == 0 ? Json(nullptr) : Json(counters.fetched_bytes(entry_bytes));
+Json value_json(const MeasureValue& value) {
+  const auto* count = std::get_if<std::uint64_t>(&value);
+  const auto* number = std::get_if<double>(&value);
+  return count != nullptr ? Json(*count) : number != nullptr ? Json(*number) : Json(nullptr);
 }
 
+/// What is not known is null, except the sectors of a cache that there is not.
 void add_counters(Json& out, const Counters& counters, const EffectiveConfig& config) {
-  out["accesses"] = counters.accesses;
-  out["hits"] = counters.hits;
-  out["misses"] = counters.misses();
-  out["compulsory_misses"] = counters.compulsory_misses;
-  out["capacity_misses"] = counters.capacity_misses();
-  out["evictions"] = counters.evictions;
-  out["miss_ratio"] = counters.accesses == 0
-                          ? Json(nullptr)
-                          : Json(static_cast<double>(counters.misses()) / static_cast<double>(counters.accesses));
-  out["fetched_bytes"] = fetched_bytes(counters, config.entry_bytes);
-  out["missed_pages"] = counters.missed_pages;
-  out["gather_ns"] = counters.gather_ns;
-  if (config.llc) {
-    out["llc_sectors"] = counters.llc_sectors;
-    out["llc_hit_sectors"] = counters.llc_hit_sectors;
+  for (const Measure& measure : measures()) {
+    if (measure.of_rows && (measure.basis != Basis::time || measure.is_known(config))) {
+      out[std::string(measure.name)] = value_json(measure.value({.counters = counters, .config = config}));
+    }
   }
 }
 
@@ -185,30 +178,6 @@ std::string report_json(const TraceReader& trace, const ReplayResult& result) {
     out["step_time"] = step_times_json(*result.step_times, link_traffic(result));
   }
   return json_text(out);
-}
-
-std::vector<std::pair<std::string, std::string>> totals_fields(const ReplayResult& result) {
-  Json totals;
-  add_counters(totals, result.totals, result.config);
-  if (!result.config.llc) {
-    totals["llc_sectors"] = nullptr;
-    totals["llc_hit_sectors"] = nullptr;
-  }
-  const StepTimes times = result.step_times.value_or(StepTimes{});
-  const Json tpot = tpot_json(times.tpot);
-  for (const auto& [name, value] : tpot.items()) {
-    totals[fmt::format("tpot_{}_ns", name)] = value;
-  }
-  totals["slowdown_all_hit"] = slowdown(times.slowdown_all_hit);
-  totals["slowdown_contiguous"] = slowdown(times.slowdown_contiguous);
-  const LinkTraffic traffic = link_traffic(result);
-  totals["fetched_bytes_per_step"] = number_or_null(traffic.step_bytes);
-  totals["fetched_bytes_per_s"] = number_or_null(traffic.bytes_per_s);
-  std::vector<std::pair<std::string, std::string>> fields;
-  for (const auto& [name, value] : totals.items()) {
-    fields.emplace_back(name, value.is_null() ? "" : value.dump());
-  }
-  return fields;
 }
 
 }  // namespace dsasim

@@ -1,7 +1,8 @@
 #include "dsasim/report/report.hpp"
 
+#include "dsasim/replay/measure.hpp"
+#include "replay/link_traffic.hpp"
 #include "report/choice_name.hpp"
-#include "report/link_traffic.hpp"
 #include "report/trace_text.hpp"
 
 #include <fmt/format.h>
@@ -156,11 +157,23 @@ void append_step_times_csv(std::string& out, const StepTimeRow& row) {
                  t.gather_ns, t.attention_ns, t.rest_ns, row.total_ns);
 }
 
-void append_step_csv(std::string& out, const StepRow& row, std::uint64_t entry_bytes) {
-  const Counters& c = row.counters;
-  fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{},{}\n", row.step, row.layer, row.request,
-                 c.accesses, c.hits, c.misses(), c.compulsory_misses, c.evictions,
-                 entry_bytes == 0 ? "" : std::to_string(c.fetched_bytes(entry_bytes)), c.missed_pages, c.gather_ns);
+std::string step_csv_header() {
+  std::string header = "step,layer,request";
+  for (const Measure& measure : measures()) {
+    header += measure.in_step_rows ? fmt::format(",{}", measure.name) : "";
+  }
+  return header + "\n";
+}
+
+void append_step_csv(std::string& out, const StepRow& row, const EffectiveConfig& config) {
+  fmt::format_to(std::back_inserter(out), "{},{},{}", row.step, row.layer, row.request);
+  for (const Measure& measure : measures()) {
+    if (measure.in_step_rows) {
+      out += ',';
+      out += text_of(measure.value({.counters = row.counters, .config = config}));
+    }
+  }
+  out += '\n';
 }
 
 }  // namespace dsasim

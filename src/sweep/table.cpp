@@ -2,7 +2,7 @@
 
 #include "dsasim/config/config_object.hpp"
 #include "dsasim/error.hpp"
-#include "dsasim/report/report.hpp"
+#include "dsasim/replay/measure.hpp"
 #include "report/choice_name.hpp"
 #include "report/csv_cell.hpp"
 
@@ -20,15 +20,12 @@ constexpr std::string_view part_schema = "dsasim-sweep-part/2";
 constexpr std::string_view part_schema_of_all_versions = "dsasim-sweep-part/";
 constexpr std::string_view part_prefix = "# ";
 
-constexpr std::array<std::string_view, 7> columns_of_misses = {
-    "accesses", "hits", "misses", "compulsory_misses", "capacity_misses", "miss_ratio", "fetched_bytes"};
-
 }  // namespace
 
 std::vector<std::string> sweep_columns() {
   std::vector<std::string> names;
-  for (const auto& field : totals_fields({})) {
-    names.push_back(field.first);
+  for (const Measure& measure : measures()) {
+    names.emplace_back(measure.name);
   }
   return names;
 }
@@ -43,7 +40,8 @@ std::vector<std::string> sweep_keys() {
 
 bool misses_suffice(std::span<const std::string> columns) {
   return !columns.empty() && std::all_of(columns.begin(), columns.end(), [](const std::string& column) {
-    return std::find(columns_of_misses.begin(), columns_of_misses.end(), column) != columns_of_misses.end();
+    const Basis basis = find_measure(column)->basis;
+    return basis == Basis::misses || basis == Basis::lookups;
   });
 }
 
@@ -60,11 +58,9 @@ std::string table_header(const Grid& grid) {
 }
 
 std::string totals_cells(const Grid& grid, const ReplayResult& result) {
-  const auto fields = totals_fields(result);
   std::vector<std::string> cells;
   for (const std::string& column : table_columns(grid)) {
-    const auto field = std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.first == column; });
-    cells.push_back(field->second);
+    cells.push_back(text_of(total_of(*find_measure(column), result)));
   }
   return fmt::format("{}", fmt::join(cells, ","));
 }

@@ -1,4 +1,4 @@
-// cache_bytes() against what the allocator says that a cache took.
+// cache_bytes() against what the process has more of with a cache.
 
 #include "dsasim/cache/policy_spec.hpp"
 
@@ -6,14 +6,20 @@
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #include <malloc.h>
+#include <unistd.h>
+
+#include <fstream>
 
 using namespace dsasim;
 
 namespace {
 
+/// All that is mapped, less what the allocator has to give.
 double allocated_bytes() {
-  const struct mallinfo2 info = ::mallinfo2();
-  return static_cast<double>(info.uordblks) + static_cast<double>(info.hblkhd);
+  std::ifstream statm("/proc/self/statm");
+  double pages = 0;
+  statm >> pages;
+  return pages * static_cast<double>(::sysconf(_SC_PAGESIZE)) - static_cast<double>(::mallinfo2().fordblks);
 }
 
 }  // namespace

@@ -447,7 +447,7 @@ CASES = [
          "knee t.dsat --target tpot_ns=1e9 --policy lru --model llama-3.1-8b --gpu h200 --capacities 1x,2x",
          out=["tpot_ns"]),
     Case("a time per token without a model", "knee t.dsat --target tpot_ns=1", 2,
-         err=["--target: tpot_ns needs a decode step to time: expected --model and --gpu"]),
+         err=["--target: tpot_ns is not known here; expected --model and --gpu"]),
     Case("no target", "knee t.dsat", 2, err=["--target: expected one, as in miss_ratio=0.1"]),
     Case("an unknown target", "knee t.dsat --target mis=1", 2, err=["--target: expected FIELD=NUMBER, FIELD one of"]),
     Case("an unknown policy of several", "knee t.dsat --target misses=1 --policy lru --policy mru", 2,

@@ -54,7 +54,8 @@ Knee knee_of(const TraceReader& trace, const KneeConfig& config) {
 /// The first of 0, 1, 2, ... that reaches the target.
 std::optional<std::uint64_t> first_of_all(const TraceReader& trace, const KneeConfig& config, std::uint64_t most) {
   for (std::uint64_t capacity = 0; capacity <= most; ++capacity) {
-    if (config.target.field->value(replayed(trace, config, std::to_string(capacity))) <= config.target.at_most) {
+    if (number_of(total_of(*config.target.measure, replayed(trace, config, std::to_string(capacity)))) <=
+        config.target.at_most) {
       return capacity;
     }
   }
@@ -89,7 +90,8 @@ TEST_CASE("the exact knee is the first capacity of all that reaches the target",
       REQUIRE(knee.point.has_value() == expected.has_value());
       if (expected) {
         CHECK(knee.point->capacity_entries == *expected);
-        CHECK(knee.point->value == config.target.field->value(replayed(trace, config, std::to_string(*expected))));
+        CHECK(knee.point->value ==
+              number_of(total_of(*config.target.measure, replayed(trace, config, std::to_string(*expected)))));
         CHECK(knee.before.has_value() == (*expected > 0));
         ++reached;
       }
@@ -109,7 +111,7 @@ TEST_CASE("otherwise the knee is the first of those tried", "[knee]") {
       std::optional<std::uint64_t> expected;
       for (const std::string& capacity : tried) {
         config.capacities.push_back(Capacity::parse(capacity));
-        if (config.target.field->value(replayed(trace, config, capacity)) <= config.target.at_most) {
+        if (number_of(total_of(*config.target.measure, replayed(trace, config, capacity))) <= config.target.at_most) {
           expected = std::min(expected.value_or(1000), std::uint64_t{std::stoul(capacity)});
         }
       }
@@ -170,10 +172,14 @@ TEST_CASE("knees of a real capture", "[knee]") {
 }
 
 TEST_CASE("targets that are none", "[knee]") {
-  CHECK(parse_target("miss-ratio=0.1").field->name == "miss_ratio");
+  CHECK(parse_target("miss-ratio=0.1").name == "miss_ratio");
   CHECK(error_of("mis_ratio=0.1") ==
-        "--target: expected FIELD=NUMBER, FIELD one of miss_ratio, misses, step_misses, missed_pages, gather_ns, "
-        "step_gather_ns, tpot_ns, tpot_p99_ns, found \"mis_ratio=0.1\"");
+        "--target: expected FIELD=NUMBER, FIELD one of accesses, hits, misses, compulsory_misses, capacity_misses, "
+        "evictions, miss_ratio, fetched_bytes, missed_pages, gather_ns, llc_sectors, llc_hit_sectors, tpot_mean_ns, "
+        "tpot_p50_ns, tpot_p95_ns, tpot_p99_ns, tpot_max_ns, slowdown_all_hit, slowdown_contiguous, "
+        "fetched_bytes_per_step, fetched_bytes_per_s, step_misses, step_gather_ns, found \"mis_ratio=0.1\"");
+  CHECK(parse_target("tpot_ns=1").measure == find_measure("tpot_mean_ns"));
+  CHECK(parse_target("tpot_ns=1").name == "tpot_ns");
   for (const char* text :
        {"miss_ratio", "miss_ratio=", "miss_ratio=-1", "miss_ratio=nan", "miss_ratio=0.1x", "miss_ratio==1"}) {
     CAPTURE(text);

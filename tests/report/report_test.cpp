@@ -30,8 +30,8 @@ Report report_of(const PlainTrace& plain, const ReplayConfig& config) {
   const TraceReader trace(folder / "t.dsat");
   Report report;
   ReplayHooks hooks;
-  const std::uint64_t entry_bytes = effective_config(trace, config).entry_bytes;
-  hooks.on_row = [&](const StepRow& row) { append_step_csv(report.csv, row, entry_bytes); };
+  const EffectiveConfig effective = effective_config(trace, config);
+  hooks.on_row = [&](const StepRow& row) { append_step_csv(report.csv, row, effective); };
   const ReplayResult result = replay(trace, config, hooks);
   report.json = Json::parse(report_json(trace, result));
   report.table = report_table(trace, result);
@@ -144,7 +144,7 @@ TEST_CASE("The columns of --per-step add up to the totals", "[report]") {
   config.warmup_steps = 2;
   const PlainTrace plain = grouped_batch();
   const Report report = report_of(plain, config);
-  std::string header(step_csv_header);
+  std::string header = step_csv_header();
   CHECK(header ==
         "step,layer,request,accesses,hits,misses,compulsory_misses,evictions,fetched_bytes,missed_pages,gather_ns\n");
   header.pop_back();

@@ -5,7 +5,7 @@
 
 #include "catch.hpp"
 #include "dsasim/error.hpp"
-#include "dsasim/report/report.hpp"
+#include "dsasim/replay/measure.hpp"
 #include "import/captures.hpp"
 #include "replay/small_traces.hpp"
 #include "sweep/identity.hpp"
@@ -73,8 +73,8 @@ std::string replayed_cells(const PlannedPoint& point, const std::vector<std::str
   try {
     const ReplayResult result = replay(trace, point.spec.config);
     std::map<std::string, std::string> fields;
-    for (const auto& [name, text] : totals_fields(result)) {
-      fields[name] = text;
+    for (const Measure& measure : measures()) {
+      fields[std::string(measure.name)] = text_of(total_of(measure, result));
     }
     std::string cells = fmt::format("{}", fmt::join(result.config.capacity_entries, " "));
     for (const std::string& column : columns) {
@@ -110,7 +110,7 @@ TEST_CASE("Every row of a sweep is what a replay of its point counts, on any num
         "point,trace,policy,scope,capacity,entry-bytes,capacity_entries,accesses,hits,misses,compulsory_misses,"
         "capacity_misses,evictions,miss_ratio,fetched_bytes,missed_pages,gather_ns,llc_sectors,llc_hit_sectors,"
         "tpot_mean_ns,tpot_p50_ns,tpot_p95_ns,tpot_p99_ns,tpot_max_ns,slowdown_all_hit,slowdown_contiguous,"
-        "fetched_bytes_per_step,fetched_bytes_per_s,status,error");
+        "fetched_bytes_per_step,fetched_bytes_per_s,step_misses,step_gather_ns,status,error");
   for (const std::uint32_t jobs : {2U, 7U, 64U}) {
     CHECK(fixture.run(sweep, {.jobs = jobs}) == table);
   }

@@ -64,25 +64,25 @@ void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies) {
 
 /// What the target does not look at has no effect.
 void add_target_rules(CLI::App& app, Options& options) {
+  const auto basis = [&options] { return options.target->measure->basis; };
   options.rules.only_if(
-      app, {"--memory", "--miss-ns", "--llc"}, [&] { return options.target->field->of_time; },
-      "a --target of time: gather_ns, step_gather_ns, tpot_ns or tpot_p99_ns");
+      app, {"--memory", "--miss-ns", "--llc"}, [=] { return basis() == Basis::time || basis() == Basis::step; },
+      "a --target of time: gather_ns, step_gather_ns or one of tpot");
   options.rules.only_if(
       app, {"--page-tokens"},
-      [&] {
-        const TargetField& field = *options.target->field;
-        return field.of_pages || (field.of_time && prices_pages(options.spec.config));
+      [&options, basis] {
+        return basis() == Basis::pages ||
+               ((basis() == Basis::time || basis() == Basis::step) && prices_pages(options.spec.config));
       },
       "--target missed_pages=N, or one of time and --memory serial, which alone prices pages");
   options.rules.only_if(
-      app, {"--overlap"}, [&] { return options.target->field->of_step_times; },
-      "a --target of a token: tpot_ns or tpot_p99_ns");
+      app, {"--overlap"}, [=] { return basis() == Basis::step; }, "a --target of a token: tpot_ns or tpot_p99_ns");
 }
 
 std::string target_help() {
   std::string help = "What to reach, at most NUMBER: ";
-  for (const TargetField& field : target_fields()) {
-    help += fmt::format("{}{} ({})", &field == target_fields().data() ? "" : ", ", field.name, field.sentence);
+  for (const Measure& measure : measures()) {
+    help += fmt::format("{}{} ({})", &measure == measures().data() ? "" : ", ", measure.name, measure.sentence);
   }
   return help;
 }

@@ -97,9 +97,8 @@ int run(Options& options) {
   if (!options.capacities_from.empty()) {
     warn_of_another_trace(options.capacities_from, trace);
   }
-  const std::uint64_t entry_bytes = effective.entry_bytes;
   options.result.open();
-  RowFile per_step("--per-step", options.per_step, step_csv_header);
+  RowFile per_step("--per-step", options.per_step, step_csv_header());
   RowFile step_times("--step-times", options.step_times, step_times_csv_header);
 
   Progress progress("replay");
@@ -107,7 +106,7 @@ int run(Options& options) {
   hooks.on_step = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
   if (per_step) {
     hooks.on_row = [&](const StepRow& row) {
-      append_step_csv(per_step.rows(), row, entry_bytes);
+      append_step_csv(per_step.rows(), row, effective);
       per_step.write_if_many();
     };
   }

@@ -1,37 +1,24 @@
 #pragma once
 
-#include "dsasim/replay/replay.hpp"
+#include "dsasim/replay/measure.hpp"
 
 #include <cstdint>
 #include <optional>
-#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 namespace dsasim {
 
-/// Something that a target can bound. A new one is a row in src/curve/knee.cpp.
-struct TargetField {
-  std::string_view name;
-  std::string_view sentence;
-  /// A function of how many accesses missed, so that fewer misses never make it larger. Of such a result no more is
-  /// filled in than the configuration and the totals' accesses and hits.
-  bool of_misses;
-  bool of_pages = false;       ///< depends on the size of a page
-  bool of_time = false;        ///< depends on the memory model, and on pages as far as that does
-  bool of_step_times = false;  ///< needs a model and a GPU
-  double (*value)(const ReplayResult& result);
-};
-
-std::span<const TargetField> target_fields();
-
-/// `FIELD=NUMBER`: the field is at most this.
+/// `FIELD=NUMBER`: a measure of the totals is at most this.
 struct Target {
-  const TargetField* field = nullptr;
+  const Measure* measure = nullptr;
+  std::string name;  ///< as it was asked for
   double at_most = 0;
 };
 
-/// Takes `--target`'s text apart; `miss-ratio` is `miss_ratio`. Throws ConfigError, naming the fields there are.
+/// Takes `--target`'s text apart; `miss-ratio` is `miss_ratio`, and `tpot_ns` the mean. Throws ConfigError, naming the
+/// fields there are.
 Target parse_target(std::string_view text);
 
 struct KneeConfig {

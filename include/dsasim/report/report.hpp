@@ -4,8 +4,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace dsasim {
 
@@ -18,13 +16,9 @@ std::string report_json(const TraceReader& trace, const ReplayResult& result);
 /// The report for a person: the totals, and the layers that missed least and most.
 std::string report_table(const TraceReader& trace, const ReplayResult& result);
 
-/// Name and value of each field of "totals", as the report writes them; a value of null is empty.
-std::vector<std::pair<std::string, std::string>> totals_fields(const ReplayResult& result);
-
-/// Rows of --per-step. `entry_bytes` of 0 leaves fetched_bytes empty.
-inline constexpr std::string_view step_csv_header =
-    "step,layer,request,accesses,hits,misses,compulsory_misses,evictions,fetched_bytes,missed_pages,gather_ns\n";
-void append_step_csv(std::string& out, const StepRow& row, std::uint64_t entry_bytes);
+/// Rows of --per-step: its measures in their order. What is not known is empty.
+std::string step_csv_header();
+void append_step_csv(std::string& out, const StepRow& row, const EffectiveConfig& config);
 
 /// Rows of --step-times.
 inline constexpr std::string_view step_times_csv_header =
