@@ -1,12 +1,17 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <utility>
 
 namespace dsasim {
+
+namespace detail {
+/// Zeros, of whole pages of their own where they are many: std::calloc() writes memory that was used before, so that a
+/// second replay would take what the first did not. Throws std::bad_alloc. `bytes` of 0 give a null pointer.
+void* take_zeros(std::size_t count, std::size_t value_bytes);
+void give_back_zeros(void* zeros, std::size_t count, std::size_t value_bytes) noexcept;
+}  // namespace detail
 
 /// An array of zeros that takes memory only where it is written, a page at a time: slots of a pool may be numbered up
 /// to 2^31 where a trace uses few of them, and a cache may be larger than what is ever in it. A std::vector would write
@@ -29,10 +34,7 @@ class ZeroedArray {
   void reset(std::size_t size) {
     values_.reset();  // before the next is taken: two at once would double the memory
     size_ = 0;
-    values_.reset(static_cast<T*>(std::calloc(size, sizeof(T))));
-    if (!values_ && size > 0) {
-      throw std::bad_alloc();
-    }
+    values_ = Values(static_cast<T*>(detail::take_zeros(size, sizeof(T))), Free{size});
     size_ = size;
   }
 
@@ -49,9 +51,11 @@ class ZeroedArray {
 
  private:
   struct Free {
-    void operator()(T* values) const noexcept { std::free(values); }
+    std::size_t size = 0;
+    void operator()(T* values) const noexcept { detail::give_back_zeros(values, size, sizeof(T)); }
   };
-  std::unique_ptr<T, Free> values_;
+  using Values = std::unique_ptr<T, Free>;
+  Values values_;
   std::size_t size_ = 0;
 };
 

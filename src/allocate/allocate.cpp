@@ -3,6 +3,7 @@
 #include "allocate/split.hpp"
 #include "dsasim/checked.hpp"
 #include "dsasim/curve/curve.hpp"
+#include "dsasim/curve/run_all.hpp"
 #include "dsasim/error.hpp"
 
 #include <fmt/format.h>
@@ -241,7 +242,7 @@ void Allocator::measure_by_replays() {
   for (std::size_t i = 0; i < all.size(); ++i) {
     configs[i].capacity = all[i];
   }
-  const auto replays = replay_all(trace_, configs, hooks_, jobs_);
+  const auto replays = run_all(trace_, configs, Wanted::everything, hooks_, jobs_);
   for (const ReplayResult& replayed : replays) {
     const std::uint64_t capacity = replayed.config.capacity_entries.front();
     for (std::size_t i = 0; i < parts_.size(); ++i) {
@@ -301,14 +302,7 @@ void Allocator::verify() {
   for (std::size_t i = 0; i < allocations.size(); ++i) {
     configs[i].capacity_list = allocations[i]->capacity_entries;
   }
-  std::vector<ReplayResult> replays;
-  if (policy_needs(config_.replay.policy).future) {
-    // Replays share a look into the future only if they reserve anything in the same layers, and splits need not.
-    std::transform(configs.begin(), configs.end(), std::back_inserter(replays),
-                   [&](const ReplayConfig& config) { return replay(trace_, config, hooks_, jobs_); });
-  } else {
-    replays = replay_all(trace_, configs, hooks_, jobs_);
-  }
+  const auto replays = run_all(trace_, configs, Wanted::everything, hooks_, jobs_);
   for (std::size_t i = 0; i < allocations.size(); ++i) {
     const Counters& totals = replays[i].totals;
     const std::uint64_t truth = config_.minimise == Minimise::misses ? totals.misses() : totals.gather_ns;

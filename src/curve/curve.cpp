@@ -1,6 +1,7 @@
 #include "dsasim/curve/curve.hpp"
 
 #include "curve/stack_run.hpp"
+#include "dsasim/curve/run_all.hpp"
 #include "dsasim/error.hpp"
 #include "replay/drive.hpp"
 
@@ -117,7 +118,7 @@ CurveResult replayed_curve(const TraceReader& trace, const CurveConfig& config, 
   for (const Capacity& capacity : config.capacities) {
     configs.emplace_back(config.replay).capacity = capacity;
   }
-  auto replays = replay_all(trace, configs, hooks, jobs);
+  const auto replays = run_all(trace, configs, Wanted::everything, hooks, jobs);
   CurveResult result;
   result.config = replays.front().config;
   result.layers.resize(trace.layer_count());

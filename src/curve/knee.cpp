@@ -1,6 +1,7 @@
 #include "dsasim/curve/knee.hpp"
 
 #include "dsasim/curve/curve.hpp"
+#include "dsasim/curve/run_all.hpp"
 #include "dsasim/error.hpp"
 
 #include <fmt/ranges.h>
@@ -158,7 +159,8 @@ class KneeSearch {
       configs[i].capacity = capacities[i];
     }
     std::vector<KneePoint> points;
-    for (const ReplayResult& result : replay_all(trace_, configs, hooks_, jobs_)) {
+    for (const ReplayResult& result : run_all(
+             trace_, configs, config_.target.field->of_misses ? Wanted::misses : Wanted::everything, hooks_, jobs_)) {
       const auto& entries = result.config.capacity_entries;
       points.push_back({.capacity_entries = *std::max_element(entries.begin(), entries.end()),
                         .value = config_.target.field->value(result),

@@ -2,9 +2,9 @@
 
 #include "llc/llc_spec.hpp"
 
-#include "dsasim/config/bytes.hpp"
 #include "dsasim/config/config_object.hpp"
 #include "dsasim/config/named_parameters.hpp"
+#include "dsasim/config/values.hpp"
 #include "dsasim/error.hpp"
 
 #include <fmt/format.h>

@@ -106,7 +106,7 @@ std::string Sweep::fingerprint() const {
 void Sweep::take_files() {
   std::set<std::tuple<std::string, std::string, std::string>> seen;  // names of many points are the same few
   for (const PlannedPoint& point : points_) {
-    const ReplayConfig& config = point.settings.config;
+    const ReplayConfig& config = point.spec.config;
     if (seen.emplace(config.step.model, config.step.gpu, config.memory.name).second) {
       for (const std::string& path : config_files(config.step, config.memory)) {
         files_[path] = hash_of_file(path);

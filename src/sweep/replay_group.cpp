@@ -1,6 +1,6 @@
 #include "sweep/replay_group.hpp"
 
-#include "dsasim/curve/curve.hpp"
+#include "dsasim/curve/run_all.hpp"
 #include "dsasim/error.hpp"
 #include "sweep/table.hpp"
 
@@ -29,43 +29,14 @@ TraceReader open(const SweepTrace& trace) {
   return reader;
 }
 
-/// The totals that a replay counts, as far as curve_has_columns() goes.
-ReplayResult result_of(const TraceReader& trace, const CurveResult& curve, std::size_t point,
-                       const ReplayConfig& config) {
-  ReplayResult result;
-  result.config = effective_config(trace, config);
-  result.totals.accesses = curve.total.accesses;
-  result.totals.hits = curve.total.accesses - curve.total.points[point].misses;
-  result.totals.compulsory_misses = curve.total.compulsory_misses;
-  for (std::size_t layer = 0; layer < curve.layers.size(); ++layer) {
-    result.totals.fetched_rows += curve.layers[layer].points[point].misses * trace.header().layers[layer].group_size;
-  }
-  return result;
-}
-
-std::vector<ReplayResult> curve_results(const TraceReader& trace, std::span<const ReplayConfig> configs,
-                                        const ReplayHooks& hooks, std::uint32_t jobs) {
-  CurveConfig config{.replay = configs.front(), .capacities = {}};
-  for (const ReplayConfig& point : configs) {
-    config.capacities.push_back(point.capacity);
-  }
-  const CurveResult made = curve(trace, config, hooks, jobs);
-  std::vector<ReplayResult> results;
-  for (std::size_t i = 0; i < configs.size(); ++i) {
-    results.push_back(result_of(trace, made, i, configs[i]));
-  }
-  return results;
-}
-
 std::vector<PointOutcome> results_of(const Sweep& sweep, const PointGroup& group, const ReplayHooks& hooks,
                                      std::uint32_t jobs) {
   const TraceReader trace = open(sweep.traces()[group.points.front()->trace]);
   std::vector<ReplayConfig> configs;
   for (const PlannedPoint* point : group.points) {
-    configs.push_back(point->settings.config);
+    configs.push_back(point->spec.config);
   }
-  const auto results =
-      group.is_curve ? curve_results(trace, configs, hooks, jobs) : replay_all(trace, configs, hooks, jobs);
+  const auto results = run_group(trace, configs, group.one_pass, hooks, jobs);
   if (const std::string file = sweep.changed_file(); !file.empty()) {  // now: what was read is what it is known to be
     throw SystemError(file, "has changed since the sweep began");
   }

@@ -50,7 +50,7 @@ class ProgressSum {
     const std::lock_guard lock(mutex_);
     const double step = share - std::exchange(shares_[group], share);
     const auto points = static_cast<double>(groups_[group].points.size());
-    now_.accesses_done += step * points * static_cast<double>(groups_[group].points.front()->accesses);
+    now_.accesses_done += step * points * static_cast<double>(groups_[group].points.front()->run.accesses);
     now_.share_done += step * static_cast<double>(groups_[group].cost_ns) / total_ns_;
     now_.points_done += finished ? groups_[group].points.size() : 0;
     on_progress_(now_);

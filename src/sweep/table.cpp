@@ -4,6 +4,7 @@
 #include "dsasim/error.hpp"
 #include "dsasim/report/report.hpp"
 #include "report/choice_name.hpp"
+#include "report/csv_cell.hpp"
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -19,19 +20,8 @@ constexpr std::string_view part_schema = "dsasim-sweep-part/2";
 constexpr std::string_view part_schema_of_all_versions = "dsasim-sweep-part/";
 constexpr std::string_view part_prefix = "# ";
 
-constexpr std::array<std::string_view, 7> curve_columns = {
+constexpr std::array<std::string_view, 7> columns_of_misses = {
     "accesses", "hits", "misses", "compulsory_misses", "capacity_misses", "miss_ratio", "fetched_bytes"};
-
-std::string csv_cell(std::string_view text) {
-  if (text.find_first_of(",\"\n\r") == std::string_view::npos) {
-    return std::string(text);
-  }
-  std::string quoted = "\"";
-  for (const char c : text) {
-    quoted += c == '"' ? "\"\"" : std::string(1, c);
-  }
-  return quoted + '"';
-}
 
 }  // namespace
 
@@ -43,9 +33,17 @@ std::vector<std::string> sweep_columns() {
   return names;
 }
 
-bool curve_has_columns(std::span<const std::string> columns) {
+std::vector<std::string> sweep_keys() {
+  std::vector<std::string> keys = {std::string(trace_field)};
+  for (const ReplayField& field : replay_fields()) {
+    keys.emplace_back(field.name);
+  }
+  return keys;
+}
+
+bool misses_suffice(std::span<const std::string> columns) {
   return !columns.empty() && std::all_of(columns.begin(), columns.end(), [](const std::string& column) {
-    return std::find(curve_columns.begin(), curve_columns.end(), column) != curve_columns.end();
+    return std::find(columns_of_misses.begin(), columns_of_misses.end(), column) != columns_of_misses.end();
   });
 }
 

@@ -15,7 +15,7 @@
 namespace dsasim {
 
 /// True if curve() knows all of the columns: no pages, times or evictions among them.
-bool curve_has_columns(std::span<const std::string> columns);
+bool misses_suffice(std::span<const std::string> columns);
 
 /// The columns of a grid that names none are all.
 std::vector<std::string> table_columns(const Grid& grid);

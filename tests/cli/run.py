@@ -188,7 +188,7 @@ NO_EFFECT = [
         ("generate --preset levy --statistics", {"--seed": "2", "--steps": "2", "--output": "out"},
          "has no effect here; expected no --list and no --statistics"),
         ("curve t.dsat", {"--histograms": ""}, "has no effect here; expected --json"),
-        ("knee t.dsat --target miss_ratio=0.1", {"--memory": "h200", "--miss-ns": "300"},
+        ("knee t.dsat --target miss_ratio=0.1", {"--memory": "h200", "--miss-ns": "300", "--llc": "60MiB"},
          "has no effect here; expected a --target of time"),
         ("knee t.dsat --target miss_ratio=0.1", {"--page-tokens": "16"},
          "has no effect here; expected --target missed_pages"),
@@ -203,22 +203,21 @@ NO_EFFECT = [
         *[(f"export --to {format} t.dsat -o out", dict.fromkeys(options, "1"), "has no effect here; expected")
           for format, options in {
               "csv": ["--capacity", "--budget", "--resident-blocks", "--entry-bytes", "--set-aside", "--llc-stream", "--tp",
-                      "--page-tokens", "--miss-ns", "--warmup-steps"],
-              "npz": ["--capacity", "--entry-bytes", "--tp", "--page-tokens", "--warmup-steps"],
-              "oracle-general": ["--capacity", "--entry-bytes", "--tp", "--page-tokens", "--warmup-steps"],
-              "addresses": ["--capacity", "--budget", "--set-aside", "--llc-stream", "--page-tokens", "--miss-ns"],
+                      "--warmup-steps"],
+              "npz": ["--capacity", "--entry-bytes", "--tp", "--warmup-steps"],
+              "oracle-general": ["--capacity", "--entry-bytes", "--tp", "--warmup-steps"],
+              "addresses": ["--capacity", "--budget", "--set-aside", "--llc-stream"],
           }.items()],
         *[(f"export --to {format} t.dsat -o out", options, "has no effect here; expected")
           for format in ("csv", "npz", "oracle-general")
           for options in [{"--policy": "fifo", "--scope": "shared", "--warm": "first", "--new-token": "pinned",
-                           "--memory": "h200", "--llc": "60MiB", "--model": "llama-3.1-8b", "--gpu": "h200",
-                           "--overlap": "none", "--lines": "misses"}]],
+                           "--llc": "60MiB", "--model": "llama-3.1-8b", "--gpu": "h200", "--lines": "misses"}]],
         *[(f"export --to {format} t.dsat -o out", {"--order": "ascending"}, "has no effect here; expected")
           for format in ("csv", "npz")],
         ("export --to npz t.dsat -o out", {"--steps": "0:1"}, "has no effect here; expected a format other than npz"),
         ("export --to addresses t.dsat --entry-bytes 656 -o out",
-         {"--policy": "fifo", "--scope": "shared", "--warm": "first", "--new-token": "pinned", "--memory": "h200",
-          "--llc": "60MiB", "--overlap": "none"}, "has no effect here; expected"),
+         {"--policy": "fifo", "--scope": "shared", "--warm": "first", "--new-token": "pinned",
+          "--llc": "60MiB"}, "has no effect here; expected"),
     ]
     for option, value in options.items()
 ]
@@ -257,7 +256,7 @@ CASES = [
     Case("the trace as output", f"{LRU} --json folder/../t.dsat", 2, err=['is already the input "trace"']),
 
     # ---- Mistakes on the command line ----
-    Case("no command", "", 2, err=["command: expected one of import, export, info, verify, generate, analyze, replay, curve,", "found"]),
+    Case("no command", "", 2, err=["command: expected one of import, export, info, verify, generate, analyze, replay, compare,", "found"]),
     Case("an unknown command", "reply t.dsat", 2, err=["expected one of import,", "found \"reply\""]),
     Case("an option before the command", "--polcy", 2, err=["command: expected one of import,", 'found "--polcy"']),
     Case("no trace", "replay", 2, err=["dsasim: trace: expected one, found none"]),
@@ -385,6 +384,8 @@ CASES = [
 
     # ---- Options that would do nothing: each, with something that makes it not apply ----
     *[Case(f"no effect: {arguments}", arguments, 2, err=[f"{option}: {text}"]) for arguments, option, text in NO_EFFECT],
+    *[Case(f"export has no {option}", f"export --to csv t.dsat -o out {option} 1", 2, err=[f'unknown option "{option}"'])
+      for option in ("--page-tokens", "--memory", "--miss-ns", "--overlap")],
     Case("a budget in the place of a capacity", "replay t.dsat --budget 4096 --json -", out=["{"],
          check=misses_are(45_614)),
     Case("a budget beside a capacity", "replay t.dsat --budget 4096 --capacity 256", 2,
@@ -634,7 +635,7 @@ PRINTING = ("--help", "--version", "replay --help", "policies", "memories", "mod
             "generate --preset glm-5.1 --statistics", "generate --preset glm-5.1 --steps 2 --layers 1 -o o.dsat",
             "import slots.json --layers 1 --ids physical -o o.dsat", "export --to csv t.dsat --steps 0:1 -o -",
             "info t.dsat", "verify t.dsat", LRU, f"{LRU} --json -", f"{LRU} --per-step -", "analyze t.dsat",
-            "curve t.dsat --capacities 1x,2x", "knee t.dsat --target miss_ratio=0.5", "allocate t.dsat --budget 2x",
+            "compare t.dsat --policies lru,fifo", "curve t.dsat --capacities 1x,2x", "knee t.dsat --target miss_ratio=0.5", "allocate t.dsat --budget 2x",
             "diff lru.json lru.json", "sweep grid.json --dry-run", "merge part.csv -o -",
             "study t.dsat --gpu h200 --model deepseek-v3.2 --parts 1",
             "gather --memory h200 --rows 64 --row-bytes 128",
@@ -685,21 +686,23 @@ STEP = "--model ./m.json --gpu g.json"
 # Of each command, arguments that name a file for every input, and its outputs. Beside the GPU's file, its memory's.
 READS = {
     "import": ("slots.json --layer-map l.json --model ./m.json", ["--output"]),
-    "export": (f"t.dsat --to csv {STEP} --memory mem.json", ["--output"]),
-    "info": ("t.dsat", ["--json"]),
+    "export": (f"t.dsat --to csv {STEP}", ["--output"]),
+    "info": ("t.dsat", ["--json", "--csv"]),
     "generate": ("--like t.dsat", ["--output"]),
     "analyze": ("t.dsat batch.dsat", ["--json"]),
     "replay": (f"t.dsat {STEP} --memory mem.json,hbm_ns=400 --capacities-from split.json",
-               ["--json", "--per-step", "--step-times"]),
-    "curve": ("t.dsat", ["--json"]),
-    "knee": (f"t.dsat --target miss_ratio=0.5 {STEP} --memory mem.json", ["--json"]),
-    "allocate": ("t.dsat --budget 2x --memory mem.json", ["--json"]),
-    "diff": ("lru.json fifo.json", ["--json"]),
-    "study": (f"t.dsat {STEP} --memory mem.json", ["--json"]),
+               ["--json", "--csv", "--per-step", "--step-times"]),
+    "compare": ("t.dsat batch.dsat", ["--json", "--csv"]),
+    "curve": ("t.dsat", ["--json", "--csv"]),
+    "knee": (f"t.dsat --target miss_ratio=0.5 {STEP} --memory mem.json", ["--json", "--csv"]),
+    "allocate": ("t.dsat --budget 2x --memory mem.json", ["--json", "--csv"]),
+    "diff": ("lru.json fifo.json", ["--json", "--csv"]),
+    "study": (f"t.dsat {STEP} --memory mem.json", ["--json", "--csv"]),
     "sweep": ("grid.json", ["--output"]),
     "merge": ("part.csv part2.csv", ["--output"]),
-    "roofline": (f"{STEP} --context 1000 --batch 4 --rate 1", ["--json"]),
+    "roofline": (f"{STEP} --context 1000 --batch 4 --rate 1", ["--json", "--csv"]),
     "gather": ("--memory mem.json --csv in.csv", ["--json"]),
+    **{command: ("", ["--json", "--csv"]) for command in ("policies", "memories", "models", "gpus")},
     "step": (f"{STEP} --kernels k.json --batch 1 --context 1000", ["--json", "--csv", "--timeline"]),
 }
 FILE_TYPES = ("FILE", "TRACE", ".json", ".csv")

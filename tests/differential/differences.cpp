@@ -1,5 +1,6 @@
 #include "differential/differences.hpp"
 
+#include "dsasim/config/values.hpp"
 #include "dsasim/curve/curve.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/sweep/sweep.hpp"
@@ -83,25 +84,6 @@ ReplayConfig at_capacity(ReplayConfig config, const PlainCapacity& capacity) {
   config.capacity_list.clear();
   config.capacity = Capacity::parse(capacity.text);
   return config;
-}
-
-/// Belady's replays share one look into the future, so those that reserve anything have to do so in the same layers.
-bool share_no_future(const std::vector<Expected>& all) {
-  std::optional<std::vector<bool>> first;
-  for (const Expected& expected : all) {
-    std::vector<bool> reserves;
-    for (const std::uint64_t capacity : expected.capacity_entries) {
-      reserves.push_back(capacity > 0);
-    }
-    if (std::find(reserves.begin(), reserves.end(), true) == reserves.end()) {
-      continue;
-    }
-    if (first.value_or(reserves) != reserves) {
-      return true;
-    }
-    first = reserves;
-  }
-  return false;
 }
 
 // ---- Comparisons ----
@@ -312,29 +294,6 @@ std::string split_difference(const RandomCase& drawn, const Bounds& bounds, cons
 
 // ---- Sweeps ----
 
-template <class Names>
-auto choice(const Names& names, std::string_view text) {
-  return std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == text; })->second;
-}
-
-/// All but these is the case's.
-SweepPoint parse_point(const RandomCase& drawn, std::span<const Setting> settings) {
-  SweepPoint point{.trace = "", .allow_truncated = false, .config = drawn.config};
-  point.config.capacity_list.clear();
-  for (const Setting& setting : settings) {
-    if (setting.key == "trace") {
-      point.trace = setting.text;
-    } else if (setting.key == "policy") {
-      point.config.policy = parse_policy(setting.text);
-    } else if (setting.key == "scope") {
-      point.config.scope = choice(scope_names, setting.text);
-    } else {
-      point.config.capacity = Capacity::parse(setting.text);
-    }
-  }
-  return point;
-}
-
 struct GridDraw {
   std::vector<std::string> policies, scopes;
   std::vector<PlainCapacity> capacities;
@@ -402,7 +361,7 @@ std::string table_difference(const std::string& path, const RandomCase& drawn, c
       for (const PlainCapacity& capacity : grid.capacities) {
         ReplayConfig config = drawn.config;
         config.policy = parse_policy(policy);
-        config.scope = choice(scope_names, scope);
+        config.scope = parse_choice("scope", scope, scope_names);
         const Expected expected = expect(drawn.trace, config, capacity);
         std::getline(table, line);
         const std::string end = cells(expected, grid, entry_bytes_of(drawn.trace, config));
@@ -472,8 +431,7 @@ std::string curve_difference(const TraceReader& trace, const RandomCase& drawn) 
     config.capacities.push_back(Capacity::parse(capacity.text));
     all.push_back(expect(drawn.trace, config.replay, capacity));
   }
-  const bool refused = std::any_of(all.begin(), all.end(), [](const Expected& expected) { return expected.refused; }) ||
-                       (policy_needs(config.replay.policy).future && share_no_future(all));
+  const bool refused = std::any_of(all.begin(), all.end(), [](const Expected& expected) { return expected.refused; });
   const std::string named = outcome_difference(
       refused, [&] { return curve(trace, config, {}, drawn.jobs); },
       [&](const CurveResult& found) { return points_difference(found, all); });
@@ -527,14 +485,14 @@ std::string allocate_difference(const TraceReader& trace, const RandomCase& draw
 
 std::string sweep_difference(const TraceReader& trace, const RandomCase& drawn, const std::filesystem::path& folder) {
   const GridDraw grid = grid_of(trace.name(), drawn);
-  const std::vector<std::string> keys = {"trace", "policy", "scope", "capacity"};
+  ReplaySpec base{.trace = trace.name(), .allow_truncated = false, .config = drawn.config};
+  base.config.capacity_list.clear();
   const std::string output = folder / "sweep.csv";
   std::filesystem::remove(output + ".journal");
   return outcome_difference(
       false,
       [&] {
-        const Sweep sweep(Grid::parse("grid", grid.json, keys, sweep_columns()),
-                          [&](std::span<const Setting> settings) { return parse_point(drawn, settings); });
+        const Sweep sweep(Grid::parse("grid", grid.json, sweep_keys(), sweep_columns()), base);
         return sweep.run(output, {.jobs = drawn.jobs});
       },
       [&](const SweepOutcome& /*found*/) { return table_difference(output, drawn, grid); });

@@ -292,20 +292,14 @@ TEST_CASE("Curves, knees and splits of SGLang's buffer count what replays count"
 TEST_CASE("Rows of a sweep of SGLang's buffer are what replays count", "[sweep][hotbuffer]") {
   const Warm warm = GENERATE(Warm::none, Warm::first);
   const Written trace(batch_around(12, 4, 40, 8));
-  const std::vector<std::string> keys = {"trace", "capacity"};
   const std::string grid =
       fmt::format(R"({{"trace": "{}", "capacity": [12, 13, 15, 18, 60], "columns": ["misses"]}})", trace.path.string());
-  const Sweep sweep(Grid::parse("g.json", grid, keys, sweep_columns()), [&](std::span<const Setting> settings) {
-    SweepPoint point{.trace = trace.path.string(), .allow_truncated = false, .config = sglang(12, warm)};
-    if (settings.back().key == "capacity") {
-      point.config.capacity = Capacity::parse(settings.back().text);
-    }
-    return point;
-  });
+  const Sweep sweep(Grid::parse("g.json", grid, sweep_keys(), sweep_columns()),
+                    {.trace = {}, .config = sglang(12, warm)});
   sweep.run(trace.folder / "out.csv", {.jobs = 2});
   std::string expected = "point,trace,capacity,capacity_entries,misses,status,error\n";
   for (std::size_t i = 0; i < sweep.points().size(); ++i) {
-    const ReplayConfig& config = sweep.points()[i].settings.config;
+    const ReplayConfig& config = sweep.points()[i].spec.config;
     expected += fmt::format("{0},{1},{2},{2},{3},ok,\n", i, trace.path.string(), config.capacity.text(),
                             replay(trace.reader, config).totals.misses());
   }

@@ -84,6 +84,7 @@ TEST_CASE("With a capacity of 0 every access misses, whatever is preloaded, allo
       for (const char* name : {"lru", "belady", "hisparse", "fifo,atomic=step"}) {
         ReplayConfig config;
         config.policy = policy(name);
+        config.capacity = Capacity::parse("0");
         config.warm = warm;
         config.new_token = new_token;
         const Counters totals = replay(trace.reader, config).totals;

@@ -29,40 +29,6 @@ using captures::write_file;
 
 namespace {
 
-const std::array<std::string, 8> keys = {"trace", "policy",      "scope", "capacity",
-                                         "warm",  "entry-bytes", "steps", "page-tokens"};
-
-template <class Names>
-auto choice(const Names& names, std::string_view text) {
-  return std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == text; })->second;
-}
-
-/// The options that these tests use; those of the tool are tested through it.
-SweepPoint parse_point(std::span<const Setting> settings) {
-  SweepPoint point;
-  for (const Setting& setting : settings) {
-    const std::string text(setting.text);
-    if (setting.key == "trace") {
-      point.trace = text;
-    } else if (setting.key == "policy") {
-      point.config.policy = parse_policy(text, setting.where);
-    } else if (setting.key == "scope") {
-      point.config.scope = choice(scope_names, text);
-    } else if (setting.key == "capacity") {
-      point.config.capacity = Capacity::parse(text);
-    } else if (setting.key == "warm") {
-      point.config.warm = choice(warm_names, text);
-    } else if (setting.key == "entry-bytes") {
-      point.config.entry_bytes = std::stoull(text);
-    } else if (setting.key == "page-tokens") {
-      point.config.page_tokens = static_cast<std::uint32_t>(std::stoul(text));
-    } else {
-      point.config.steps = StepRange{.first = 2, .last = std::stoull(text)};
-    }
-  }
-  return point;
-}
-
 /// Two traces, of groups and of one layer, and a grid over them.
 struct Fixture {
   TempDir folder;
@@ -77,7 +43,7 @@ struct Fixture {
 
   Sweep sweep(const std::string& rest) const {
     const std::string text = fmt::format(R"({{"trace": ["{}", "{}"], {}}})", first, second, rest);
-    return Sweep(Grid::parse("g.json", text, keys, sweep_columns()), parse_point);
+    return Sweep(Grid::parse("g.json", text, sweep_keys(), sweep_columns()));
   }
   std::string run(const Sweep& sweep, const SweepOptions& options = {}) const {
     std::filesystem::remove(output + ".journal");
@@ -103,9 +69,9 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 /// The row's last cells, of these many columns and status and error, as replay() gives them.
 std::string replayed_cells(const PlannedPoint& point, const std::vector<std::string>& columns) {
-  const TraceReader trace(point.settings.trace);
+  const TraceReader trace(point.spec.trace);
   try {
-    const ReplayResult result = replay(trace, point.settings.config);
+    const ReplayResult result = replay(trace, point.spec.config);
     std::map<std::string, std::string> fields;
     for (const auto& [name, text] : totals_fields(result)) {
       fields[name] = text;
@@ -128,7 +94,7 @@ void check_rows(const Sweep& sweep, const std::string& table) {
   REQUIRE(lines.size() == sweep.points().size() + 1);
   for (const PlannedPoint& point : sweep.points()) {
     CHECK(lines[point.number + 1].ends_with("," + replayed_cells(point, columns)));
-    CHECK(lines[point.number + 1].starts_with(fmt::format("{},{},", point.number, point.settings.trace)));
+    CHECK(lines[point.number + 1].starts_with(fmt::format("{},{},", point.number, point.spec.trace)));
   }
 }
 
@@ -157,7 +123,7 @@ TEST_CASE("Points of lru that a curve serves have the numbers of their replays")
          "capacity_misses"], "policy": ["lru", "fifo"], "scope": ["stream", "shared"], "warm": ["none", "first"],
          "entry-bytes": 10, "capacity": [0, 1, 2, 3, 5, 8, 13, 20, 30, "0.5ctx", "50B"])");
   const auto groups = Sweep::groups(sweep.shard({}), 1);
-  CHECK(std::count_if(groups.begin(), groups.end(), [](const PointGroup& group) { return group.is_curve; }) == 4);
+  CHECK(std::count_if(groups.begin(), groups.end(), [](const PointGroup& group) { return group.one_pass; }) == 4);
   check_rows(sweep, fixture.run(sweep));
 }
 
@@ -165,7 +131,7 @@ TEST_CASE("A curve is not used for columns that it does not know, nor for few po
   const Fixture fixture;
   const auto has_curve = [&](const std::string& rest) {
     const auto groups = Sweep::groups(fixture.sweep(rest).shard({}), 1);
-    return std::any_of(groups.begin(), groups.end(), [](const PointGroup& group) { return group.is_curve; });
+    return std::any_of(groups.begin(), groups.end(), [](const PointGroup& group) { return group.one_pass; });
   };
   const std::string eight = R"("capacity": [1, 2, 3, 4, 5, 6, 7, 8])";
   CHECK(has_curve(R"("columns": "misses", )" + eight));
@@ -185,7 +151,7 @@ TEST_CASE("Groups have each point once, agree on their family, and are limited")
     for (const PointGroup& group : Sweep::groups(sweep.shard({}), jobs)) {
       CHECK(group.points.size() <= 16);
       for (const PlannedPoint* point : group.points) {
-        CHECK(point->family == group.points.front()->family);
+        CHECK(point->run.family == group.points.front()->run.family);
         CHECK(point->refusal.empty());
         CHECK(seen.insert(point->number).second);
       }
@@ -200,8 +166,8 @@ TEST_CASE("Shards are a division of the points into parts of about equal cost") 
   std::uint64_t total_ns = 0;
   std::uint64_t largest_ns = 0;
   for (const PlannedPoint& point : sweep.points()) {
-    total_ns += point.cost_ns;
-    largest_ns = std::max(largest_ns, point.cost_ns);
+    total_ns += point.run.cost_ns;
+    largest_ns = std::max(largest_ns, point.run.cost_ns);
   }
   for (const std::uint32_t shards : {1U, 2U, 3U, 7U, 300U}) {
     std::set<std::size_t> seen;
@@ -209,7 +175,7 @@ TEST_CASE("Shards are a division of the points into parts of about equal cost") 
       std::uint64_t cost_ns = 0;
       for (const PlannedPoint* point : sweep.shard({.number = number, .count = shards})) {
         CHECK(seen.insert(point->number).second);
-        cost_ns += point->cost_ns;
+        cost_ns += point->run.cost_ns;
       }
       CHECK(cost_ns <= total_ns / shards + largest_ns + 1);
       CHECK(cost_ns + largest_ns + 1 >= total_ns / shards);

@@ -3,6 +3,7 @@
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
+#include "result.hpp"
 
 #include "dsasim/allocate/allocate.hpp"
 #include "dsasim/report/allocate_report.hpp"
@@ -20,31 +21,25 @@ namespace {
 struct Options : ReplayRun {
   AllocateConfig allocate;
   std::optional<Capacity> budget;
-  std::string json;
+  Result result;
 };
 
-int run(const Options& options) {
+int run(Options& options) {
   options.rules.check();
   if (!options.budget) {
     throw ConfigError("--budget", "expected one, as in 0.2ctx (for each cache, on average) or 20MiB (for all)");
   }
-  const TraceReader trace = open_trace(options);
-  std::optional<Output> json;
-  if (!options.json.empty()) {
-    json.emplace("--json", options.json);
-  }
+  const TraceReader trace = open_trace(options.spec);
+  options.result.open();
   Progress progress("allocate");
   ReplayHooks hooks;
   hooks.on_step = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
   AllocateConfig config = options.allocate;
-  config.replay = options.config;
+  config.replay = options.spec.config;
   config.budget = *options.budget;
   const AllocateResult result = allocate(trace, config, hooks, options.jobs);
-  if (json) {
-    json->write(allocation_json(trace, result));
-    json->commit();
-  }
-  if (options.json != "-") {
+  options.result.write([&] { return allocation_json(trace, result); }, [&] { return allocation_table(trace, result); });
+  if (!options.result.is_text() && !options.result.to_stdout()) {  // the file is for replay --capacities-from
     fmt::print("{}", allocation_table(trace, result));
   }
   return exit_done;
@@ -76,23 +71,24 @@ void add_budget_options(CLI::App& app, Options& options) {
 
 std::function<int()> add_allocate(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  add_replay_options(app, *options, {.add_policy = {}, .add_capacity = [&] { add_budget_options(app, *options); }});
-  add_page_and_memory_options(app, options->config);
+  add_trace_argument(app, options->spec);
+  add_budget_options(app, *options);
+  add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory},
+                    {"capacity", "budget"});
   add_jobs_option(app, options->jobs);
   app.add_flag(
       "--no-verify", [options](std::int64_t count) { options->allocate.verify = count == 0; },
       "Do not replay the splits to confirm what they come to");
-  add_output_option(app, "--json", options->json,
-                    "Write the splits as JSON (- for stdout instead of the table), for replay --capacities-from",
-                    ".json");
+  options->result.add_options(app, "the splits");
   const auto shows_time = [options = options.get()] {
-    return options->allocate.minimise == Minimise::gather_ns || (!options->json.empty() && options->allocate.verify);
+    return options->allocate.minimise == Minimise::gather_ns ||
+           (options->result.wants_json() && options->allocate.verify);
   };
   options->rules.only_if(app, {"--memory", "--miss-ns"}, shows_time,
                          "--minimise gather_ns, or --json, whose replays have the time");
   options->rules.only_if(
       app, {"--page-tokens"},
-      [options = options.get(), shows_time] { return shows_time() && prices_pages(options->config); },
+      [options = options.get(), shows_time] { return shows_time() && prices_pages(options->spec.config); },
       "--minimise gather_ns or --json, and --memory serial, which alone prices pages");
   return [options] { return run(*options); };
 }

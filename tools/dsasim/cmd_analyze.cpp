@@ -83,7 +83,7 @@ void add_further_options(CLI::App& app, AnalysisConfig& config) {
 
 void add_run_options(CLI::App& app, Options& options) {
   app.add_option_function<std::string>(
-         "--steps", [&](const std::string& text) { options.config.steps = parse_steps(text); },
+         "--steps", [&](const std::string& text) { options.config.steps = parse_steps("--steps", text); },
          "Analyse steps A up to B only, as if there were no others [all]")
       ->type_name("A:B");
   add_number<std::uint32_t>(app, "--jobs", options.config.jobs,

@@ -2,6 +2,7 @@
 #include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "result.hpp"
 
 #include "dsasim/diff/diff.hpp"
 
@@ -19,20 +20,15 @@ struct Options {
   std::string first;
   std::string second;
   DiffOptions diff;
-  std::string json;
+  Result result;
 };
 
-int run(const Options& options) {
+int run(Options& options) {
+  options.result.open();
   const ConfigObject first = ConfigObject::read(options.first);
   const ConfigObject second = ConfigObject::read(options.second);
   const DiffResult result = diff(first, second, options.diff);
-  if (options.json.empty()) {
-    fmt::print("{}", diff_table(result));
-  } else {
-    Output json("--json", options.json);
-    json.write(diff_json(result));
-    json.commit();
-  }
+  options.result.write([&] { return diff_json(result); }, [&] { return diff_table(result); });
   return result.differences.empty() ? exit_done : exit_negative;
 }
 
@@ -65,8 +61,7 @@ std::function<int()> add_diff(CLI::App& app) {
          "Do not compare what bears these names, nor what is below: config,digest")
       ->type_name("FIELD,...")
       ->multi_option_policy(list_policy);
-  add_output_option(app, "--json", options->json, "Write the differences as JSON (- for stdout) instead of the table",
-                    ".json");
+  options->result.add_options(app, "the differences");
   return [options] { return run(*options); };
 }
 

@@ -71,7 +71,7 @@ void warn_of_empty(const TraceReader& trace) {
 
 int run(Options options, const CLI::App& app) {
   options.rules.check();
-  const TraceReader trace = open_trace(options);
+  const TraceReader trace = open_trace(options.spec);
   if (options.to == "npz") {
     warn_of_empty(trace);
     if (options.output == "-") {
@@ -81,16 +81,16 @@ int run(Options options, const CLI::App& app) {
     return exit_done;
   }
   if (options.lines == Lines::all) {
-    options.config.capacity = Capacity::parse("0");  // every access misses
+    options.spec.config.capacity = Capacity::parse("0");  // every access misses
   } else {
-    const Reservation all = effective_config(trace, options.config).reservation;
+    const Reservation all = effective_config(trace, options.spec.config).reservation;
     spdlog::info("{} caches hold {} entries together{}", all.caches, all.entries,
                  all.bytes ? fmt::format(", {} bytes", *all.bytes) : "");
   }
   Output output("--output", options.output);
   Progress progress("export");
   std::uint64_t written = 0;
-  export_trace(trace, options.to, options.config, [&](std::string_view bytes) {
+  export_trace(trace, options.to, options.spec.config, [&](std::string_view bytes) {
     output.write(bytes);
     progress.update_bytes(written += bytes.size());
   });
@@ -100,14 +100,11 @@ int run(Options options, const CLI::App& app) {
 
 /// What each format is made of.
 void add_format_rules(CLI::App& app, Options& options) {
-  const auto rule = [&](std::initializer_list<const char*> names, auto applies, const char* expected) {
+  const auto rule = [&](std::initializer_list<std::string> names, auto applies, const char* expected) {
     options.rules.only_if(
         app, names, [&options, applies] { return applies(options); }, expected);
   };
   const auto addresses = [](const Options& o) { return o.to == "addresses"; };
-  rule(
-      {"--memory", "--miss-ns", "--page-tokens", "--overlap"}, [](const Options&) { return false; },
-      "none: no format has times or pages");
   rule(
       {"--steps"}, [](const Options& o) { return o.to != "npz"; }, "a format other than npz, which has whole requests");
   rule(
@@ -125,7 +122,9 @@ void add_format_rules(CLI::App& app, Options& options) {
 
 std::function<int()> add_export(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  add_replay_point_options(app, *options);
+  add_trace_argument(app, options->spec);
+  add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::llc, FieldGroup::step},
+                    {"overlap"});
   app.add_option("--to", options->to, list_formats())->required()->type_name("FORMAT");
   add_output_option(app, "-o,--output", options->output,
                     "File to write (- for stdout); a folder for npz of several requests")

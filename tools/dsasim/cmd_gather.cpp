@@ -2,6 +2,7 @@
 #include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "replay_options.hpp"
 
 #include "dsasim/error.hpp"
 #include "dsasim/report/gather_report.hpp"
@@ -16,12 +17,10 @@
 namespace dsasim::tool {
 namespace {
 
-struct Options {
-  MemorySpec memory;
+struct Options : ReplayRun {
   std::optional<std::uint64_t> rows;
   std::optional<std::uint64_t> row_bytes;
   RandomGather random;
-  OptionRules rules;
   std::string csv;
   std::string json;
 };
@@ -35,11 +34,11 @@ int run_csv(const Options& options, MemoryModel& model) {
 }
 
 int run(Options& options) {
-  if (options.memory.name.empty()) {
+  if (options.spec.config.memory.name.empty()) {
     throw ConfigError("--memory", "expected the name of a memory; `dsasim memories` lists them");
   }
   options.rules.check();
-  const Memory memory = make_memory(options.memory);
+  const Memory memory = make_memory(options.spec.config.memory);
   if (!options.csv.empty()) {
     return run_csv(options, *memory.model);
   }
@@ -54,10 +53,10 @@ int run(Options& options) {
   }
   const RandomGatherTime time = price(options.random, *memory.model);
   if (json) {
-    json->write(gather_json(options.random, time, options.memory, memory));
+    json->write(gather_json(options.random, time, options.spec.config.memory, memory));
     json->commit();
   } else {
-    fmt::print("{}", gather_table(options.random, time, options.memory, memory));
+    fmt::print("{}", gather_table(options.random, time, options.spec.config.memory, memory));
   }
   return exit_done;
 }
@@ -66,9 +65,8 @@ int run(Options& options) {
 
 std::function<int()> add_gather(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  options->memory.name.clear();  // there is no default: which memory is the question
   RandomGather& random = options->random;
-  add_memory_options(app, options->memory, "");
+  add_replay_fields(app, *options, {FieldGroup::memory}, {"page-tokens"});
   add_number<std::uint64_t>(app, "--rows", options->rows, "Rows of the gather", 1, 1U << 30U);
   add_number<std::uint64_t>(app, "--row-bytes", options->row_bytes, "Of each row; 0: only the indices are read", 0,
                             1U << 30U);
@@ -87,7 +85,7 @@ std::function<int()> add_gather(CLI::App& app) {
                     ".json");
   options->rules.only_if(
       app, {"--pool-bytes", "--seed"},
-      [options = options.get()] { return make_memory(options->memory).model->needs().lines; },
+      [options = options.get()] { return make_memory(options->spec.config.memory).model->needs().lines; },
       "a --memory that plays the commands of DRAM, as hbm3: only there the positions of rows count");
   return [options] { return run(*options); };
 }

@@ -1,6 +1,6 @@
 #include "command.hpp"
 #include "files.hpp"
-#include "output.hpp"
+#include "result.hpp"
 
 #include "dsasim/trace/reader.hpp"
 
@@ -54,45 +54,45 @@ Json describe(const TraceReader& trace) {
 }
 
 /// The same for a person. Long lists of requests are cut.
-void print(const Json& info) {
+std::string text_of(const Json& info) {
+  std::string out;
+  auto line = std::back_inserter(out);
   for (const auto& [key, value] : info.items()) {
     if (key != "schema" && !value.is_array()) {
-      fmt::print("{:<13} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
+      fmt::format_to(line, "{:<13} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
     }
   }
   std::uint64_t grouped = 0;
   for (const Json& layer : info["layers"]) {
     grouped += layer["group_size"].get<std::uint64_t>();
   }
-  fmt::print("{:<13} {} that own an index, {} in all\n", "layers", info["layers"].size(), grouped);
+  fmt::format_to(line, "{:<13} {} that own an index, {} in all\n", "layers", info["layers"].size(), grouped);
   constexpr std::size_t shown = 16;
   const Json& requests = info["requests"];
-  fmt::print("{:<13} {}\n", "requests", requests.size());
+  fmt::format_to(line, "{:<13} {}\n", "requests", requests.size());
   for (std::size_t i = 0; i < std::min(shown, requests.size()); ++i) {
-    fmt::print("{:>13} prompt {} tokens, {} steps from step {}, {} ids\n", i, requests[i]["prompt_tokens"].dump(),
-               requests[i]["steps"].dump(), requests[i]["start_step"].dump(), requests[i]["accesses"].dump());
+    fmt::format_to(line, "{:>13} prompt {} tokens, {} steps from step {}, {} ids\n", i,
+                   requests[i]["prompt_tokens"].dump(), requests[i]["steps"].dump(), requests[i]["start_step"].dump(),
+                   requests[i]["accesses"].dump());
   }
   if (requests.size() > shown) {
-    fmt::print("{:>13} {} more; --json - shows all\n", "...", requests.size() - shown);
+    fmt::format_to(line, "{:>13} {} more; --json - shows all\n", "...", requests.size() - shown);
   }
+  return out;
 }
 
 }  // namespace
 
 std::function<int()> add_info(CLI::App& app) {
   auto path = std::make_shared<std::string>();
-  auto json = std::make_shared<std::string>();
+  auto result = std::make_shared<Result>();
   app.add_option("trace", *path, "Trace to describe (.dsat); may be cut off")->required()->type_name("TRACE");
-  add_output_option(app, "--json", *json, "Write it as JSON (- for stdout) instead of the table", ".json");
-  return [path, json] {
+  result->add_options(app, "it");
+  return [path, result] {
+    result->open();
     const Json info = describe(TraceReader(*path, {.allow_truncated = true}));
-    if (json->empty()) {
-      print(info);
-    } else {
-      Output output("--json", *json);
-      output.write(info.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n");
-      output.commit();
-    }
+    result->write([&] { return info.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n"; },
+                  [&] { return text_of(info); });
     return exit_done;
   };
 }

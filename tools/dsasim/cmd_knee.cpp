@@ -3,6 +3,7 @@
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
+#include "result.hpp"
 
 #include "dsasim/curve/knee.hpp"
 #include "dsasim/report/knee_report.hpp"
@@ -22,33 +23,25 @@ struct Options : ReplayRun {
   std::vector<PolicySpec> policies = {parse_policy("lru")};
   std::vector<Capacity> capacities;
   std::optional<Target> target;
-  std::string json;
+  Result result;
 };
 
-int run(const Options& options) {
+int run(Options& options) {
   if (!options.target) {
     throw ConfigError("--target", "expected one, as in miss_ratio=0.1");
   }
   options.rules.check();
-  const TraceReader trace = open_trace(options);
-  std::optional<Output> json;
-  if (!options.json.empty()) {
-    json.emplace("--json", options.json);
-  }
+  const TraceReader trace = open_trace(options.spec);
+  options.result.open();
   Progress progress("knee");
   ReplayHooks hooks;
   hooks.on_step = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
-  const KneeConfig config{.replay = options.config,
+  const KneeConfig config{.replay = options.spec.config,
                           .policies = options.policies,
                           .target = *options.target,
                           .capacities = options.capacities};
   const KneeResult result = knees(trace, config, hooks, options.jobs);
-  if (json) {
-    json->write(knee_json(trace, result));
-    json->commit();
-  } else {
-    fmt::print("{}", knee_table(trace, result));
-  }
+  options.result.write([&] { return knee_json(trace, result); }, [&] { return knee_table(trace, result); });
   return exit_done;
 }
 
@@ -72,13 +65,13 @@ void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies) {
 /// What the target does not look at has no effect.
 void add_target_rules(CLI::App& app, Options& options) {
   options.rules.only_if(
-      app, {"--memory", "--miss-ns"}, [&] { return options.target->field->of_time; },
+      app, {"--memory", "--miss-ns", "--llc"}, [&] { return options.target->field->of_time; },
       "a --target of time: gather_ns, step_gather_ns, tpot_ns or tpot_p99_ns");
   options.rules.only_if(
       app, {"--page-tokens"},
       [&] {
         const TargetField& field = *options.target->field;
-        return field.of_pages || (field.of_time && prices_pages(options.config));
+        return field.of_pages || (field.of_time && prices_pages(options.spec.config));
       },
       "--target missed_pages=N, or one of time and --memory serial, which alone prices pages");
   options.rules.only_if(
@@ -98,24 +91,19 @@ std::string target_help() {
 
 std::function<int()> add_knee(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  const ReplayOptionsInstead instead{
-      .add_policy = [&] { add_policies_option(app, options->policies); },
-      .add_capacity =
-          [&] {
-            add_capacities_options(
-                app, options->capacities,
-                "To try, of each cache: entries, 20MiB, 2x, 0.2ctx [all for lru and belady, otherwise 8 "
-                "to an octave from 1x on]");
-          }};
-  add_replay_options(app, *options, instead);
-  add_page_and_memory_options(app, options->config);
-  add_step_options(app, options->config.step, options->rules);
+  add_trace_argument(app, options->spec);
+  add_policies_option(app, options->policies);
+  add_capacities_options(app, options->capacities,
+                         "To try, of each cache: entries, 20MiB, 2x, 0.2ctx [all for lru and belady, otherwise 8 to an "
+                         "octave from 1x on]");
+  add_replay_fields(app, *options,
+                    {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step},
+                    {"policy", "capacity", "budget"});
   add_jobs_option(app, options->jobs);
   app.add_option_function<std::string>(
          "--target", [options](const std::string& text) { options->target = parse_target(text); }, target_help())
       ->type_name("FIELD=NUMBER");
-  add_output_option(app, "--json", options->json, "Write the knees as JSON (- for stdout) instead of the table",
-                    ".json");
+  options->result.add_options(app, "the knees");
   add_target_rules(app, *options);
   return [options] { return run(*options); };
 }

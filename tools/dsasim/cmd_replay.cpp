@@ -3,6 +3,7 @@
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
+#include "result.hpp"
 
 #include "dsasim/replay/replay.hpp"
 #include "dsasim/report/report.hpp"
@@ -22,7 +23,7 @@ namespace {
 
 struct Options : ReplayRun {
   std::string capacities_from;
-  std::string json;
+  Result result;
   std::string per_step;
   std::string step_times;
 };
@@ -89,18 +90,15 @@ class RowFile {
 int run(Options& options) {
   options.rules.check();
   if (!options.capacities_from.empty()) {
-    options.config.capacity_list = read_capacities(options.capacities_from, options.config.scope);
+    options.spec.config.capacity_list = read_capacities(options.capacities_from, options.spec.config.scope);
   }
-  const TraceReader trace = open_trace(options);
-  const EffectiveConfig effective = effective_config(trace, options.config);
+  const TraceReader trace = open_trace(options.spec);
+  const EffectiveConfig effective = effective_config(trace, options.spec.config);
   if (!options.capacities_from.empty()) {
     warn_of_another_trace(options.capacities_from, trace);
   }
   const std::uint64_t entry_bytes = effective.entry_bytes;
-  std::optional<Output> json;
-  if (!options.json.empty()) {
-    json.emplace("--json", options.json);
-  }
+  options.result.open();
   RowFile per_step("--per-step", options.per_step, step_csv_header);
   RowFile step_times("--step-times", options.step_times, step_times_csv_header);
 
@@ -119,18 +117,15 @@ int run(Options& options) {
       step_times.write_if_many();
     };
   }
-  const ReplayResult result = replay(trace, options.config, hooks, options.jobs);
+  const ReplayResult result = replay(trace, options.spec.config, hooks, options.jobs);
   if (effective.llc && !make_memory(effective.memory).model->needs().llc) {
     spdlog::warn("--memory {} prices all that the reservation misses, whether the last-level cache holds it or not",
                  effective.memory_model);
   }
   per_step.commit();
   step_times.commit();
-  if (json) {
-    json->write(report_json(trace, result));
-    json->commit();
-  } else if (options.per_step != "-" && options.step_times != "-") {
-    fmt::print("{}", report_table(trace, result));
+  if (!options.result.is_text() || (options.per_step != "-" && options.step_times != "-")) {
+    options.result.write([&] { return report_json(trace, result); }, [&] { return report_table(trace, result); });
   }
   return exit_done;
 }
@@ -139,20 +134,21 @@ int run(Options& options) {
 
 std::function<int()> add_replay(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  add_replay_point_options(app, *options);
+  add_trace_argument(app, options->spec);
+  add_replay_fields(app, *options,
+                    {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step});
   app.add_option("--capacities-from", options->capacities_from,
                  "Instead of --capacity: of each layer or stream its own, as `dsasim allocate` wrote them")
       ->type_name("FILE.json")
       ->excludes(app.get_option("--capacity"))
       ->excludes(app.get_option("--budget"));
   add_jobs_option(app, options->jobs);
-  add_output_option(app, "--json", options->json, "Write the report as JSON (- for stdout) instead of the table",
-                    ".json");
+  options->result.add_options(app, "the report");
   add_output_option(app, "--per-step", options->per_step, "Write a CSV row for each step, layer and request", ".csv");
   add_output_option(app, "--step-times", options->step_times,
                     "Write a CSV row of times for each step and layer; needs --model", ".csv");
   options->rules.only_if(
-      app, {"--step-times"}, [options = options.get()] { return options->config.step.times_steps(); },
+      app, {"--step-times"}, [options = options.get()] { return options->spec.config.step.times_steps(); },
       "--model and --gpu with it");
   return [options] { return run(*options); };
 }

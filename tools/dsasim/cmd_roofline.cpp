@@ -2,6 +2,7 @@
 #include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "result.hpp"
 
 #include "dsasim/model/roofline.hpp"
 #include "dsasim/report/roofline_report.hpp"
@@ -23,7 +24,7 @@ struct Options {
   std::string gpu;
   RooflineConfig config;
   std::optional<Attention> attention;
-  std::string json;
+  Result result;
 };
 
 /// Also options that are needed may come from --config, which is read after the command line.
@@ -33,26 +34,18 @@ void require(std::string_view option, bool given, std::string_view expected) {
   }
 }
 
-int run(const Options& options) {
+int run(Options& options) {
   require("--model", !options.model.empty(), "a name (dsasim models lists them) or a FILE.json");
   require("--gpu", !options.gpu.empty(), "a name (dsasim gpus lists them) or a FILE.json");
   require("--context", options.config.context_tokens != 0, "the tokens of each user's context");
   require("--batch", options.config.batch != 0, "the users that decode together");
   require("--rate", options.config.rate != 0, "the tokens a second for each user");
-  std::optional<Output> json;
-  if (!options.json.empty()) {
-    json.emplace("--json", options.json);
-  }
+  options.result.open();
   Model model = load_model(options.model);
   RooflineConfig config = options.config;
   config.attention = options.attention.value_or(model.has_indexer() ? Attention::sparse : Attention::dense);
   const Roofline result = roofline(std::move(model), load_gpu(options.gpu), config);
-  if (json) {
-    json->write(roofline_json(result));
-    json->commit();
-  } else {
-    fmt::print("{}", roofline_table(result));
-  }
+  options.result.write([&] { return roofline_json(result); }, [&] { return roofline_table(result); });
   return exit_done;
 }
 
@@ -98,8 +91,7 @@ std::function<int()> add_roofline(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_workload(app, *options);
   add_assumptions(app, *options);
-  add_output_option(app, "--json", options->json, "Write the result as JSON (- for stdout) instead of the table",
-                    ".json");
+  options->result.add_options(app, "the result");
   return [options] { return run(*options); };
 }
 

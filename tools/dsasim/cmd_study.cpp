@@ -3,6 +3,7 @@
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
+#include "result.hpp"
 
 #include "dsasim/report/study_report.hpp"
 #include "dsasim/study/study.hpp"
@@ -14,30 +15,26 @@
 namespace dsasim::tool {
 namespace {
 
-struct Options {
-  ReplayRun run;  ///< the trace
+struct Options : ReplayRun {
   StudyConfig config;
-  std::string json;
+  Result result;
 };
 
-int run(const Options& options) {
-  options.run.rules.check();
-  const TraceReader trace = open_trace(options.run);
-  std::optional<Output> json;
-  if (!options.json.empty()) {
-    json.emplace("--json", options.json);
-  }
+int run(Options& options) {
+  options.rules.check();
+  const ReplayConfig& replay = options.spec.config;
+  options.config.step = replay.step;
+  options.config.memory = replay.memory;
+  options.config.entry_bytes = replay.entry_bytes;
+  const TraceReader trace = open_trace(options.spec);
+  options.result.open();
   Progress progress("study");
   constexpr std::uint64_t whole = 1000;
-  const StudyResult result = study(trace, options.config, options.run.jobs, [&](double share) {
+  const StudyResult result = study(trace, options.config, options.jobs, [&](double share) {
     progress.update(static_cast<std::uint64_t>(share * whole), whole);
   });
-  if (json) {
-    json->write(study_json(trace, options.config, result));
-    json->commit();
-  } else {
-    fmt::print("{}", study_text(trace, result));
-  }
+  options.result.write([&] { return study_json(trace, options.config, result); },
+                       [&] { return study_text(trace, result); });
   return exit_done;
 }
 
@@ -45,16 +42,14 @@ int run(const Options& options) {
 
 std::function<int()> add_study(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("trace", options->run.trace, "Trace to study (.dsat)")->required()->type_name("TRACE");
-  add_step_options(app, options->config.step, options->run.rules);
-  add_memory_options(app, options->config.memory, " [the GPU's]");
-  add_number<std::uint64_t>(app, "--entry-bytes", options->config.entry_bytes,
-                            "Bytes of an entry in one layer [the model's]", 1, TraceHeader::max_entry_bytes);
+  add_trace_argument(app, options->spec);
+  add_replay_fields(app, *options, {FieldGroup::step, FieldGroup::memory}, {"page-tokens"});
+  add_replay_fields(app, *options, {FieldGroup::cache},
+                    {"policy", "scope", "capacity", "budget", "order", "warm", "new-token", "resident-blocks"});
   add_number<std::uint32_t>(app, "--parts", options->config.parts,
                             "Try 1, 2, ... N of N equal parts of the last-level cache [8]", 1, 64);
-  add_jobs_option(app, options->run.jobs);
-  add_output_option(app, "--json", options->json, "Write the study as JSON (- for stdout) instead of the answer",
-                    ".json");
+  add_jobs_option(app, options->jobs);
+  options->result.add_options(app, "the study");
   return [options] { return run(*options); };
 }
 

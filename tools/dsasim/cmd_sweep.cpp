@@ -29,29 +29,6 @@ struct Options {
   bool dry_run = false;
 };
 
-/// The options of `replay` are the keys of a grid: both are declared by add_replay_point_options.
-std::vector<std::string> grid_keys() {
-  CLI::App app;
-  ReplayRun run;
-  add_replay_point_options(app, run);
-  std::vector<std::string> keys = option_keys(app);
-  keys.insert(keys.begin(), std::string(Grid::trace_key));
-  return keys;
-}
-
-SweepPoint parse_point(std::span<const Setting> settings) {
-  CLI::App app;
-  ReplayRun run;
-  add_replay_point_options(app, run);
-  for (const Setting& setting : settings) {
-    const std::string name = (setting.key == Grid::trace_key ? "" : "--") + std::string(setting.key);
-    const std::string text(setting.text);
-    set_option(*app.get_option(name), {&text, 1}, setting.where);
-  }
-  check_exclusions(app);
-  return {.trace = run.trace, .allow_truncated = run.allow_truncated, .config = run.config};
-}
-
 Shard parse_shard(const std::string& text) {
   constexpr std::uint32_t most = 100'000;
   const std::size_t slash = text.find('/');
@@ -127,7 +104,7 @@ void print_point(const Grid& grid, const PlannedPoint& point) {
     fmt::print("  {}={}", grid.axes()[axis].key, grid.value(point.number, axis));
   }
   if (point.refusal.empty()) {
-    fmt::print("  about {:.2f} s, {}\n", static_cast<double>(point.cost_ns) / 1e9, bytes_text(point.bytes));
+    fmt::print("  about {:.2f} s, {}\n", static_cast<double>(point.run.cost_ns) / 1e9, bytes_text(point.run.bytes));
   } else {
     fmt::print("  refused: {}\n", point.refusal);
   }
@@ -178,7 +155,7 @@ void check_files(const Sweep& sweep, const Options& options) {
 }
 
 int run(const Options& options) {
-  const Sweep sweep(Grid::read(options.grid, grid_keys(), sweep_columns()), parse_point);
+  const Sweep sweep(Grid::read(options.grid, sweep_keys(), sweep_columns()));
   if (options.dry_run) {
     return print_plan(sweep, options);
   }

@@ -23,6 +23,7 @@ struct Command {
 };
 
 std::function<int()> add_allocate(CLI::App& app);
+std::function<int()> add_compare(CLI::App& app);
 std::function<int()> add_curve(CLI::App& app);
 std::function<int()> add_diff(CLI::App& app);
 std::function<int()> add_export(CLI::App& app);

@@ -1,10 +1,8 @@
 #include "options.hpp"
 
-#include "dsasim/config/bytes.hpp"
 #include "dsasim/config/config_object.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 #include <utility>
 
@@ -12,6 +10,20 @@ namespace dsasim::tool {
 namespace {
 
 constexpr const char* config_option = "--config";
+
+/// Sets an option from texts that stand at `where`, which begins errors.
+void set_option(CLI::Option& option, std::span<const std::string> texts, const std::string& where) {
+  for (const std::string& text : texts) {
+    option.add_result(text);
+  }
+  try {
+    option.run_callback();
+  } catch (const ConfigError& error) {
+    throw ConfigError(where, "{}", error.what());
+  } catch (const CLI::Error& error) {
+    throw ConfigError(where, "{}", usage_text(error));
+  }
+}
 
 }  // namespace
 
@@ -52,52 +64,10 @@ std::string usage_text(const CLI::Error& error) {
   return text;
 }
 
-void set_option(CLI::Option& option, std::span<const std::string> texts, const std::string& where) {
-  for (const std::string& text : texts) {
-    option.add_result(text);
-  }
-  try {
-    option.run_callback();
-  } catch (const ConfigError& error) {
-    throw ConfigError(where, "{}", error.what());
-  } catch (const CLI::Error& error) {
-    throw ConfigError(where, "{}", usage_text(error));
-  }
-}
-
-CLI::Option* add_bytes(CLI::App& app, const std::string& option, std::uint64_t& target,
-                       const std::string& description) {
-  constexpr std::uint64_t most = std::uint64_t{1} << 44U;
-  return app
-      .add_option_function<std::string>(
-          option, [=, &target](const std::string& text) { target = parse_bytes(option, text, most); }, description)
-      ->type_name("BYTES");
-}
-
-std::vector<std::string_view> list_items(std::string_view text) {
-  std::vector<std::string_view> items;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find_first_of(",\n", at), text.size());
-    items.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return items;
-}
-
-StepRange parse_steps(const std::string& text) {
-  const std::size_t colon = text.find(':');
-  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
-  if (colon == std::string::npos) {
-    throw ConfigError("--steps", "expected A:B (from step A up to, not including, step B), found \"{}\"", text);
-  }
-  return {.first = parse_number<std::uint64_t>("--steps", text.substr(0, colon), 0, most),
-          .last = parse_number<std::uint64_t>("--steps", text.substr(colon + 1), 0, most)};
-}
-
-void OptionRules::only_if(const CLI::App& app, std::initializer_list<const char*> options,
+void OptionRules::only_if(const CLI::App& app, std::initializer_list<std::string> options,
                           std::function<bool()> applies, std::string expected) {
   Rule rule{.options = {}, .applies = std::move(applies), .expected = std::move(expected)};
-  for (const char* option : options) {
+  for (const std::string& option : options) {
     rule.options.push_back(app.get_option(option));
   }
   rules_.push_back(std::move(rule));
@@ -121,19 +91,6 @@ void check_exclusions(const CLI::App& app) {
       }
     }
   }
-}
-
-void add_memory_options(CLI::App& app, MemorySpec& memory, const std::string& default_text) {
-  app.add_option_function<std::string>(
-         "--memory",
-         [&](const std::string& text) {
-           const std::optional<double> miss_ns = memory.miss_ns;
-           memory = parse_memory(text);
-           memory.miss_ns = miss_ns;
-         },
-         "Memory model or configuration; `dsasim memories` lists them" + default_text)
-      ->type_name("NAME|FILE.json[,key=value...]");
-  add_number<double>(app, "--miss-ns", memory.miss_ns, "serial: nanoseconds of a missed page [200]", 0, 1e9);
 }
 
 void add_config_option(CLI::App& app) {

@@ -2,13 +2,14 @@
 
 #include "options.hpp"
 
-#include "dsasim/replay/replay.hpp"
+#include "dsasim/replay/fields.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
-#include <functional>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // What the commands that replay a trace have in common.
@@ -16,21 +17,17 @@
 namespace dsasim::tool {
 
 struct ReplayRun {
-  std::string trace;
-  ReplayConfig config;
-  bool allow_truncated = false;
+  ReplaySpec spec;
   std::uint32_t jobs = 1;
   OptionRules rules;
 };
 
-/// What a command adds in the places of options that differ from command to command.
-struct ReplayOptionsInstead {
-  std::function<void()> add_policy = {};  ///< none: one policy
-  std::function<void()> add_capacity = {};
-};
+/// TRACE.
+void add_trace_argument(CLI::App& app, ReplaySpec& spec);
 
-/// TRACE, and all that says what is replayed and how.
-void add_replay_options(CLI::App& app, ReplayRun& run, const ReplayOptionsInstead& instead);
+/// The options of these groups of fields, but those in whose place a command has its own.
+void add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<FieldGroup> groups,
+                       std::initializer_list<std::string_view> without = {});
 
 /// --capacities or --budgets: a list.
 void add_capacities_options(CLI::App& app, std::vector<Capacity>& capacities, const std::string& description);
@@ -38,19 +35,7 @@ void add_capacities_options(CLI::App& app, std::vector<Capacity>& capacities, co
 /// Threads, which change no result.
 void add_jobs_option(CLI::App& app, std::uint32_t& jobs);
 
-/// All that decides the result of `replay`, and a point of a sweep.
-void add_replay_point_options(CLI::App& app, ReplayRun& run);
-
-/// What missed pages are, and what they cost.
-void add_page_and_memory_options(CLI::App& app, ReplayConfig& config);
-
-/// Whether the memory prices pages: serial does, the others price rows.
-bool prices_pages(const ReplayConfig& config);
-
-/// The model and the GPU of a decode step.
-void add_step_options(CLI::App& app, StepSpec& step, OptionRules& rules);
-
 /// Opens the trace; a person is told if it is cut off.
-TraceReader open_trace(const ReplayRun& run);
+TraceReader open_trace(const ReplaySpec& spec);
 
 }  // namespace dsasim::tool

@@ -54,7 +54,7 @@ inline constexpr std::array new_token_names = {ChoiceName<NewToken>{"demand", Ne
 struct ReplayConfig {
   PolicySpec policy;
   Scope scope = Scope::stream;
-  Capacity capacity;
+  Capacity capacity = Capacity::parse("2x");
   /// In its place, entries one by one, at scope layer or stream: of each layer's caches, or, at scope stream, of each
   /// stream's (layer * requests + request). None: `capacity`.
   std::vector<std::uint64_t> capacity_list = {};

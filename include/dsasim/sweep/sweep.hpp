@@ -1,6 +1,7 @@
 #pragma once
 
-#include "dsasim/replay/replay.hpp"
+#include "dsasim/curve/run_all.hpp"
+#include "dsasim/replay/fields.hpp"
 #include "dsasim/sweep/grid.hpp"
 
 #include <array>
@@ -17,22 +18,6 @@
 
 namespace dsasim {
 
-/// One option of a point, as text; `where` is where it was written, for errors.
-struct Setting {
-  std::string_view key;
-  std::string_view text;
-  std::string where;
-};
-
-/// What the settings of a point mean.
-struct SweepPoint {
-  std::string trace;
-  bool allow_truncated = false;
-  ReplayConfig config;
-};
-/// Throws ConfigError for a text that its option does not take. Is also given single settings, to check them.
-using PointParser = std::function<SweepPoint(std::span<const Setting>)>;
-
 /// Part `number` of `count`, from 1.
 struct Shard {
   std::uint32_t number = 1;
@@ -48,24 +33,19 @@ struct SweepTrace {
 /// A point as it is going to be replayed. Costs and bytes are estimates.
 struct PlannedPoint {
   std::size_t number = 0;  ///< in the grid
-  SweepPoint settings;
-  std::size_t trace = 0;          ///< number among the sweep's
-  std::string capacity_entries;   ///< of each layer's caches if they differ
-  std::string refusal;            ///< why the configuration does not fit the trace; empty if it does
-  std::uint64_t accesses = 0;     ///< to replay
-  std::uint64_t cost_ns = 1;      ///< on one thread of the machine of docs/performance.md
-  std::uint64_t bytes = 0;        ///< of memory
-  std::string family;             ///< points of equal family can be replayed over one decoding
-  bool is_curve = false;          ///< the family's misses can come from one pass of curve()
-  std::uint64_t curve_bytes = 0;  ///< of memory for that pass
+  ReplaySpec spec;
+  std::size_t trace = 0;         ///< number among the sweep's
+  std::string capacity_entries;  ///< of each layer's caches if they differ
+  std::string refusal;           ///< why the configuration does not fit the trace; empty if it does
+  RunPlan run;                   ///< its family names the trace, too
 };
 
 using PlannedPoints = std::vector<const PlannedPoint*>;
 
-/// Points that are replayed together, of one family.
+/// Points that are replayed together: see RunGroup.
 struct PointGroup {
   PlannedPoints points;
-  bool is_curve = false;
+  bool one_pass = false;
   std::uint64_t cost_ns = 0;
   std::uint64_t bytes = 0;
 };
@@ -103,7 +83,8 @@ class Sweep {
  public:
   /// Opens every trace once. Throws ConfigError for values that their options do not take, and what TraceReader throws
   /// for a trace that cannot be opened.
-  Sweep(Grid grid, const PointParser& parse);
+  /// `base` is what the grid does not say.
+  explicit Sweep(Grid grid, const ReplaySpec& base = {});
 
   const Grid& grid() const noexcept { return grid_; }
   const std::vector<PlannedPoint>& points() const noexcept { return points_; }
@@ -117,9 +98,7 @@ class Sweep {
 
   /// The points of a shard: it depends on the grid and the traces alone, and shards cost about the same.
   PlannedPoints shard(const Shard& shard) const;
-  /// What is replayed together of points in the order of shard(), the longest first and without those that are refused:
-  /// at most 16 points and 1 GiB, except that a point may be larger by itself, and fewer where the jobs would have
-  /// nothing to share; or, of a curve, at most 1,024.
+  /// What is replayed together of points in the order of shard(), without those that are refused: see group_runs().
   static std::vector<PointGroup> groups(const PlannedPoints& points, std::uint32_t jobs);
 
   /// Replays what an earlier start with the same output did not finish. Each finished point goes to `output`.journal
@@ -133,8 +112,8 @@ class Sweep {
                    const std::function<void(const SweepProgress&)>& on_progress = {}) const;
 
  private:
-  void check_values(const PointParser& parse) const;
-  void take_points(const PointParser& parse);
+  void check_values(const ReplaySpec& base) const;
+  void take_points(const ReplaySpec& base);
   void take_files();
   void plan_points_of(std::size_t trace, std::span<PlannedPoint* const> points);
 
@@ -146,6 +125,8 @@ class Sweep {
 
 /// The names that "columns" of a grid may have: the totals of a report.
 std::vector<std::string> sweep_columns();
+/// The names of the fields that a grid may have.
+std::vector<std::string> sweep_keys();
 
 struct MergedParts {
   std::string table;
