@@ -1,9 +1,9 @@
 """Everything that is registered is listed, with its sentence and its source, and the messages about unknown names know it.
 
-    listings.py REPOSITORY TOOL
+    listings.py REPOSITORY TOOL [SHADOW]
 
 What is registered is read where it is registered: headers, tables in src/, files in configs/. No list of names is kept
-here, so something that is added by the book passes.
+here, so something that is added by the book passes. SHADOW has headers of more policies (tests/add_policy/).
 """
 
 import json
@@ -16,8 +16,9 @@ TEXT = r'"((?:[^"\\]|\\.)*)"'
 
 
 class Tool:
-    def __init__(self, repository: Path, tool: Path):
+    def __init__(self, repository: Path, tool: Path, shadow: Path | None = None):
         self.repository, self.tool = repository, tool
+        self.trees = [repository] if shadow is None else [repository, shadow]
 
     def run(self, arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run([self.tool, *arguments.split()], cwd=self.repository, capture_output=True, text=True, check=False)
@@ -31,9 +32,9 @@ class Tool:
         assert len(found) == len(entries), f"{command}: a name is listed twice"
         return found
 
-    def source(self, path: str) -> str:
+    def source(self, path: Path) -> str:
         """A source file, its adjacent string literals joined."""
-        return re.sub(r'(?<!\\)"\s+"', "", (self.repository / path).read_text())
+        return re.sub(r'(?<!\\)"\s+"', "", path.read_text())
 
     def config(self, path: Path) -> dict:
         return json.loads("".join(line for line in path.read_text().splitlines(True) if not line.lstrip().startswith("//")))
@@ -61,18 +62,18 @@ TRACE = "traces/paper128-req_0.dsat"
 
 def policies(tool: Tool) -> None:
     registered = {}
-    for path in (tool.repository / "include/dsasim/cache/policy").glob("*.hpp"):
-        text = tool.source(path.relative_to(tool.repository))
+    for path in (path for tree in tool.trees for path in (tree / "include/dsasim/cache/policy").glob("*.hpp")):
+        text = tool.source(path)
         texts = [re.search(rf" {member} =\s*{TEXT}", text)[1] for member in ("name", "sentence", "source")]
         texts += [f"{key}={accepted} [{default}]: {description}" for key, default, accepted, description in
                   re.findall(r"PolicyParameter\{" + r",\s+".join([TEXT] * 4), text)]
-        registered[path.stem] = texts
+        registered[texts[0]] = texts
     names = tool.are_listed("policies", registered)
     tool.are_known(f"replay {TRACE} --policy none", names)
 
 
 def memories(tool: Tool) -> None:
-    table = re.findall(rf'\.name = {TEXT},\s+\.sentence = {TEXT},\s+\.source = {TEXT}', tool.source("src/memory/models.cpp"))
+    table = re.findall(rf'\.name = {TEXT},\s+\.sentence = {TEXT},\s+\.source = {TEXT}', tool.source(tool.repository / "src/memory/models.cpp"))
     registered = {name: [sentence, source] for name, sentence, source in table}
     registered |= {name: [config["model"], config["description"]] for name, config in tool.configs("memory").items()}
     names = tool.are_listed("memories", registered)
@@ -106,7 +107,7 @@ def kernels(tool: Tool) -> None:
 
 def presets(tool: Tool) -> None:
     table = re.findall(rf'\.name = {TEXT},\s+\.sentence = {TEXT},\s+\.fitted = {TEXT},\s+\.predicts =\s+{TEXT}',
-                       tool.source("src/generate/presets.cpp"))
+                       tool.source(tool.repository / "src/generate/presets.cpp"))
     names = tool.are_listed("generate --list", {
         name: [sentence, f"fitted to: {fitted}", f"predicts: {predicts}", "default: layers "] for name, sentence, fitted, predicts in table})
     tool.are_known("generate --preset none -o /dev/null", names)
@@ -135,8 +136,8 @@ def targets(tool: Tool) -> None:
         assert done.returncode == 0 and target in done.stdout, (target, done.stderr)
 
 
-def main(repository: Path, executable: Path) -> int:
-    tool = Tool(repository, executable)
+def main(repository: Path, executable: Path, shadow: Path | None = None) -> int:
+    tool = Tool(repository, executable, shadow)
     failures = 0
     for check in (policies, memories, models_and_gpus, kernels, presets, fields_of_reports, targets):
         try:
@@ -148,4 +149,4 @@ def main(repository: Path, executable: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(Path(argument).resolve() for argument in sys.argv[1:3])))
+    sys.exit(main(*(Path(argument).resolve() for argument in sys.argv[1:])))
