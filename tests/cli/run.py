@@ -832,6 +832,18 @@ def signal_complaints(tool: Path, folder: Path) -> list[str]:
     return found
 
 
+def quickstart_complaints(tool: Path, repository: Path) -> list[str]:
+    """tools/quickstart runs one command and names others: each works."""
+    commands = re.findall(r"'([a-z]+ [^']*--[^']*)'", (repository / "tools/quickstart").read_text())
+    assert len(commands) == 4, commands
+    found = []
+    for command in commands:
+        done = subprocess.run([tool, *command.split()], cwd=repository, capture_output=True, text=True, check=False)
+        if done.returncode != 0 or not done.stdout:
+            found.append(f"{command}: exit status {done.returncode}: {done.stderr}")
+    return found
+
+
 def config_cases(repository: Path) -> list[Case]:
     """Every file in configs/ is one that replay takes, and says what it sets."""
     cases = []
@@ -857,7 +869,8 @@ def main(repository: Path, tool: Path) -> int:
         for name, found in (("a full disk", full_disk_complaints(tool, folder)),
                             ("no stderr", no_stderr_complaints(tool, folder)),
                             ("outputs that are inputs", overwriting_complaints(tool, folder, repository)),
-                            ("signals", signal_complaints(tool, folder))):
+                            ("signals", signal_complaints(tool, folder)),
+                            ("what tools/quickstart names", quickstart_complaints(tool, repository))):
             if found:
                 failures += 1
                 print(f"FAILED: {name}\n  " + "\n  ".join(found))
