@@ -1,8 +1,7 @@
-# Makes ${PROJECT_BINARY_DIR}/embedded_configs.cpp of configs/{gpus,kernels,memory,models}/*.json, so that the tool finds them wherever
-# it is installed. A change of a file configures again.
+# Makes ${PROJECT_BINARY_DIR}/embedded_configs.cpp of configs/*/*.json, so that the tool finds them wherever it is installed.
+# A change of a file configures again.
 function(dsasim_embed_configs target)
-  file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/configs/gpus/*.json
-       ${PROJECT_SOURCE_DIR}/configs/kernels/*.json ${PROJECT_SOURCE_DIR}/configs/memory/*.json ${PROJECT_SOURCE_DIR}/configs/models/*.json)
+  file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/configs/*/*.json)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
   set(rows "")
   foreach(file IN LISTS files)

@@ -2,6 +2,7 @@
 
 #include "catch.hpp"
 #include "dsasim/replay/counters.hpp"
+#include "refusal.hpp"
 #include "trace/file_layout.hpp"
 
 #include <cmath>
@@ -9,20 +10,11 @@
 #include <string>
 
 using namespace dsasim;
+using namespace dsasim::test;
 
 namespace {
 
 constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
-
-template <class Action>
-std::string refusal(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 }  // namespace
 

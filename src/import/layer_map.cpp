@@ -277,11 +277,11 @@ LayerMap parse_layer_map(const std::string& text) {
   return map;
 }
 
-std::optional<LayerMap> layer_map_of(const Selections& selections, std::string_view option) {
+std::optional<LayerMap> layer_map_of(const Selections& selections, std::string_view named_by) {
   if (selections.owner_of.empty()) {
     return std::nullopt;
   }
-  return LayerMap{.option = option,
+  return LayerMap{.option = named_by,
                   .owner_of = selections.owner_of,
                   .top_k = selections.top_k,
                   .unit_tokens = selections.unit_tokens};

@@ -29,7 +29,7 @@ struct LayerMap {
 LayerMap parse_layer_map(const std::string& text);
 
 /// What a model says; nothing if it has no indexer.
-std::optional<LayerMap> layer_map_of(const Selections& selections, std::string_view option);
+std::optional<LayerMap> layer_map_of(const Selections& selections, std::string_view named_by);
 
 /// The same file with the layers that own an index alone. A file that has all layers repeats the owner's rows, which is
 /// verified while they are read; a file may have the owners only. Throws TraceError if it has neither number of layers,

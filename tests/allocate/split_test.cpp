@@ -115,6 +115,33 @@ TEST_CASE("many parts with long curves lose what a table over every budget says"
   }
 }
 
+TEST_CASE("parts that gain almost the same for their cost, of which not all fit", "[allocate]") {
+  // A knapsack: the hull split leaves much of the budget over, so that many splits lie between it and the bound, many
+  // with the same cost, and most are not the best.
+  std::mt19937_64 bits(3);
+  int better_than_hull = 0;
+  for (int round = 0; round < 300; ++round) {
+    const auto draw = [&](std::uint64_t bound) { return bits() % bound; };
+    Parts parts;
+    std::uint64_t most = 0;
+    for (std::size_t left = 5 + draw(8); left > 0; --left) {
+      auto& choices = parts.emplace_back();
+      choices.push_back({.cost = 0, .loss = 2000});
+      for (std::uint64_t steps = 1 + draw(3); steps > 0; --steps) {
+        const std::uint64_t width = 10 + draw(40);
+        choices.push_back({.cost = choices.back().cost + width, .loss = choices.back().loss - 10 * width - draw(60)});
+      }
+      most += choices.back().cost;
+    }
+    const std::uint64_t budget = most / 4 + draw(most / 2);
+    CAPTURE(round, budget);
+    const std::uint64_t expected = least_loss_by_table(parts, budget);
+    REQUIRE(sum_of(parts, least_loss_split(parts, budget)).loss == expected);
+    better_than_hull += sum_of(parts, hull_split(parts, budget)).loss > expected ? 1 : 0;
+  }
+  CHECK(better_than_hull > 250);
+}
+
 TEST_CASE("stairs of equal slope, where every split is near the bound", "[allocate]") {
   // Steps of different widths that all gain the same for their cost: the hull says nothing about which to take.
   Parts parts;

@@ -39,7 +39,10 @@ TEST_CASE("A policy is parsed to its complete form, in the policy's order", "[po
 }
 
 TEST_CASE("A policy that does not parse is answered with what does", "[policy]") {
-  const std::string known = "known: lru, fifo, random, clock, lfu, belady, hisparse";
+  std::string known = "known: ";
+  for (const PolicyDescription& policy : policy_descriptions()) {
+    known += (known == "known: " ? "" : ", ") + std::string(policy.name);
+  }
   CHECK(message_of("lur") == "--policy: unknown policy \"lur\"; " + known);
   CHECK(message_of("") == "--policy: unknown policy \"\"; " + known);
   CHECK(message_of("LRU") == "--policy: unknown policy \"LRU\"; " + known);

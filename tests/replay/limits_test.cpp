@@ -12,6 +12,7 @@
 
 #include "catch.hpp"
 #include "import/captures.hpp"
+#include "refusal.hpp"
 #include "replay/directory_layout.hpp"
 #include "replay/small_traces.hpp"
 #include "trace/forge.hpp"
@@ -25,16 +26,6 @@ using namespace dsasim::test;
 using captures::TempDir;
 
 namespace {
-
-template <class Action>
-std::string refusal(Action action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 ReplayConfig at(std::string_view capacity, std::string_view policy = "lru") {
   ReplayConfig config;
