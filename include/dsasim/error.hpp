@@ -9,13 +9,15 @@
 namespace dsasim {
 
 /// Base of everything this library throws on purpose. The message is one line and complete: where
-/// (file, option or key), what was found there, what was expected. The tool prints it and exits with 2.
+/// (file, field or key), what was found there, what was expected. Fields are named in backticks, `new_token`: the tool
+/// prints options in their places, --new-token, and exits with 2.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// An option, a configuration file or a combination of them is wrong. `where` is an option or "file: /json/pointer".
+/// A field, a configuration file or a combination of them is wrong. `where` is a field, "`new_token`", or
+/// "file: /json/pointer".
 class ConfigError final : public Error {
  public:
   template <class... Args>

@@ -92,17 +92,17 @@ class Allocator {
 void Allocator::check() const {
   const Scope scope = config_.replay.scope;
   if (scope != Scope::layer && scope != Scope::stream) {
-    throw ConfigError("--scope",
+    throw ConfigError("`scope`",
                       "expected layer or stream: with one cache for several layers there is nothing to split");
   }
   if (config_.over == Over::streams && scope != Scope::stream) {
-    throw ConfigError("--over", "streams need --scope stream; at scope layer they share a cache");
+    throw ConfigError("`over`", "streams need `scope` stream; at scope layer they share a cache");
   }
   if (config_.over == Over::streams && !one_pass()) {
-    throw ConfigError("--over", "streams can be told apart for lru without preloads and --minimise misses alone");
+    throw ConfigError("`over`", "streams can be told apart for lru without preloads and `minimise` misses alone");
   }
   if (config_.granularity == std::optional<std::uint64_t>(0)) {
-    throw ConfigError("--granularity", "expected at least 1, found 0");
+    throw ConfigError("`granularity`", "expected at least 1, found 0");
   }
 }
 
@@ -138,7 +138,7 @@ void Allocator::find_bounds() {
     part.least_entries = std::min(config_.least.entries(trace_, bytes_of(part.layer)), everything);
     part.most_entries = std::min(most, everything);
     if (policy_needs(config_.replay.policy).whole_selection && part.least_entries < trace_.longest_selection()) {
-      throw ConfigError("--min", "{} keeps a whole selection: expected at least {} entries, found {}",
+      throw ConfigError("`min`", "{} keeps a whole selection: expected at least {} entries, found {}",
                         to_string(config_.replay.policy), trace_.longest_selection(), part.least_entries);
     }
   }
@@ -156,9 +156,9 @@ void Allocator::find_granularity() {
     part.least = (part.least_entries + g - 1) / g * g;
     part.most = part.most_entries / g * g;
     if (part.least > part.most) {
-      throw ConfigError("--granularity", "no multiple of {} lies between {} (--min {}) and {} ({})", g,
+      throw ConfigError("`granularity`", "no multiple of {} lies between {} (`min` {}) and {} ({})", g,
                         part.least_entries, config_.least.text(), part.most_entries,
-                        config_.most ? "--max " + config_.most->text() : "the contexts");
+                        config_.most ? "`max` " + config_.most->text() : "the contexts");
     }
   }
 }
@@ -179,12 +179,12 @@ void Allocator::find_budget() {
   }
   constexpr Wide beyond = Wide{1} << 62U;
   if (budget >= beyond || most >= beyond) {
-    throw ConfigError(budget >= beyond ? "--budget" : "--max", "{} caches would have 2^62 {} or more", result_.caches,
+    throw ConfigError(budget >= beyond ? "`budget`" : "`max`", "{} caches would have 2^62 {} or more", result_.caches,
                       unit());
   }
   if (budget < least) {
-    throw ConfigError("--budget",
-                      "{} is {} {}; the least that each of {} caches gets (--min {}, in multiples of {}) comes to {}",
+    throw ConfigError("`budget`",
+                      "{} is {} {}; the least that each of {} caches gets (`min` {}, in multiples of {}) comes to {}",
                       config_.budget.text(), static_cast<std::uint64_t>(budget), unit(), result_.caches,
                       config_.least.text(), result_.granularity, static_cast<std::uint64_t>(least));
   }
@@ -205,7 +205,7 @@ std::vector<Capacity> Allocator::capacities() const {
   const std::uint64_t count = (most - least) / result_.granularity + 1;
   const std::uint64_t limit = most_capacities(false);
   if (count > limit) {
-    throw ConfigError("--granularity", "{} gives {} capacities from {} to {}, at most {} can be {}; {} is enough",
+    throw ConfigError("`granularity`", "{} gives {} capacities from {} to {}, at most {} can be {}; {} is enough",
                       result_.granularity, count, least, most, limit, one_pass() ? "counted" : "replayed",
                       (most - least) / (limit - 1) + 1);
   }
@@ -354,7 +354,7 @@ AllocateResult allocate(const TraceReader& trace, const AllocateConfig& config, 
   try {
     return Allocator(trace, config, hooks, jobs).run();
   } catch (const std::bad_alloc&) {
-    throw SystemError(trace.name(), "not enough memory to split the budget; a larger --granularity needs less");
+    throw SystemError(trace.name(), "not enough memory to split the budget; a larger `granularity` needs less");
   }
 }
 

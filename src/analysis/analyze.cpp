@@ -202,7 +202,7 @@ void check_memory(const TraceReader& trace, const AnalysisConfig& config, const 
   }
   trace::MemoryPlan plan;
   plan.add("ids and metrics", static_cast<double>(largest) * static_cast<double>(jobs));
-  plan.require(trace, fmt::format("{} jobs have a part each, fewer --jobs need less", jobs));
+  plan.require(trace, fmt::format("{} jobs have a part each, fewer `jobs` need less", jobs));
 }
 
 void merge(std::vector<LayerMetrics>& into, const std::vector<LayerMetrics>& from) {

@@ -26,7 +26,7 @@ void check_list(std::string_view option, const std::vector<std::uint32_t>& list)
 void use_trace_page(std::vector<std::uint32_t>& page_tokens, const TraceReader& trace) {
   for (std::uint32_t& tokens : page_tokens) {
     if (tokens == 0 && trace.header().page_tokens == 0) {
-      throw ConfigError("--page-tokens", "{} does not give its page size; expected a number of tokens", trace.name());
+      throw ConfigError("`page_tokens`", "{} does not give its page size; expected a number of tokens", trace.name());
     }
     tokens = tokens == 0 ? trace.header().page_tokens : tokens;
   }
@@ -48,12 +48,12 @@ void fill_in_all(AnalysisConfig& config) {
 
 void check_steps(const TraceReader& trace, const StepRange& steps) {
   if (steps.first > steps.last || steps.last > trace.batch_steps()) {
-    throw ConfigError("--steps", "expected A:B with A <= B <= {} (the steps of {}), found {}:{}", trace.batch_steps(),
+    throw ConfigError("`steps`", "expected A:B with A <= B <= {} (the steps of {}), found {}:{}", trace.batch_steps(),
                       trace.name(), steps.first, steps.last);
   }
   constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max() - std::uint64_t{1};
   if (std::min(steps.last - steps.first, trace.longest_request_steps()) > most) {
-    throw ConfigError("--steps", "{} has requests of {} steps, at most {} can be analysed at once", trace.name(),
+    throw ConfigError("`steps`", "{} has requests of {} steps, at most {} can be analysed at once", trace.name(),
                       trace.longest_request_steps(), most);
   }
 }
@@ -68,13 +68,13 @@ AnalysisConfig effective_analysis(const TraceReader& trace, const AnalysisConfig
   use_trace_page(effective.page_tokens, trace);
   effective.steps = config.steps.value_or(StepRange{.first = 0, .last = trace.batch_steps()});
   check_steps(trace, *effective.steps);
-  check_list("--windows", effective.windows);
-  check_list("--page-tokens", effective.page_tokens);
-  check_list("--overlap-steps", effective.overlap_steps);
-  check_list("--union-steps", effective.union_steps);
-  check_list("--block-tokens", effective.block_tokens);
-  check_range("--sink-tokens", effective.sink_tokens.value_or(1));
-  check_range("--recent-tokens", effective.recent_tokens.value_or(1));
+  check_list("`windows`", effective.windows);
+  check_list("`page_tokens`", effective.page_tokens);
+  check_list("`overlap_steps`", effective.overlap_steps);
+  check_list("`union_steps`", effective.union_steps);
+  check_list("`block_tokens`", effective.block_tokens);
+  check_range("`sink_tokens`", effective.sink_tokens.value_or(1));
+  check_range("`recent_tokens`", effective.recent_tokens.value_or(1));
   return effective;
 }
 

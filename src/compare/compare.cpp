@@ -66,8 +66,8 @@ std::optional<double> CompareResult::gap_closed(const CompareCells& of, std::siz
 CompareResult compare(std::span<const TraceReader* const> traces, const CompareConfig& config, std::uint32_t jobs,
                       const std::function<void(double share)>& on_share) {
   if (config.policies.empty() || config.capacities.empty() || traces.empty()) {
-    throw ConfigError(config.policies.empty()     ? "--policies"
-                      : config.capacities.empty() ? "--capacities"
+    throw ConfigError(config.policies.empty()     ? "`policies`"
+                      : config.capacities.empty() ? "`capacities`"
                                                   : "trace",
                       "expected at least one, found none");
   }

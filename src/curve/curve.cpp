@@ -160,15 +160,15 @@ bool is_stack(const ReplayConfig& config) {
 CurveResult curve(const TraceReader& trace, const CurveConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {
   const bool one_pass = is_stack(config.replay);
   if (!one_pass && config.capacities.empty()) {
-    throw ConfigError("--capacities",
+    throw ConfigError("`capacities`",
                       "{}: only lru without preloads has its misses at all capacities in one pass; name "
                       "some, as in 1x,2x,4x",
                       to_string(config.replay.policy));
   }
   if (!one_pass && (config.histograms || config.streams)) {
-    throw ConfigError(config.histograms ? "--histograms" : "--over",
+    throw ConfigError(config.histograms ? "`histograms`" : "`over`",
                       "reuse is counted along with lru without preloads; found {}{}", to_string(config.replay.policy),
-                      config.replay.warm == Warm::none ? "" : " with --warm");
+                      config.replay.warm == Warm::none ? "" : " with `warm`");
   }
   try {
     CurveResult result =
@@ -178,7 +178,7 @@ CurveResult curve(const TraceReader& trace, const CurveConfig& config, const Rep
     return result;
   } catch (const std::bad_alloc&) {
     throw SystemError(trace.name(), "not enough memory for this curve; {} need less",
-                      config.capacities.empty() ? "named --capacities" : "fewer --jobs");
+                      config.capacities.empty() ? "named `capacities`" : "fewer `jobs`");
   }
 }
 

@@ -185,20 +185,20 @@ Target parse_target(std::string_view text) {
     std::vector<std::string_view> names;
     std::transform(measures().begin(), measures().end(), std::back_inserter(names),
                    [](const auto& m) { return m.name; });
-    throw ConfigError("--target", "expected FIELD=NUMBER, FIELD one of {}, found \"{}\"", fmt::join(names, ", "), text);
+    throw ConfigError("`target`", "expected FIELD=NUMBER, FIELD one of {}, found \"{}\"", fmt::join(names, ", "), text);
   }
   Target target{.measure = measure, .name = std::move(name)};
   const std::string_view number = text.substr(std::min(equals + 1, text.size()));
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), target.at_most);
   if (error != std::errc{} || end != number.data() + number.size() || !(target.at_most >= 0)) {
-    throw ConfigError("--target", "{}: expected a number from 0, found \"{}\"", target.name, number);
+    throw ConfigError("`target`", "{}: expected a number from 0, found \"{}\"", target.name, number);
   }
   return target;
 }
 
 KneeResult knees(const TraceReader& trace, const KneeConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {
   if (config.policies.empty()) {
-    throw ConfigError("--policy", "expected at least one");
+    throw ConfigError("`policy`", "expected at least one");
   }
   KneeResult result{.config = {}, .target = config.target, .capacities = config.capacities, .knees = {}};
   ReplayConfig nothing = config.replay;
@@ -206,7 +206,7 @@ KneeResult knees(const TraceReader& trace, const KneeConfig& config, const Repla
   nothing.policy = config.policies.front();
   result.config = effective_config(trace, nothing);
   if (const Measure& measure = *config.target.measure; !measure.is_known(result.config)) {
-    throw ConfigError("--target", "{} is not known here; expected {}", config.target.name, measure.needs);
+    throw ConfigError("`target`", "{} is not known here; expected {}", config.target.name, measure.needs);
   }
   for (const PolicySpec& policy : config.policies) {
     result.knees.push_back(KneeSearch(trace, config, policy, hooks, jobs).run());

@@ -47,7 +47,7 @@ StackRun::StackRun(const TraceReader& trace, const ReplayConfig& config, StepRan
   std::uint64_t largest_cache = 0;
   for (const auto& cache : layout_.caches) {
     if (cache.used_entries > RecencyStack::most_used_entries) {
-      throw ConfigError("--scope", "the streams of one cache use {} ids together, a curve counts at most {}",
+      throw ConfigError("`scope`", "the streams of one cache use {} ids together, a curve counts at most {}",
                         cache.used_entries, RecencyStack::most_used_entries);
     }
     stacks_.emplace_back(cache.directory_entries, cache.used_entries, options);
@@ -124,7 +124,7 @@ void StackRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t req
   if (apart.allocated && !stack.insert(stream.base, *apart.allocated, now)) {
     throw TraceError(
         trace_.name(),
-        "request {}, step {}: entry {} was selected before it was whole; with --new-token allocate, caches "
+        "request {}, step {}: entry {} was selected before it was whole; with `new_token` allocate, caches "
         "of such a trace have no curve: replay it at each capacity",
         request, step, value(*apart.allocated));
   }

@@ -260,10 +260,10 @@ void check_fields(const Json& first, const Json& second, const DiffOptions& opti
     }
   };
   for (const Tolerance& tolerance : options.tolerances) {
-    check("--tolerance", tolerance.field);
+    check("`tolerance`", tolerance.field);
   }
   for (const std::string& field : options.ignored) {
-    check("--ignore", field);
+    check("`ignore`", field);
   }
 }
 

@@ -20,7 +20,7 @@ Tolerance parse_tolerance(std::string_view text) {
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
   if (error != std::errc{} || end != number.data() + number.size() || !(value >= 0) || std::isinf(value) ||
       equals == 0) {
-    throw ConfigError("--tolerance", "expected 0.01, 5%, FIELD=0.01 or FIELD=5%, found \"{}\"", text);
+    throw ConfigError("`tolerance`", "expected 0.01, 5%, FIELD=0.01 or FIELD=5%, found \"{}\"", text);
   }
   tolerance.absolute = percent ? 0 : value;
   tolerance.relative = percent ? value / 100 : value < 1 ? value : 0;

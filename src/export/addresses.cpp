@@ -7,7 +7,7 @@ namespace dsasim {
 
 void write_addresses(const TraceReader& trace, const ReplayConfig& config, const ExportSink& sink) {
   if (effective_config(trace, config).entry_bytes == 0) {
-    throw ConfigError("--entry-bytes", "{} does not give its entries' bytes, which addresses are made of",
+    throw ConfigError("`entry_bytes`", "{} does not give its entries' bytes, which addresses are made of",
                       trace.name());
   }
   ExportBuffer buffer(sink);

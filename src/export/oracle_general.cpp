@@ -59,7 +59,7 @@ class OracleWriter {
   void append_step(std::uint64_t step, std::span<const std::uint32_t> active,
                    std::span<const trace::SelectionBlock> lanes, std::uint64_t step_of_block) {
     if (step > std::numeric_limits<std::uint32_t>::max()) {
-      throw ConfigError("--to", "oracle-general has 32 bits for a step, and {} goes on at step {}", trace_.name(),
+      throw ConfigError("`to`", "oracle-general has 32 bits for a step, and {} goes on at step {}", trace_.name(),
                         step);
     }
     for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {

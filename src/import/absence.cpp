@@ -151,7 +151,7 @@ std::string left_out_layers(std::span<const Capture> captures, std::span<const s
     const auto owner = layers == nullptr ? std::optional(layer) : layers->owner_of[layer];
     owners[layer] = !owner || std::binary_search(silent.begin(), silent.end(), *owner) ? -1 : std::int64_t{*owner};
   }
-  return fmt::format("{} of {} layers never select and are left out: {}; --layer-map={} says so", silent.size(),
+  return fmt::format("{} of {} layers never select and are left out: {}; `layer_map`={} says so", silent.size(),
                      shape.layers, ranges_text(silent), fmt::join(owners, ","));
 }
 

@@ -49,7 +49,7 @@ struct Dimensions {
 Dimensions split_rows(const NpyReader& ids, const ArrayClaims& claims) {
   const std::vector<std::uint64_t>& shape = ids.header().shape;
   if (claims.layers.empty()) {
-    fail_dimensions(ids, "; to split its rows, give --layers");
+    fail_dimensions(ids, "; to split its rows, give `layers`");
   }
   const std::uint64_t layers = agreed(ids, claims.layers);
   if (shape[1] % layers != 0) {
@@ -61,7 +61,7 @@ Dimensions split_rows(const NpyReader& ids, const ArrayClaims& claims) {
 
 Dimensions split_flat(const NpyReader& ids, const ArrayClaims& claims) {
   if (claims.layers.empty() || claims.top_k.empty()) {
-    fail_dimensions(ids, "; to split it, give --layers and --top-k");
+    fail_dimensions(ids, "; to split it, give `layers` and `top_k`");
   }
   const std::uint64_t layers = agreed(ids, claims.layers);
   const std::uint64_t top_k = agreed(ids, claims.top_k);
@@ -164,10 +164,10 @@ class ArrayFile final : public CaptureFile {
 ArrayClaims claims_of(const ImportOptions& options) {
   ArrayClaims claims;
   if (options.layers) {
-    claims.layers.push_back({.by = "--layers", .value = *options.layers});
+    claims.layers.push_back({.by = "`layers`", .value = *options.layers});
   }
   if (options.top_k) {
-    claims.top_k.push_back({.by = "--top-k", .value = *options.top_k});
+    claims.top_k.push_back({.by = "`top_k`", .value = *options.top_k});
   }
   return claims;
 }
@@ -219,11 +219,11 @@ std::optional<std::uint64_t> start_of_rows(const std::string& name, std::optiona
     return recorded;
   }
   if (!prompt) {
-    throw TraceError(name, "does not say how long the prompt is; --prompt-start needs --prompt-len");
+    throw TraceError(name, "does not say how long the prompt is; `prompt_start` needs `prompt_len`");
   }
   const std::uint64_t said = options.prompt_start->position(*prompt);
   if (recorded && *recorded != said) {
-    throw TraceError(name, "its rows begin at position {}, --prompt-start says {}", *recorded, said);
+    throw TraceError(name, "its rows begin at position {}, `prompt_start` says {}", *recorded, said);
   }
   return said;
 }
@@ -234,7 +234,7 @@ DecodeRows steps_from(const std::string& name, std::uint64_t rows, std::optional
     return {.first = 0, .steps = rows};
   }
   if (!prompt) {
-    throw TraceError(name, "its rows begin at position {}, the length of its prompt is not known; give --prompt-len",
+    throw TraceError(name, "its rows begin at position {}, the length of its prompt is not known; give `prompt_len`",
                      *start);
   }
   if (*start > *prompt) {

@@ -17,7 +17,7 @@ namespace dsasim {
 
 /// What something beside an array says of the array's shape: an option, or another array of the same archive.
 struct Claim {
-  std::string_view by;  ///< "--layers", "num_layers"
+  std::string_view by;  ///< "`layers`", "num_layers"
   std::uint64_t value = 0;
 };
 

@@ -16,11 +16,11 @@ namespace fs = std::filesystem;
 
 std::uint64_t prompt_tokens_of(const std::string& place, const CaptureShape& shape, const ImportOptions& options) {
   if (shape.prompt_tokens && options.prompt_tokens && *shape.prompt_tokens != *options.prompt_tokens) {
-    throw TraceError(place, "its prompt length is {}, --prompt-len says {}", *shape.prompt_tokens,
+    throw TraceError(place, "its prompt length is {}, `prompt_len` says {}", *shape.prompt_tokens,
                      *options.prompt_tokens);
   }
   if (!shape.prompt_tokens && !options.prompt_tokens) {
-    throw TraceError(place, "does not say how long the prompt is; give --prompt-len");
+    throw TraceError(place, "does not say how long the prompt is; give `prompt_len`");
   }
   return shape.prompt_tokens ? *shape.prompt_tokens : *options.prompt_tokens;
 }
@@ -29,7 +29,7 @@ Capture inspect(const fs::path& path, const ImportOptions& options, const LayerM
                 std::vector<std::string>& notes) {
   const ImportFormat& format = choose_format(path, options.format);
   if (options.prompt_start && format.names_steps) {
-    throw ConfigError("--prompt-start", "does not apply to {}, whose rows name their steps", path.string());
+    throw ConfigError("`prompt_start`", "does not apply to {}, whose rows name their steps", path.string());
   }
   std::unique_ptr<CaptureFile> file = format.open(path, options);
   const std::vector<std::string> said = file->notes();

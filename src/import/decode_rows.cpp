@@ -37,7 +37,7 @@ std::string rows_hint(std::uint64_t rows, std::uint64_t prompt, std::uint64_t co
   }
   const bool prefix_is_missing = rows < queries && rows > completion;
   return fmt::format("{} prompt and {} completion tokens make {}{}", prompt, completion, queries,
-                     prefix_is_missing ? fmt::format("; if the rows of a cached prefix are missing, --prompt-start {} "
+                     prefix_is_missing ? fmt::format("; if the rows of a cached prefix are missing, `prompt_start` {} "
                                                      "says it",
                                                      queries - rows)
                                        : "");

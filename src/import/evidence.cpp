@@ -42,10 +42,10 @@ std::string shift_hint(const Capture& capture, std::uint32_t request, std::int64
   const std::uint64_t prompt = shift < 0 ? declared - distance : declared + distance;
   std::string out = fmt::format("its rows begin {} {} than declared", distance, direction);
   if (!capture.format->names_steps && shift < 0) {
-    out += fmt::format(" (--prompt-start {} says so)", prompt);
+    out += fmt::format(" (`prompt_start` {} says so)", prompt);
   }
   out += fmt::format(", or its prompt has {} tokens", prompt);
-  out += capture.requests()[request].prompt_tokens ? "" : fmt::format(" (--prompt-len {})", prompt);
+  out += capture.requests()[request].prompt_tokens ? "" : fmt::format(" (`prompt_len` {})", prompt);
   return out;
 }
 
@@ -64,7 +64,7 @@ void require_known_start(const Capture& capture, std::uint32_t request, const Re
                         evidence->names_own(), evidence->selections(), usual);
   throw TraceError(capture.place(request),
                    "has as many rows as completion tokens; they may begin with the prompt's last token or behind the "
-                   "prompt. {}; give --prompt-start last, or --prompt-start end",
+                   "prompt. {}; give `prompt_start` last, or `prompt_start` end",
                    found);
 }
 
@@ -88,8 +88,8 @@ void require_in_context(std::span<const Capture> captures, std::span<const Reque
   if (are_few && declared.skip_bad) {
     return;
   }
-  throw TraceError(beyond.first, "{} of {} selections have such ids; {}{}--ids physical says that ids are slots",
-                   beyond.selections, selections, reason, are_few ? "--skip-bad leaves these ids out, " : "");
+  throw TraceError(beyond.first, "{} of {} selections have such ids; {}{}`ids` physical says that ids are slots",
+                   beyond.selections, selections, reason, are_few ? "`skip_bad` leaves these ids out, " : "");
 }
 
 class Warnings {
@@ -232,7 +232,7 @@ std::vector<std::string> find_contradictions(std::span<const Capture> captures,
       const std::uint64_t unit = std::min<std::uint64_t>(found.unit(), TraceHeader::max_unit_tokens);
       throw TraceError(capture.place(request),
                        "none of its {} selections names an entry beyond 1/{} of its context, as if an id stood for {} "
-                       "tokens or the prompt was shorter; give --unit-tokens {}, or --unit-tokens 1 if ids are single "
+                       "tokens or the prompt was shorter; give `unit_tokens` {}, or `unit_tokens` 1 if ids are single "
                        "tokens",
                        found.telling(), unit, unit, unit);
     }

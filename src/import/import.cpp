@@ -292,10 +292,10 @@ void require_options(const ImportOptions& options) {
       throw ConfigError(option, "is 0, expected at least 1");
     }
   };
-  at_least_one("--layers", options.layers.value_or(1));
-  at_least_one("--top-k", options.top_k.value_or(1));
-  at_least_one("--steps", options.steps.value_or(1));
-  at_least_one("--unit-tokens", options.unit_tokens.value_or(1));
+  at_least_one("`layers`", options.layers.value_or(1));
+  at_least_one("`top_k`", options.top_k.value_or(1));
+  at_least_one("`steps`", options.steps.value_or(1));
+  at_least_one("`unit_tokens`", options.unit_tokens.value_or(1));
 }
 
 /// Adds what the model and --layer-map say to `options`, and returns which layers own an index, if one of them says so.
@@ -307,7 +307,7 @@ std::optional<LayerMap> take_model(ImportOptions& options) {
     unit_tokens = model.unit_tokens;
     options.entry_bytes = options.entry_bytes == 0 ? model.entry_bytes : options.entry_bytes;
     options.model = model.model;
-    layers = layer_map_of(model, "--model");
+    layers = layer_map_of(model, "`model`");
   }
   if (!options.layer_map.empty()) {
     layers = parse_layer_map(options.layer_map);
@@ -368,10 +368,10 @@ void take_captures(std::span<const Capture> captures, const ImportOptions& user_
       target = *found;
     }
   };
-  take("unit of an id in tokens", said.unit_tokens, "--unit-tokens", user_options.unit_tokens.value_or(0),
+  take("unit of an id in tokens", said.unit_tokens, "`unit_tokens`", user_options.unit_tokens.value_or(0),
        options.unit_tokens);
-  take("page size in tokens", said.page_tokens, "--page-tokens", user_options.page_tokens, options.page_tokens);
-  take("number of bytes of an entry", said.entry_bytes, "--entry-bytes", user_options.entry_bytes, options.entry_bytes);
+  take("page size in tokens", said.page_tokens, "`page_tokens`", user_options.page_tokens, options.page_tokens);
+  take("number of bytes of an entry", said.entry_bytes, "`entry_bytes`", user_options.entry_bytes, options.entry_bytes);
   if (said.kind && !user_options.ids) {
     options.ids = said.kind == IdKind::physical ? IdClaim::physical : IdClaim::logical;
   }

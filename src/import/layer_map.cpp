@@ -15,7 +15,7 @@ namespace {
 using Json = Checkpoint::Json;
 using Owner = std::optional<std::uint32_t>;
 
-constexpr std::string_view option = "--layer-map";
+constexpr std::string_view option = "`layer_map`";
 constexpr std::size_t most_layers = TraceHeader::max_layers;
 
 Owner owner_from(std::string_view where, std::int64_t number, std::size_t layer) {

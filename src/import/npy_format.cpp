@@ -27,7 +27,7 @@ std::unique_ptr<CaptureFile> open_npy(const std::filesystem::path& path, const I
 
 ImportFormat npy_format() {
   return {.name = "npy",
-          .description = "one numpy array of integers, (steps, layers, top-k); flat with --layers and --top-k",
+          .description = "one numpy array of integers, (steps, layers, top-k); flat with `layers` and `top_k`",
           .recognises = [](const CaptureStart& start) { return has_npy_magic(start.bytes); },
           .open = open_npy};
 }

@@ -216,7 +216,7 @@ std::optional<std::uint64_t> prompt_of(const Arrays& arrays, const ImportOptions
   if (known) {
     if (*context != *known && *context != *known / unit_tokens) {
       throw TraceError(arrays.name(), "slot_ctx0 is {}, {} is {}", *context,
-                       !recorded                  ? "--prompt-len"
+                       !recorded                  ? "`prompt_len`"
                        : arrays.has("prompt_len") ? "prompt_len"
                                                   : "prompt_tokens",
                        *known);
@@ -225,7 +225,7 @@ std::optional<std::uint64_t> prompt_of(const Arrays& arrays, const ImportOptions
   }
   if (unit_tokens != 1) {
     throw TraceError(arrays.name(),
-                     "has no prompt_len; slot_ctx0 is {}, which may count tokens or entries of {}: give --prompt-len",
+                     "has no prompt_len; slot_ctx0 is {}, which may count tokens or entries of {}: give `prompt_len`",
                      *context, unit_tokens);
   }
   return context;
@@ -247,7 +247,7 @@ DecodeRows rows_of(const Arrays& arrays, const std::string& key, const NpyReader
     return steps_from(ids.name(), rows, prompt, start);
   }
   if (!prompt) {
-    throw TraceError(arrays.name(), "has {} but no prompt_tokens; give --prompt-len", printable(key));
+    throw TraceError(arrays.name(), "has {} but no prompt_tokens; give `prompt_len`", printable(key));
   }
   const std::optional<DecodeRows> found = decode_rows(rows, *prompt, *completion, start);
   if (!found) {

@@ -68,7 +68,7 @@ const ImportFormat& recognise(const fs::path& path) {
   const ImportFormat* const found =
       find_format({.bytes = bytes, .json_key = may_be_json(bytes) ? find_json_key(path) : ""});
   if (found == nullptr) {
-    throw TraceError(path.string(), "{}, which no known format does; give --from, one of {}",
+    throw TraceError(path.string(), "{}, which no known format does; give `from`, one of {}",
                      bytes.empty() ? "is empty" : fmt::format("starts with {}", quoted_start(bytes)), known_formats());
   }
   return *found;
@@ -83,7 +83,7 @@ const ImportFormat& choose_format(const fs::path& path, const std::string& name)
   const std::span<const ImportFormat> formats = import_formats();
   const auto named = std::find_if(formats.begin(), formats.end(), [&](const auto& row) { return row.name == name; });
   if (named == formats.end()) {
-    throw ConfigError("--from", "unknown format \"{}\"; known: auto, {}", name, known_formats());
+    throw ConfigError("`from`", "unknown format \"{}\"; known: auto, {}", name, known_formats());
   }
   return *named;
 }

@@ -110,7 +110,7 @@ std::vector<std::string> ResponseList::notes(const std::set<std::string>& unread
 }
 
 std::string_view skip_bad_hint(const ImportOptions& options) {
-  return options.skip_bad ? "" : "; --skip-bad leaves out requests that cannot be used";
+  return options.skip_bad ? "" : "; `skip_bad` leaves out requests that cannot be used";
 }
 
 void require_first(const JsonFields& json, bool seen) {

@@ -384,11 +384,11 @@ class RowFile final : public CaptureFile {
  private:
   void require_agreement(const ImportOptions& options) const {
     if (options.layers && *options.layers != contents_.layers.size()) {
-      throw TraceError(path_.string(), "has rows of {} layers, --layers says {}", contents_.layers.size(),
+      throw TraceError(path_.string(), "has rows of {} layers, `layers` says {}", contents_.layers.size(),
                        *options.layers);
     }
     if (options.top_k && *options.top_k < contents_.top_k) {
-      throw TraceError(path_.string(), "has a selection of {} ids, --top-k says {}", contents_.top_k, *options.top_k);
+      throw TraceError(path_.string(), "has a selection of {} ids, `top_k` says {}", contents_.top_k, *options.top_k);
     }
   }
 

@@ -69,8 +69,8 @@ class Layout {
     const std::uint64_t layers = response_.layers       ? *response_.layers
                                  : options_.layers      ? *options_.layers
                                  : options_.model_shape ? layers_of_model(ids, *options_.model_shape)
-                                                        : divided(ids, "layers", "--layers", top_k_);
-    const std::uint64_t top_k = top_k_ ? *top_k_ : divided(ids, "ids for each layer", "--top-k", layers);
+                                                        : divided(ids, "layers", "`layers`", top_k_);
+    const std::uint64_t top_k = top_k_ ? *top_k_ : divided(ids, "ids for each layer", "`top_k`", layers);
     constexpr std::uint64_t most = std::uint64_t{1} << 31U;  // so that the product fits
     if (layers == 0 || layers > most || ids == 0 || ids % (layers * top_k) != 0) {
       throw TraceError(where_, "has {} ids, which are no rows of {} layers x {} ids", ids, layers, top_k);
@@ -90,7 +90,7 @@ class Layout {
                        row_text(ids), all ? "which could be rows of" : "which are no rows of", model.layers,
                        all ? "and of" : "nor of", model.indexer_layers,
                        top_k_ ? fmt::format(", of {} ids each", *top_k_) : "",
-                       options_.top_k || (all && top_k_) ? "--layers" : "--layers or --top-k");
+                       options_.top_k || (all && top_k_) ? "`layers`" : "`layers` or `top_k`");
     }
     return all ? model.layers : model.indexer_layers;
   }
@@ -133,20 +133,20 @@ class Layout {
   std::uint64_t divided(std::uint64_t ids, std::string_view missing, std::string_view option,
                         std::optional<std::uint64_t> known) const {
     if (!known) {
-      throw TraceError(where_, "does not say its shape{}; give --layers or --top-k", row_text(ids));
+      throw TraceError(where_, "does not say its shape{}; give `layers` or `top_k`", row_text(ids));
     }
     if (!prompt_ || !response_.completion) {
       throw TraceError(where_, "does not say its number of {}, nor {} tokens to find it from; give {}", missing,
                        prompt_ ? "completion" : "prompt", option);
     }
-    if (const std::optional<std::uint64_t> found = quotient(ids, *known, option == "--top-k")) {
+    if (const std::optional<std::uint64_t> found = quotient(ids, *known, option == "`top_k`")) {
       return *found;
     }
     throw TraceError(
         where_,
         "has {} ids; {} prompt and {} completion tokens make {} rows, or one more, which divide into {} {} "
         "in no way or in two; give {}",
-        ids, *prompt_, *response_.completion, queries(), *known, option == "--layers" ? "ids for each layer" : "layers",
+        ids, *prompt_, *response_.completion, queries(), *known, option == "`layers`" ? "ids for each layer" : "layers",
         option);
   }
 
@@ -159,7 +159,7 @@ class Layout {
 
   DecodeRows decode_steps(std::uint64_t rows) const {
     if (!prompt_) {
-      throw TraceError(where_, "has no meta_info.prompt_tokens beside it; give --prompt-len");
+      throw TraceError(where_, "has no meta_info.prompt_tokens beside it; give `prompt_len`");
     }
     if (!response_.completion) {
       return rows_after_prompt(rows, *prompt_, start_);

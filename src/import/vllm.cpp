@@ -195,7 +195,7 @@ class Scan {
     require_one_prompt(array.where, choice);
     const Number prompt = recorded ? recorded : options_.prompt_tokens;
     if (!prompt) {
-      throw TraceError(array.where, "has no usage.prompt_tokens beside it; give --prompt-len");
+      throw TraceError(array.where, "has no usage.prompt_tokens beside it; give `prompt_len`");
     }
     Number completion = choice.completion;
     if (!completion && response_.choices.size() == 1) {

@@ -18,7 +18,7 @@
 namespace dsasim {
 namespace {
 
-constexpr std::string_view option = "--llc";
+constexpr std::string_view option = "`llc`";
 constexpr std::uint64_t max_bytes = 4ULL << 30U;
 constexpr std::uint32_t max_ways = 32;
 constexpr std::uint32_t min_line_bytes = 64;

@@ -19,7 +19,7 @@ std::uint32_t marked_ways(const LlcSpec& spec, std::uint64_t ordinary_bytes, std
     return 0;
   }
   if (spec.ways == 1) {
-    throw ConfigError("--llc", "ways: expected at least 2 for a set-aside, found 1");
+    throw ConfigError("`llc`", "ways: expected at least 2 for a set-aside, found 1");
   }
   const std::uint64_t nearest = (2 * set_aside_bytes * spec.ways + ordinary_bytes) / (2 * ordinary_bytes);
   return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(nearest, 1, spec.ways - 1));
@@ -45,11 +45,11 @@ LlcReads& LlcReads::operator+=(const LlcReads& more) noexcept {
 std::unique_ptr<Llc> make_llc(const LlcSpec& spec, std::uint64_t reserved_bytes, std::uint64_t set_aside_bytes) {
   check(spec);
   if (reserved_bytes > spec.bytes) {
-    throw ConfigError("--llc", "{} bytes are to be reserved, of a cache of {}", reserved_bytes, spec.bytes);
+    throw ConfigError("`llc`", "{} bytes are to be reserved, of a cache of {}", reserved_bytes, spec.bytes);
   }
   const std::uint64_t ordinary_bytes = spec.bytes - reserved_bytes;
   if (set_aside_bytes > ordinary_bytes) {
-    throw ConfigError("--llc", "{} bytes are to be set aside, of the {} that no reservation takes", set_aside_bytes,
+    throw ConfigError("`llc`", "{} bytes are to be set aside, of the {} that no reservation takes", set_aside_bytes,
                       ordinary_bytes);
   }
   const std::uint32_t marked_quota = marked_ways(spec, ordinary_bytes, set_aside_bytes);
@@ -67,7 +67,7 @@ std::unique_ptr<Llc> make_llc(const LlcSpec& spec, std::uint64_t reserved_bytes,
     case LlcPolicy::random:
       return make<RandomSets>(spec, sets, marked_quota);
   }
-  throw ConfigError("--llc", "policy: expected lru, tree-plru, srrip or random");
+  throw ConfigError("`llc`", "policy: expected lru, tree-plru, srrip or random");
 }
 
 }  // namespace dsasim

@@ -20,7 +20,7 @@ constexpr double max_miss_ns = 1e9;
 std::unique_ptr<MemoryModel> make_serial(const MemorySpec& spec, ConfigObject& /*config*/) {
   const double miss_ns = spec.serial_miss_ns();
   if (!(miss_ns >= 0 && miss_ns <= max_miss_ns)) {
-    throw ConfigError("--miss-ns", "expected 0 to {:.0f} nanoseconds, found {}", max_miss_ns, miss_ns);
+    throw ConfigError("`miss_ns`", "expected 0 to {:.0f} nanoseconds, found {}", max_miss_ns, miss_ns);
   }
   return std::make_unique<SerialMemory>(miss_ns);
 }
@@ -80,10 +80,10 @@ std::vector<std::string_view> known_names() {
 ConfigObject open_memory_config(const std::string& name) {
   const auto configs = config_names("memory");
   if (!is_config_file(name) && std::find(configs.begin(), configs.end(), name) == configs.end()) {
-    throw ConfigError("--memory", "unknown memory model \"{}\"; known: {}, or a FILE.json", name,
+    throw ConfigError("`memory`", "unknown memory model \"{}\"; known: {}, or a FILE.json", name,
                       fmt::join(known_names(), ", "));
   }
-  return named_config("--memory", "memory", name);
+  return named_config("`memory`", "memory", name);
 }
 
 /// The model that a configuration is for: its key "model".
@@ -103,7 +103,7 @@ std::span<const MemoryDescription> memory_models() {
 }
 
 MemorySpec parse_memory(std::string_view text) {
-  NamedParameters given = parse_named_parameters("--memory", text);
+  NamedParameters given = parse_named_parameters("`memory`", text);
   MemorySpec spec;
   spec.name = std::move(given.name);
   spec.parameters = std::move(given.parameters);
@@ -115,18 +115,18 @@ Memory make_memory(const MemorySpec& spec) {
   const MemoryDescription* model = find_model(spec.name.empty() ? "serial" : spec.name);
   if (model != nullptr && model->default_config.empty()) {
     if (!spec.parameters.empty()) {
-      throw ConfigError("--memory", "{} has no parameter \"{}\"", spec.name, spec.parameters.front().first);
+      throw ConfigError("`memory`", "{} has no parameter \"{}\"", spec.name, spec.parameters.front().first);
     }
     ConfigObject none = ConfigObject::parse(spec.name, "{}");
     memory.model = model->make(spec, none);
   } else {
     memory.config = open_memory_config(model != nullptr ? std::string(model->default_config) : spec.name);
     for (const auto& [key, value] : spec.parameters) {
-      memory.config->set("--memory", key, value);
+      memory.config->set("`memory`", key, value);
     }
     model = &model_of(*memory.config);
     if (spec.miss_ns) {
-      throw ConfigError("--miss-ns", "is of --memory serial alone; what a miss takes with {} is --memory {},{}={}",
+      throw ConfigError("`miss_ns`", "is of `memory` serial alone; what a miss takes with {} is `memory` {},{}={}",
                         spec.name, spec.name, model->miss_time, *spec.miss_ns);
     }
     memory.model = model->make(spec, *memory.config);

@@ -26,11 +26,11 @@ std::vector<std::uint64_t> random_lines(const RandomGather& random, std::uint64_
   }
   const std::uint64_t pool_rows = random.pool_bytes / random.row_bytes;
   if (pool_rows == 0 || pool_rows > most_rows) {
-    throw ConfigError("--pool-bytes", "expected room for 1 to {} rows of {} bytes, found {} bytes", most_rows,
+    throw ConfigError("`pool_bytes`", "expected room for 1 to {} rows of {} bytes, found {} bytes", most_rows,
                       random.row_bytes, random.pool_bytes);
   }
   if (rows > most_lines / (random.row_bytes / line_bytes + 2)) {
-    throw ConfigError("--rows", "{} rows of {} bytes from memory are more than {} lines", rows, random.row_bytes,
+    throw ConfigError("`rows`", "{} rows of {} bytes from memory are more than {} lines", rows, random.row_bytes,
                       most_lines);
   }
   std::vector<std::uint64_t> lines;
@@ -50,7 +50,7 @@ RandomGatherTime price(const RandomGather& random, MemoryModel& model) {
   const std::uint64_t hot = share_of(random.rows, random.hot_fraction);
   const std::uint64_t reserved = share_of(random.rows, random.reserved_fraction);
   if (hot + reserved > random.rows) {
-    throw ConfigError("--hot", "{} hot and {} reserved rows are more than the {} of the gather", hot, reserved,
+    throw ConfigError("`hot`", "{} hot and {} reserved rows are more than the {} of the gather", hot, reserved,
                       random.rows);
   }
   const auto bytes = [&](std::uint64_t rows) {

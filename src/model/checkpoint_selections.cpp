@@ -101,7 +101,7 @@ class SelectionKeys {
       refuse(
           "no key says which layers select: none of layer_types, compress_ratios, sparse_attention_config, "
           "indexer_types, index_topk_pattern and index_topk_freq, nor a model_type whose layers all do (deepseek_v32, "
-          "glm_moe_dsa); --layer-map takes a list of owners");
+          "glm_moe_dsa); `layer_map` takes a list of owners");
     }
     Flags all(layers_, true);  // not braces, which would be a list of two
     return all;
@@ -227,11 +227,11 @@ class SelectionKeys {
     const std::uint64_t offset = checkpoint_.number("index_skip_topk_offset", 1, most_layers).value_or(default_offset);
     const auto* const used = checkpoint_.find("use_index_cache");
     if (used != nullptr && *used == false) {
-      refuse("\"{}\" is {}, and \"use_index_cache\" false; --layer-map takes a list of owners", out.key, frequency);
+      refuse("\"{}\" is {}, and \"use_index_cache\" false; `layer_map` takes a list of owners", out.key, frequency);
     }
     if (std::find(selects_.begin(), selects_.end(), false) != selects_.end()) {
       refuse(
-          "\"{}\" is {} in a model whose layers do not all select, which is not supported yet; --layer-map takes a "
+          "\"{}\" is {} in a model whose layers do not all select, which is not supported yet; `layer_map` takes a "
           "list of owners",
           out.key, frequency);
     }
@@ -263,7 +263,7 @@ class SelectionKeys {
       for (std::size_t layer = 0; layer < layers_; ++layer) {
         const bool first = said.front().flags[layer];
         if (of[layer] && other.flags[layer] != first) {
-          refuse("\"{}\" makes layer {} {}, \"{}\" makes it {}; --layer-map takes a list of owners", said.front().key,
+          refuse("\"{}\" makes layer {} {}, \"{}\" makes it {}; `layer_map` takes a list of owners", said.front().key,
                  layer, first ? yes : no, other.key, first ? no : yes);
         }
       }
@@ -326,7 +326,7 @@ class SelectionKeys {
     if (heads.value_or(1) > 1) {
       refuse(
           "each of its {} KV heads selects for itself, and a trace of several selections a layer is not supported yet; "
-          "--layer-map (a list of owners) and --unit-tokens {} import rows of one head",
+          "`layer_map` (a list of owners) and `unit_tokens` {} import rows of one head",
           *heads, unit);
     }
     return top_k ? std::optional(static_cast<std::uint32_t>(*top_k)) : std::nullopt;

@@ -31,7 +31,7 @@ double Gpu::tflop_s(Arithmetic type) const noexcept {
 }
 
 Gpu load_gpu(const std::string& name) {
-  ConfigObject config = named_config("--gpu", "gpus", name);
+  ConfigObject config = named_config("`gpu`", "gpus", name);
   Gpu gpu;
   gpu.name = config_title(name);
   gpu.description = config.text("description");

@@ -298,7 +298,7 @@ Model read_model(ConfigObject config) {
 ModelFile open_model(const std::string& name) {
   ModelFile file{.name = name};
   if (!is_config_file(name)) {
-    file.config = named_config("--model", "models", name);
+    file.config = named_config("`model`", "models", name);
     return file;
   }
   const std::string text = read_text(name, max_config_bytes);

@@ -20,24 +20,24 @@ void check(const Model& model, const RooflineConfig& config) {
       throw ConfigError(option, "expected 1 to {}, found {}", most, value);
     }
   };
-  in_range("--context", config.context_tokens, max_tokens);
-  in_range("--batch", config.batch, max_batch);
-  in_range("--tp", config.tensor_parallel, max_gpus);
-  in_range("--gpus", config.gpus.value_or(1), max_gpus);
-  in_range("--entry-bytes", config.entry_bytes.value_or(1), max_tokens);
-  in_range("--entry-flops", config.entry_flops.value_or(1), max_gpus);
+  in_range("`context`", config.context_tokens, max_tokens);
+  in_range("`batch`", config.batch, max_batch);
+  in_range("`tp`", config.tensor_parallel, max_gpus);
+  in_range("`gpus`", config.gpus.value_or(1), max_gpus);
+  in_range("`entry_bytes`", config.entry_bytes.value_or(1), max_tokens);
+  in_range("`entry_flops`", config.entry_flops.value_or(1), max_gpus);
   if (!(config.rate > 0 && config.rate <= max_rate)) {
-    throw ConfigError("--rate", "expected more than 0 and at most {:.0f} tokens a second, found {}", max_rate,
+    throw ConfigError("`rate`", "expected more than 0 and at most {:.0f} tokens a second, found {}", max_rate,
                       config.rate);
   }
   if (const double bytes = config.weight_bytes.value_or(1); !(bytes > 0 && bytes <= 16)) {
-    throw ConfigError("--weight-bytes", "expected more than 0 and at most 16, found {}", bytes);
+    throw ConfigError("`weight_bytes`", "expected more than 0 and at most 16, found {}", bytes);
   }
   if (config.gpus && *config.gpus % config.tensor_parallel != 0) {
-    throw ConfigError("--gpus", "expected a multiple of --tp {}, found {}", config.tensor_parallel, *config.gpus);
+    throw ConfigError("`gpus`", "expected a multiple of `tp` {}, found {}", config.tensor_parallel, *config.gpus);
   }
   if (config.attention == Attention::sparse && !model.has_indexer()) {
-    throw ConfigError("--attention", "{} has no indexer: expected full or dense, found sparse", model.name);
+    throw ConfigError("`attention`", "{} has no indexer: expected full or dense, found sparse", model.name);
   }
 }
 
@@ -114,7 +114,7 @@ double compute_s(const Roofline& out) {
 std::uint64_t gpus_for(double demand, double of_one) {
   const double gpus = std::ceil(demand / of_one);
   if (!(gpus <= static_cast<double>(max_gpus))) {
-    throw ConfigError("--rate", "more than {} GPUs would be needed", max_gpus);
+    throw ConfigError("`rate`", "more than {} GPUs would be needed", max_gpus);
   }
   return static_cast<std::uint64_t>(gpus);
 }

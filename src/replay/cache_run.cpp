@@ -43,7 +43,7 @@ void CacheRun::make_caches() {
       continue;
     }
     if (slots > max_cache_entries) {
-      throw ConfigError("--capacity", "a cache of {} entries, at most {} are supported", slots, max_cache_entries);
+      throw ConfigError("`capacity`", "a cache of {} entries, at most {} are supported", slots, max_cache_entries);
     }
     const CacheUse use{.sets = sets_,
                        .streams = static_cast<std::uint32_t>(shape.streams.size()),

@@ -117,7 +117,7 @@ std::uint64_t Capacity::entries(const TraceReader& trace, std::uint64_t bytes_an
       break;
     case Unit::bytes:
       if (bytes_an_entry == 0) {
-        throw ConfigError(option_, "{} needs the bytes of an entry, which the trace does not give; add --entry-bytes",
+        throw ConfigError(option_, "{} needs the bytes of an entry, which the trace does not give; add `entry_bytes`",
                           text_);
       }
       divisor *= bytes_an_entry;

@@ -69,7 +69,7 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
       entries[cache] += ids;
       constexpr std::uint64_t most = 0xFFFF'FFF0;
       if (entries[cache] > most) {
-        throw ConfigError("--scope", "the streams of one cache have {} ids together, at most {} can be told apart",
+        throw ConfigError("`scope`", "the streams of one cache have {} ids together, at most {} can be told apart",
                           entries[cache], most);
       }
       layout.caches[cache].used_entries += preloads ? ids : used_ids_of(trace, config, request, ids);

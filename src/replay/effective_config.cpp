@@ -18,26 +18,26 @@
 namespace dsasim {
 namespace {
 
-constexpr const char* capacities_option = "--capacities-from";
+constexpr const char* capacities_option = "`capacities_from`";
 
 void check_positions(const TraceReader& trace, const ReplayConfig& config) {
   if (trace.header().ids == IdKind::logical) {
     return;
   }
   if (config.warm != Warm::none) {
-    throw ConfigError("--warm", "needs positions, and {} holds physical slots; expected none", trace.name());
+    throw ConfigError("`warm`", "needs positions, and {} holds physical slots; expected none", trace.name());
   }
   if (config.new_token != NewToken::demand) {
-    throw ConfigError("--new-token", "needs positions, and {} holds physical slots; expected demand", trace.name());
+    throw ConfigError("`new_token`", "needs positions, and {} holds physical slots; expected demand", trace.name());
   }
   if (config.resident_blocks > 0) {
-    throw ConfigError("--resident-blocks", "needs positions, and {} holds physical slots; expected 0", trace.name());
+    throw ConfigError("`resident_blocks`", "needs positions, and {} holds physical slots; expected 0", trace.name());
   }
 }
 
 void check_new_token(const ReplayConfig& config) {
   if (config.resident_blocks > 0 && config.new_token != NewToken::demand) {
-    throw ConfigError("--resident-blocks", "the newest entry is in a resident block; expected --new-token demand");
+    throw ConfigError("`resident_blocks`", "the newest entry is in a resident block; expected `new_token` demand");
   }
 }
 
@@ -45,7 +45,7 @@ std::uint32_t effective_page_tokens(const TraceReader& trace, const ReplayConfig
   const std::uint32_t asked = config.page_tokens.value_or(default_page_tokens);
   const std::uint32_t page_tokens = asked == 0 ? trace.header().page_tokens : asked;
   if (page_tokens == 0) {
-    throw ConfigError("--page-tokens", "{} does not give its page size; expected a number of tokens", trace.name());
+    throw ConfigError("`page_tokens`", "{} does not give its page size; expected a number of tokens", trace.name());
   }
   return page_tokens;
 }
@@ -53,11 +53,11 @@ std::uint32_t effective_page_tokens(const TraceReader& trace, const ReplayConfig
 StepRange effective_steps(const TraceReader& trace, const ReplayConfig& config) {
   const StepRange steps = config.steps.value_or(StepRange{.first = 0, .last = trace.batch_steps()});
   if (steps.first > steps.last || steps.last > trace.batch_steps()) {
-    throw ConfigError("--steps", "expected A:B with A <= B <= {} (the steps of {}), found {}:{}", trace.batch_steps(),
+    throw ConfigError("`steps`", "expected A:B with A <= B <= {} (the steps of {}), found {}:{}", trace.batch_steps(),
                       trace.name(), steps.first, steps.last);
   }
   if (config.warmup_steps > steps.last - steps.first) {
-    throw ConfigError("--warmup-steps", "{} is more than the {} steps replayed", config.warmup_steps,
+    throw ConfigError("`warmup_steps`", "{} is more than the {} steps replayed", config.warmup_steps,
                       steps.last - steps.first);
   }
   return steps;
@@ -89,8 +89,8 @@ std::uint64_t saturated(Wide value) {
 }
 
 [[noreturn]] void refuse_groups(const ReplayConfig& config) {
-  throw ConfigError(config.capacity.is_budget() ? "--budget" : "--capacity",
-                    "{} over layers whose groups differ in size is not a number of entries; give entries, or --scope "
+  throw ConfigError(config.capacity.is_budget() ? "`budget`" : "`capacity`",
+                    "{} over layers whose groups differ in size is not a number of entries; give entries, or `scope` "
                     "layer or stream",
                     config.capacity.text());
 }
@@ -140,7 +140,7 @@ std::vector<std::uint64_t> capacity_one_by_one(const TraceReader& trace, const R
   const std::size_t streams = layers * trace.request_count();
   const std::size_t count = config.capacity_list.size();
   if (config.scope != Scope::layer && config.scope != Scope::stream) {
-    throw ConfigError(capacities_option, "capacities one by one need --scope layer or stream");
+    throw ConfigError(capacities_option, "capacities one by one need `scope` layer or stream");
   }
   if (count != layers && (count != streams || config.scope != Scope::stream)) {
     throw ConfigError(capacities_option, "expected {} capacities, one for each layer{}, found {}", layers,
@@ -163,8 +163,8 @@ std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const Re
   });
   if (policy_needs(config.policy).whole_selection && too_small != entries.end()) {
     throw ConfigError(listed                        ? capacities_option
-                      : config.capacity.is_budget() ? "--budget"
-                                                    : "--capacity",
+                      : config.capacity.is_budget() ? "`budget`"
+                                                    : "`capacity`",
                       "{} keeps a whole selection: expected 0 or at least {} entries, found {}",
                       to_string(config.policy), trace.longest_selection(), *too_small);
   }
@@ -173,23 +173,23 @@ std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const Re
 
 void check_step(const StepSpec& step) {
   if (step.model.empty() != step.gpu.empty()) {
-    throw ConfigError(step.model.empty() ? "--model" : "--gpu", "expected one: a model and a GPU go together");
+    throw ConfigError(step.model.empty() ? "`model`" : "`gpu`", "expected one: a model and a GPU go together");
   }
   if (!step.times_steps() && step.tensor_parallel != 1) {
-    throw ConfigError("--tp", "expected --model and --gpu with it");
+    throw ConfigError("`tp`", "expected `model` and `gpu` with it");
   }
   if (!step.times_steps() && step.overlap != StepSpec{}.overlap) {
-    throw ConfigError("--overlap", "expected --model and --gpu with it");
+    throw ConfigError("`overlap`", "expected `model` and `gpu` with it");
   }
 }
 
 void check_llc(const EffectiveConfig& effective) {
   const ReplayConfig& config = effective.asked;
   if (!effective.llc && config.set_aside_bytes > 0) {
-    throw ConfigError("--set-aside", "expected --llc with it: it is a part of that cache");
+    throw ConfigError("`set_aside`", "expected `llc` with it: it is a part of that cache");
   }
   if (!effective.llc && config.llc_stream_bytes > 0) {
-    throw ConfigError("--llc-stream", "expected --llc with it: it passes through that cache");
+    throw ConfigError("`llc_stream`", "expected `llc` with it: it passes through that cache");
   }
 }
 
@@ -201,9 +201,9 @@ void add_time(const TraceReader& trace, EffectiveConfig& effective) {
   if (config.step.times_steps()) {
     const Gpu gpu = load_gpu(config.step.gpu);
     effective.gpu_name = config_title(gpu.name);
-    effective.gpu_config = named_config("--gpu", "gpus", config.step.gpu);
+    effective.gpu_config = named_config("`gpu`", "gpus", config.step.gpu);
     effective.model_name = config_title(config.step.model);
-    effective.model_config = named_config("--model", "models", config.step.model);
+    effective.model_config = named_config("`model`", "models", config.step.model);
     if (config.memory.name.empty()) {
       effective.memory.name = gpu.memory;
     }
@@ -211,12 +211,12 @@ void add_time(const TraceReader& trace, EffectiveConfig& effective) {
       effective.llc = parse_llc(gpu.llc);
     }
   } else if (config.llc_of_gpu) {
-    throw ConfigError("--llc", "expected --gpu with \"gpu\", or the cache itself");
+    throw ConfigError("`llc`", "expected `gpu` with \"gpu\", or the cache itself");
   }
   check_llc(effective);
   const Memory memory = make_memory(effective.memory);
   if ((memory.model->needs().row_bytes || memory.model->needs().lines || effective.llc) && effective.entry_bytes == 0) {
-    throw ConfigError("--entry-bytes", "{} does not give its entries' bytes, which --{} needs", trace.name(),
+    throw ConfigError("`entry_bytes`", "{} does not give its entries' bytes, which `{}` needs", trace.name(),
                       effective.llc ? "llc" : "memory");
   }
   effective.memory_model = memory.model_name;

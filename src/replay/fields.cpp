@@ -21,12 +21,12 @@ constexpr std::uint64_t most_bytes = std::uint64_t{1} << 44U;
 bool times_steps(const ReplaySpec& spec) {
   return spec.config.step.times_steps();
 }
-constexpr std::string_view step_needs = "--model and --gpu with it";
+constexpr std::string_view step_needs = "`model` and `gpu` with it";
 
 bool has_llc(const ReplaySpec& spec) {
   return spec.config.llc || spec.config.llc_of_gpu;
 }
-constexpr std::string_view llc_needs = "--llc with it: it is about that cache";
+constexpr std::string_view llc_needs = "`llc` with it: it is about that cache";
 
 std::vector<ReplayField> cache_fields() {
   using Spec = ReplaySpec;
@@ -42,7 +42,7 @@ std::vector<ReplayField> cache_fields() {
        .group = group,
        .values = choices_text(scope_names),
        .sentence = "Who shares a cache [stream]",
-       .set = [](Spec& spec, Text text) { spec.config.scope = parse_choice("--scope", text, scope_names); }},
+       .set = [](Spec& spec, Text text) { spec.config.scope = parse_choice("`scope`", text, scope_names); }},
       {.name = "capacity",
        .group = group,
        .values = "CAP",
@@ -52,35 +52,35 @@ std::vector<ReplayField> cache_fields() {
       {.name = "budget",
        .group = group,
        .values = "CAP",
-       .sentence = "Instead of --capacity: of all caches together, shared out evenly, in entries or bytes (65536, "
+       .sentence = "Instead of `capacity`: of all caches together, shared out evenly, in entries or bytes (65536, "
                    "20MiB)",
        .set = [](Spec& spec, Text text) { spec.config.capacity = Capacity::parse_budget(text); },
        .instead_of = "capacity"},
       {.name = "entry-bytes",
        .group = group,
        .values = "N",
-       .sentence = "Bytes of an entry in one layer [the model's, divided by --tp; without --model the trace's]",
+       .sentence = "Bytes of an entry in one layer [the model's, divided by `tp`; without `model` the trace's]",
        .set =
            [](Spec& spec, Text text) {
              spec.config.entry_bytes =
-                 parse_number<std::uint64_t>("--entry-bytes", text, 1, TraceHeader::max_entry_bytes);
+                 parse_number<std::uint64_t>("`entry_bytes`", text, 1, TraceHeader::max_entry_bytes);
            }},
       {.name = "order",
        .group = group,
        .values = choices_text(order_names),
        .sentence = "Order of the accesses of a selection [logged]",
-       .set = [](Spec& spec, Text text) { spec.config.order = parse_choice("--order", text, order_names); }},
+       .set = [](Spec& spec, Text text) { spec.config.order = parse_choice("`order`", text, order_names); }},
       {.name = "warm",
        .group = group,
        .values = choices_text(warm_names),
        .sentence = "What caches hold before the first step [none]",
-       .set = [](Spec& spec, Text text) { spec.config.warm = parse_choice("--warm", text, warm_names); }},
+       .set = [](Spec& spec, Text text) { spec.config.warm = parse_choice("`warm`", text, warm_names); }},
       {.name = "new-token",
        .group = group,
        .values = choices_text(new_token_names),
        .sentence = "When the entry that a step appends enters the cache [demand]",
        .set = [](Spec& spec,
-                 Text text) { spec.config.new_token = parse_choice("--new-token", text, new_token_names); }},
+                 Text text) { spec.config.new_token = parse_choice("`new_token`", text, new_token_names); }},
       {.name = "resident-blocks",
        .group = group,
        .values = "N",
@@ -88,7 +88,7 @@ std::vector<ReplayField> cache_fields() {
            "The newest N blocks of 64 entries stay resident outside the capacity, as vLLM's newest pages do [0]",
        .set =
            [](Spec& spec, Text text) {
-             spec.config.resident_blocks = parse_number<std::uint32_t>("--resident-blocks", text, 0, 1U << 25U);
+             spec.config.resident_blocks = parse_number<std::uint32_t>("`resident_blocks`", text, 0, 1U << 25U);
            }},
   };
 }
@@ -102,20 +102,20 @@ std::vector<ReplayField> workload_fields() {
        .group = group,
        .values = "A:B",
        .sentence = "Replay steps A up to B only, caches empty at A [all]",
-       .set = [](Spec& spec, Text text) { spec.config.steps = parse_steps("--steps", text); }},
+       .set = [](Spec& spec, Text text) { spec.config.steps = parse_steps("`steps`", text); }},
       {.name = "warmup-steps",
        .group = group,
        .values = "N",
        .sentence = "Replay the first N steps without counting them [0]",
        .set =
            [](Spec& spec, Text text) {
-             spec.config.warmup_steps = parse_number<std::uint64_t>("--warmup-steps", text, 0, most);
+             spec.config.warmup_steps = parse_number<std::uint64_t>("`warmup_steps`", text, 0, most);
            }},
       {.name = "allow-truncated",
        .group = group,
        .values = "",
        .sentence = "Replay the whole chunks of a trace that was cut off",
-       .set = [](Spec& spec, Text text) { spec.allow_truncated = parse_flag("--allow-truncated", text); }},
+       .set = [](Spec& spec, Text text) { spec.allow_truncated = parse_flag("`allow_truncated`", text); }},
   };
 }
 
@@ -131,7 +131,7 @@ std::vector<ReplayField> memory_fields() {
        .set =
            [](Spec& spec, Text text) {
              spec.config.page_tokens =
-                 text == "trace" ? 0 : parse_number<std::uint32_t>("--page-tokens", text, 1, 1U << 20U);
+                 text == "trace" ? 0 : parse_number<std::uint32_t>("`page_tokens`", text, 1, 1U << 20U);
            }},
       {.name = "memory",
        .group = group,
@@ -148,7 +148,7 @@ std::vector<ReplayField> memory_fields() {
        .values = "N",
        .sentence = "serial: nanoseconds of a missed page [200]",
        .set = [](Spec& spec,
-                 Text text) { spec.config.memory.miss_ns = parse_number<double>("--miss-ns", text, 0, 1e9); }},
+                 Text text) { spec.config.memory.miss_ns = parse_number<double>("`miss_ns`", text, 0, 1e9); }},
   };
 }
 
@@ -161,7 +161,7 @@ std::vector<ReplayField> llc_fields() {
        .group = group,
        .values = "BYTES[,key=value...]|gpu",
        .sentence = "Last-level cache that the capacity is reserved in; what is not reserved caches lines. gpu: that of "
-                   "--gpu [none]",
+                   "`gpu` [none]",
        .set =
            [](Spec& spec, Text text) {
              spec.config.llc_of_gpu = text == "gpu";
@@ -170,16 +170,16 @@ std::vector<ReplayField> llc_fields() {
       {.name = "set-aside",
        .group = group,
        .values = "BYTES",
-       .sentence = "Part of --llc where rows that are not reserved are kept, in no order (evict_last) [0]",
-       .set = [](Spec& spec, Text text) { spec.config.set_aside_bytes = parse_bytes("--set-aside", text, most_bytes); },
+       .sentence = "Part of `llc` where rows that are not reserved are kept, in no order (evict_last) [0]",
+       .set = [](Spec& spec, Text text) { spec.config.set_aside_bytes = parse_bytes("`set_aside`", text, most_bytes); },
        .has_effect = has_llc,
        .needs = llc_needs},
       {.name = "llc-stream",
        .group = group,
        .values = "BYTES",
-       .sentence = "Other data that passes through --llc before each layer's gather, besides the model's [0]",
+       .sentence = "Other data that passes through `llc` before each layer's gather, besides the model's [0]",
        .set = [](Spec& spec,
-                 Text text) { spec.config.llc_stream_bytes = parse_bytes("--llc-stream", text, most_bytes); },
+                 Text text) { spec.config.llc_stream_bytes = parse_bytes("`llc_stream`", text, most_bytes); },
        .has_effect = has_llc,
        .needs = llc_needs},
   };
@@ -205,14 +205,14 @@ std::vector<ReplayField> step_fields() {
        .values = "N",
        .sentence = "GPUs that share weights and arithmetic evenly [1]",
        .set = [](Spec& spec,
-                 Text text) { spec.config.step.tensor_parallel = parse_number<std::uint32_t>("--tp", text, 1, 1024); },
+                 Text text) { spec.config.step.tensor_parallel = parse_number<std::uint32_t>("`tp`", text, 1, 1024); },
        .has_effect = times_steps,
        .needs = step_needs},
       {.name = "overlap",
        .group = group,
        .values = choices_text(overlap_names),
        .sentence = "What a gather shares its time with [attention]",
-       .set = [](Spec& spec, Text text) { spec.config.step.overlap = parse_choice("--overlap", text, overlap_names); },
+       .set = [](Spec& spec, Text text) { spec.config.step.overlap = parse_choice("`overlap`", text, overlap_names); },
        .has_effect = times_steps,
        .needs = step_needs},
   };
@@ -274,10 +274,6 @@ ReplaySpec with_settings(ReplaySpec base, std::span<const Setting> settings) {
     }
   }
   return base;
-}
-
-std::string option_of(std::string_view name) {
-  return fmt::format("--{}", name);
 }
 
 bool prices_pages(const ReplayConfig& config) {

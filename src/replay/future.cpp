@@ -168,7 +168,7 @@ void Future::walk_back(const Window& window) {
     const Selection& selection = window.selections[i];
     const auto& stream = layout_.streams[selection.stream];
     if (std::uint64_t{walked_[stream.cache]} + selection.accesses >= never_again) {
-      throw ConfigError("--policy", "belady: a cache has more than {} accesses; replay a part with --steps",
+      throw ConfigError("`policy`", "belady: a cache has more than {} accesses; replay a part with `steps`",
                         never_again);
     }
     for (std::uint32_t j = 0; j < selection.accesses; ++j) {

@@ -55,7 +55,7 @@ std::unique_ptr<Llc> make_ordinary_part(const EffectiveConfig& effective) {
   }
   const std::uint64_t reserved = *effective.reservation.bytes;  // a cache around it needs the bytes of an entry
   if (reserved > effective.llc->bytes) {
-    throw ConfigError("--capacity", "{} reserves {} bytes in all caches together, and --llc has {}",
+    throw ConfigError("`capacity`", "{} reserves {} bytes in all caches together, and `llc` has {}",
                       effective.asked.capacity.text(), reserved, effective.llc->bytes);
   }
   return make_llc(*effective.llc, reserved, effective.asked.set_aside_bytes);

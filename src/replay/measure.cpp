@@ -24,9 +24,9 @@ bool has_step(const EffectiveConfig& config) {
   return !config.model_name.empty();
 }
 
-constexpr std::string_view needs_entry_bytes = "--entry-bytes, or a trace that gives them";
-constexpr std::string_view needs_llc = "--llc";
-constexpr std::string_view needs_step = "--model and --gpu";
+constexpr std::string_view needs_entry_bytes = "`entry_bytes`, or a trace that gives them";
+constexpr std::string_view needs_llc = "`llc`";
+constexpr std::string_view needs_step = "`model` and `gpu`";
 
 template <std::uint64_t Counters::*field>
 MeasureValue counter(const Measured& measured) {
@@ -92,9 +92,9 @@ constexpr std::array all = {
             "time of the gathers by the memory model, inside the kernel, over the trace's own layers", Basis::time,
             true, true, "", always, counter<&Counters::gather_ns>},
     Measure{"llc_sectors", "sector",
-            "with --llc: sectors of rows that the reservation missed, looked for in the rest of that cache",
+            "with `llc`: sectors of rows that the reservation missed, looked for in the rest of that cache",
             Basis::time, true, false, needs_llc, has_llc, counter<&Counters::llc_sectors>},
-    Measure{"llc_hit_sectors", "sector", "with --llc: those that it held", Basis::time, true, false, needs_llc, has_llc,
+    Measure{"llc_hit_sectors", "sector", "with `llc`: those that it held", Basis::time, true, false, needs_llc, has_llc,
             counter<&Counters::llc_hit_sectors>},
     Measure{"tpot_mean_ns", "ns", "mean time of a token", Basis::step, false, false, needs_step, has_step,
             tpot<&Tpot::mean_ns>},

@@ -30,7 +30,7 @@ std::optional<Future> make_future(const TraceReader& trace, const CacheRuns& run
     if (std::any_of(streams.begin(), streams.end(), [&](const auto& stream) {
           return run->layout().reserves(stream) != first->layout().reserves(stream);
         })) {
-      throw ConfigError("--capacity", "{} and {} reserve nothing in different layers; {} needs them apart",
+      throw ConfigError("`capacity`", "{} and {} reserve nothing in different layers; {} needs them apart",
                         first->config().capacity.text(), run->config().capacity.text(), run->config().policy.name);
     }
   }
@@ -55,7 +55,7 @@ void require_memory(const TraceReader& trace, const CacheRuns& runs, trace::Memo
   const double left = trace::memory_limit_bytes() - without_caches;
   const double each = (plan.bytes() - without_caches) / static_cast<double>(runs.size());
   plan.require(trace, each <= 0 || left < each
-                          ? "a smaller --capacity, or a trace of a part of its requests, needs less"
+                          ? "a smaller `capacity`, or a trace of a part of its requests, needs less"
                           : fmt::format("{} of these {} configurations at once would fit",
                                         static_cast<std::uint64_t>(left / each), runs.size()));
 }
@@ -97,7 +97,7 @@ std::vector<ReplayResult> replay_all(const TraceReader& trace, std::span<const R
   try {
     return replay_runs(trace, configs, hooks, jobs);
   } catch (const std::bad_alloc&) {
-    throw SystemError(trace.name(), "not enough memory for this replay{}", jobs > 1 ? "; fewer --jobs need less" : "");
+    throw SystemError(trace.name(), "not enough memory for this replay{}", jobs > 1 ? "; fewer `jobs` need less" : "");
   }
 }
 

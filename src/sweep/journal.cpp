@@ -148,7 +148,7 @@ void Journal::load(bool forget) {
     if (!content && !damaged) {
       damaged = number;
     } else if (content && damaged) {
-      throw ConfigError(path_, "line {} is damaged; --restart begins anew", *damaged);
+      throw ConfigError(path_, "line {} is damaged; `restart` begins anew", *damaged);
     } else if (content) {
       add_line(*content, number);
       size_ = end + 1;
@@ -163,7 +163,7 @@ void Journal::load(bool forget) {
 void Journal::add_line(std::string_view content, std::size_t number) {
   if (number == 1) {
     if (content.starts_with(magic_of_all_versions) && !content.starts_with(magic)) {
-      throw ConfigError(path_, "is a journal of another version of dsasim ({}, expected {}); --restart begins anew",
+      throw ConfigError(path_, "is a journal of another version of dsasim ({}, expected {}); `restart` begins anew",
                         content.substr(0, content.find(' ')), magic.substr(0, magic.size() - 1));
     }
     identity_ = content.starts_with(magic) ? content.substr(magic.size()) : "";

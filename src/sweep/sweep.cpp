@@ -73,11 +73,11 @@ void open_journal(Journal& journal, const Sweep& sweep, const SweepOptions& opti
   }
   const std::string difference = identity_difference(journal.identity(), identity);
   if (!difference.empty()) {
-    throw ConfigError(journal.path(), "belongs to another sweep: {}; --restart forgets what it finished", difference);
+    throw ConfigError(journal.path(), "belongs to another sweep: {}; `restart` forgets what it finished", difference);
   }
   const auto& outcomes = journal.outcomes();
   if (!outcomes.empty() && outcomes.rbegin()->first >= sweep.points().size()) {
-    throw ConfigError(journal.path(), "has a point {}, the sweep only {}; --restart begins anew",
+    throw ConfigError(journal.path(), "has a point {}, the sweep only {}; `restart` begins anew",
                       outcomes.rbegin()->first, sweep.points().size());
   }
 }
@@ -147,7 +147,7 @@ std::string table_of(const Sweep& sweep, PlannedPoints points, const Journal& jo
 
 SweepOutcome Sweep::run(const std::string& output, const SweepOptions& options, const OnProgress& on_progress) const {
   if (const std::string found = fingerprint(); !options.fingerprint.empty() && found != options.fingerprint) {
-    throw ConfigError("--fingerprint",
+    throw ConfigError("`fingerprint`",
                       "the sweep has {}, expected {}: its grid, traces, configurations or dsasim "
                       "are others",
                       found, options.fingerprint);

@@ -12,7 +12,7 @@ TraceFile::TraceFile(const std::filesystem::path& path, const ReadOptions& optio
   find_chunks();
   sum_up();
   if (!end_ && !options.allow_truncated) {
-    throw TraceError(file_.name(), "is cut off after {} whole chunks (no end record); --allow-truncated reads those",
+    throw TraceError(file_.name(), "is cut off after {} whole chunks (no end record); `allow_truncated` reads those",
                      place_count_);
   }
 }

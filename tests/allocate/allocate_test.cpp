@@ -302,42 +302,42 @@ TEST_CASE("bounds and granularity are kept, and what gains nothing is not spent"
 
 TEST_CASE("what cannot be split is refused", "[allocate]") {
   const TraceReader trace("traces/paper128-req_0.dsat");
-  CHECK(error_of(trace, lru("2x", Scope::shared)).find("--scope: expected layer or stream") == 0);
+  CHECK(error_of(trace, lru("2x", Scope::shared)).find("`scope`: expected layer or stream") == 0);
   CHECK(error_of(trace, lru("2047")) ==
-        "--budget: 2047 is 2047 entries; the least that each of 16 caches gets (--min 1x, in multiples of 16) comes to "
+        "`budget`: 2047 is 2047 entries; the least that each of 16 caches gets (`min` 1x, in multiples of 16) comes to "
         "2048");
   CHECK(error_of(trace, lru("20MB")).find("20MB needs the bytes of an entry") != std::string::npos);
   AllocateConfig config = lru("2x", Scope::layer);
   config.over = Over::streams;
-  CHECK(error_of(trace, config).find("--over: streams need --scope stream") == 0);
+  CHECK(error_of(trace, config).find("`over`: streams need `scope` stream") == 0);
   config = lru("2x");
   config.over = Over::streams;
   config.replay.policy = parse_policy("fifo");
-  CHECK(error_of(trace, config).find("--over: streams can be told apart for lru") == 0);
+  CHECK(error_of(trace, config).find("`over`: streams can be told apart for lru") == 0);
   config = lru("2x");
   config.least = Capacity::parse("130");
   config.most = Capacity::parse("140");
-  CHECK(error_of(trace, config) == "--granularity: no multiple of 16 lies between 130 (--min 130) and 140 (--max 140)");
+  CHECK(error_of(trace, config) == "`granularity`: no multiple of 16 lies between 130 (`min` 130) and 140 (`max` 140)");
   config = lru("2x");
   config.replay.policy = parse_policy("fifo");
   config.granularity = 1;
   CHECK(error_of(trace, config)
-            .find("--granularity: 1 gives 1097 capacities from 128 to 1224, at most 256 can be "
+            .find("`granularity`: 1 gives 1097 capacities from 128 to 1224, at most 256 can be "
                   "replayed; 5 is enough") == 0);
   config.granularity = 5;
   config.budget = Capacity::parse_budget("3x");
   CHECK(error_of(trace, config).empty());
   config.replay.policy = parse_policy("hisparse");
   config.least = Capacity::parse("127");
-  CHECK(error_of(trace, config) == "--min: hisparse keeps a whole selection: expected at least 128 entries, found 127");
+  CHECK(error_of(trace, config) == "`min`: hisparse keeps a whole selection: expected at least 128 entries, found 127");
   CHECK(error_of(trace, lru("999999999999ctx")).empty());
-  CHECK(error_of(trace, lru("9999999999999999ctx")) == "--budget: 16 caches would have 2^62 entries or more");
+  CHECK(error_of(trace, lru("9999999999999999ctx")) == "`budget`: 16 caches would have 2^62 entries or more");
   config = lru("2x");
   config.granularity = 5000;
   CHECK(error_of(trace, config) ==
-        "--granularity: no multiple of 5000 lies between 128 (--min 1x) and 1224 (the contexts)");
+        "`granularity`: no multiple of 5000 lies between 128 (`min` 1x) and 1224 (the contexts)");
   config.granularity = 0;
-  CHECK(error_of(trace, config).find("--granularity: expected at least 1") == 0);
+  CHECK(error_of(trace, config).find("`granularity`: expected at least 1") == 0);
 }
 
 TEST_CASE("a list of capacities has to fit the trace, the scope and the policy", "[replay]") {
@@ -357,13 +357,13 @@ TEST_CASE("a list of capacities has to fit the trace, the scope and the policy",
   CHECK(error(Scope::stream, {9, 9, 9}).empty());
   CHECK(error(Scope::stream, {9, 9, 9, 9, 9, 9}).empty());
   CHECK(error(Scope::layer, {9, 9, 9}).empty());
-  CHECK(error(Scope::shared, {9, 9, 9}).find("--capacities-from: capacities one by one need --scope layer") == 0);
+  CHECK(error(Scope::shared, {9, 9, 9}).find("`capacities_from`: capacities one by one need `scope` layer") == 0);
   CHECK(error(Scope::layer, {9, 9, 9, 9, 9, 9}) ==
-        "--capacities-from: expected 3 capacities, one for each layer, found 6");
+        "`capacities_from`: expected 3 capacities, one for each layer, found 6");
   CHECK(error(Scope::stream, {9, 9}) ==
-        "--capacities-from: expected 3 capacities, one for each layer, or 6, one for each stream, found 2");
+        "`capacities_from`: expected 3 capacities, one for each layer, or 6, one for each stream, found 2");
   config.policy = parse_policy("hisparse");
-  CHECK(error(Scope::stream, {9, 1, 9}).find("--capacities-from: hisparse") == 0);
+  CHECK(error(Scope::stream, {9, 1, 9}).find("`capacities_from`: hisparse") == 0);
 
   // Equal capacities are a replay with that capacity, and 0 reserves nothing.
   config.policy = parse_policy("lru");

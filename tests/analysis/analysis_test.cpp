@@ -350,18 +350,18 @@ TEST_CASE("Configurations that are refused", "[analysis]") {
   const auto path = folder.path() / "t.dsat";
   write_trace(path, one_stream({{1, 2}, {2, 3}}));
   const TraceReader trace(path);
-  CHECK(config_error(trace, {.windows = {50, 20, 50}}) == "--windows: expected different numbers, found 50 twice");
-  CHECK(config_error(trace, {.windows = {0}}) == "--windows: expected a number from 1 to 1048576, found 0");
+  CHECK(config_error(trace, {.windows = {50, 20, 50}}) == "`windows`: expected different numbers, found 50 twice");
+  CHECK(config_error(trace, {.windows = {0}}) == "`windows`: expected a number from 1 to 1048576, found 0");
   traces::check_contains(config_error(trace, {.page_tokens = {0}}), "does not give its page size");
   AnalysisConfig config;
   config.sink_tokens = 0;
-  traces::check_contains(config_error(trace, config), "--sink-tokens: expected a number from 1");
+  traces::check_contains(config_error(trace, config), "`sink_tokens`: expected a number from 1");
   config = {};
   config.steps = StepRange{.first = 1, .last = 3};
-  traces::check_contains(config_error(trace, config), "--steps: expected A:B with A <= B <= 2");
+  traces::check_contains(config_error(trace, config), "`steps`: expected A:B with A <= B <= 2");
   config = {};
   config.overlap_steps = {(1U << 20U) + 1};
-  traces::check_contains(config_error(trace, config), "--overlap-steps: expected a number from 1 to 1048576");
+  traces::check_contains(config_error(trace, config), "`overlap_steps`: expected a number from 1 to 1048576");
 }
 
 TEST_CASE("What no memory could hold is refused before anything is allocated", "[analysis]") {

@@ -55,18 +55,18 @@ TEST_CASE("What is no JSON is quoted in a line that a terminal can take") {
 
 TEST_CASE("An option replaces a value that a configuration has, and adds none") {
   ConfigObject config = parse(R"({"ns": 1, "mapping": "a"})");
-  config.set("--memory", "ns", "2.5");
-  config.set("--memory", "mapping", "row bank");
+  config.set("`memory`", "ns", "2.5");
+  config.set("`memory`", "mapping", "row bank");
   CHECK(config.number("ns", 0, 9) == 2.5);
   CHECK(config.text("mapping") == "row bank");
-  CHECK(error_of([&] { config.set("--memory", "s", "1"); }) ==
-        "--memory: x.json has no parameter \"s\"; known: ns, mapping");
+  CHECK(error_of([&] { config.set("`memory`", "s", "1"); }) ==
+        "`memory`: x.json has no parameter \"s\"; known: ns, mapping");
 }
 
 TEST_CASE("Configurations that are part of the library are found by name") {
-  CHECK(named_config("--gpu", "gpus", "h200").text("description") == "NVIDIA H200 SXM");
-  CHECK_THAT(error_of([] { named_config("--gpu", "gpus", "h201"); }),
-             Catch::Matchers::StartsWith("--gpu: unknown name \"h201\"; known: "));
+  CHECK(named_config("`gpu`", "gpus", "h200").text("description") == "NVIDIA H200 SXM");
+  CHECK_THAT(error_of([] { named_config("`gpu`", "gpus", "h201"); }),
+             Catch::Matchers::StartsWith("`gpu`: unknown name \"h201\"; known: "));
 }
 
 TEST_CASE("Reports call a configuration by its name, or by that of its file") {

@@ -174,7 +174,7 @@ TEST_CASE("knees of a real capture", "[knee]") {
 TEST_CASE("targets that are none", "[knee]") {
   CHECK(parse_target("miss-ratio=0.1").name == "miss_ratio");
   CHECK(error_of("mis_ratio=0.1") ==
-        "--target: expected FIELD=NUMBER, FIELD one of accesses, hits, misses, compulsory_misses, capacity_misses, "
+        "`target`: expected FIELD=NUMBER, FIELD one of accesses, hits, misses, compulsory_misses, capacity_misses, "
         "evictions, miss_ratio, fetched_bytes, missed_pages, gather_ns, llc_sectors, llc_hit_sectors, tpot_mean_ns, "
         "tpot_p50_ns, tpot_p95_ns, tpot_p99_ns, tpot_max_ns, slowdown_all_hit, slowdown_contiguous, "
         "fetched_bytes_per_step, fetched_bytes_per_s, step_misses, step_gather_ns, found \"mis_ratio=0.1\"");
@@ -183,7 +183,7 @@ TEST_CASE("targets that are none", "[knee]") {
   for (const char* text :
        {"miss_ratio", "miss_ratio=", "miss_ratio=-1", "miss_ratio=nan", "miss_ratio=0.1x", "miss_ratio==1"}) {
     CAPTURE(text);
-    CHECK(error_of(text).find("--target: miss_ratio: expected a number from 0, found") == 0);
+    CHECK(error_of(text).find("`target`: miss_ratio: expected a number from 0, found") == 0);
   }
   CHECK_FALSE(error_of("").empty());
 }

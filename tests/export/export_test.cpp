@@ -313,7 +313,7 @@ TEST_CASE("Exports that cannot be are refused") {
   write_trace(folder / "t.dsat", one_stream({{1}}));
   const TraceReader trace(folder / "t.dsat");
   CHECK_THROWS_WITH(exported(trace, "parquet"),
-                    "--to: unknown format \"parquet\"; known: npz, csv, oracle-general, addresses");
+                    "`to`: unknown format \"parquet\"; known: npz, csv, oracle-general, addresses");
   CHECK_THROWS_AS(exported(trace, "addresses"), ConfigError);
   CHECK_THROWS_AS(export_npz(trace, 0, folder.path() / "none/r.npz"), SystemError);
 }

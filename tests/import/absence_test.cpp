@@ -68,7 +68,7 @@ TEST_CASE("layers that never select are left out, and the user is told", "[impor
   write_file(dir / "a.npy", npy("(3, 6, 2)", hybrid()));
   const Imported found = import(dir, "a.npy", with_prompt(20));
   CHECK(found.warnings == std::vector<std::string>{
-                              "4 of 6 layers never select and are left out: 0-1, 3-4; --layer-map=-1,-1,2,-1,-1,5 says "
+                              "4 of 6 layers never select and are left out: 0-1, 3-4; `layer_map`=-1,-1,2,-1,-1,5 says "
                               "so"});
   CHECK(found.layers ==
         std::vector<LayerInfo>{{.model_layer = 2, .group_size = 1}, {.model_layer = 5, .group_size = 1}});
@@ -98,7 +98,7 @@ TEST_CASE("an owner that never selects takes those that share its index with it"
   options.layer_map = "0,0,2,2";
   const Imported found = import(dir, "a.npy", options);
   CHECK(found.warnings ==
-        std::vector<std::string>{"1 of 2 layers never select and are left out: 0; --layer-map=-1,-1,2,2 says so"});
+        std::vector<std::string>{"1 of 2 layers never select and are left out: 0; `layer_map`=-1,-1,2,2 says so"});
   CHECK(found.layers == std::vector<LayerInfo>{{.model_layer = 2, .group_size = 2}});
 }
 
@@ -112,7 +112,7 @@ TEST_CASE("a layer that selects in one request of a batch stays in all", "[impor
   CHECK(trace.layer_count() == 2);
   CHECK(trace.accesses() == 3);
   REQUIRE(imported.warnings.size() == 2);
-  CHECK(imported.warnings[0] == "1 of 3 layers never select and are left out: 2; --layer-map=0,1,-1 says so");
+  CHECK(imported.warnings[0] == "1 of 3 layers never select and are left out: 2; `layer_map`=0,1,-1 says so");
   CHECK(dir.strip(imported.warnings[1]) ==
         "1 selections have no ids in steps in which other layers select (the first: a.npy: step 0, layer 0); they "
         "count as no selections");
@@ -180,7 +180,7 @@ TEST_CASE("the block that is being filled can be selected", "[import]") {
   CHECK(
       error_of_import(dir, "a.npy", options) ==
       "a.npy: request 0, step 1, layer 0: id 2 lies outside the context of 2 entries: 1 of 3 selections have such ids; "
-      "--ids physical says that ids are slots");
+      "`ids` physical says that ids are slots");
 }
 
 TEST_CASE("tokens of whole entries are taken together where a unit is given", "[import]") {

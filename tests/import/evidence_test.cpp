@@ -141,7 +141,7 @@ TEST_CASE("as many rows as completion tokens have to show where they begin", "[i
       name +
           ": has as many rows as completion tokens; they may begin with the prompt's last token or behind the "
           "prompt. If they begin behind it, 0 of 27 selections name the position of their own query (97 to 100% do in "
-          "real captures); give --prompt-start last, or --prompt-start end");
+          "real captures); give `prompt_start` last, or `prompt_start` end");
   options.prompt_start = last_of_prompt;
   CHECK(import(dir, {name}, options).warnings.empty());
   CHECK(counts(dir) == right);
@@ -190,7 +190,7 @@ TEST_CASE("the rows of a cached prefix may be missing", "[import][evidence]") {
   write_file(dir / "r.json", response(rows_from(4)));
   CHECK(import_error(dir, {"r.json"}, options) ==
         "r.json: response 0, meta_info.indexer_topk: has 44 rows, 40 prompt and 9 completion tokens make 48; if the "
-        "rows of a cached prefix are missing, --prompt-start 4 says it");
+        "rows of a cached prefix are missing, `prompt_start` 4 says it");
   write_file(dir / "said.json", response(rows_from(4), R"(, "indexer_topk_start_len": 4)"));
   import(dir, {"said.json"}, options);
   CHECK(counts(dir) == right);
@@ -203,7 +203,7 @@ TEST_CASE("the rows of a cached prefix may be missing", "[import][evidence]") {
   fs::remove(dir / "out.dsat");
   options.prompt_start = PromptStart{.from = PromptStart::From::begin, .tokens = 5};
   CHECK(import_error(dir, {"said.json"}, options) ==
-        "said.json: response 0, meta_info.indexer_topk: its rows begin at position 4, --prompt-start says 5");
+        "said.json: response 0, meta_info.indexer_topk: its rows begin at position 4, `prompt_start` says 5");
   options.prompt_start = PromptStart{.from = PromptStart::From::begin, .tokens = 3};
   CHECK(import_error(dir, {"r.json"}, options) ==
         "r.json: response 0, meta_info.indexer_topk: has 44 rows, 40 prompt and 9 completion tokens make 45 from "
@@ -220,7 +220,7 @@ TEST_CASE("arrays of steps may begin within the prompt", "[import][evidence]") {
   ImportOptions options;
   options.prompt_start = last_of_prompt;
   CHECK(import_error(dir, {"a.npy"}, options) ==
-        "a.npy: does not say how long the prompt is; --prompt-start needs --prompt-len");
+        "a.npy: does not say how long the prompt is; `prompt_start` needs `prompt_len`");
   options.prompt_tokens = 40;
   import(dir, {"a.npy"}, options);
   CHECK(counts(dir) == right);
@@ -234,7 +234,7 @@ TEST_CASE("arrays of steps may begin within the prompt", "[import][evidence]") {
         "a.npy: its rows begin at position 41, behind the prompt of 40 tokens: its first steps are missing");
   write_file(dir / "r.csv", "request,step,layer,id\na,0,0,1\n");
   CHECK(import_error(dir, {"r.csv"}, options) ==
-        "--prompt-start: does not apply to r.csv, whose rows name their steps");
+        "`prompt_start`: does not apply to r.csv, whose rows name their steps");
 }
 
 TEST_CASE("negative ids are padding wherever they stand", "[import][evidence]") {
@@ -264,7 +264,7 @@ TEST_CASE("one id outside its context is damage, and named", "[import][evidence]
   CHECK(
       import_error(dir, {"r.json"}, options) ==
       "r.json: request 0, step 1, layer 0: id 42 lies outside the context of 42 entries: 1 of 24 selections have such "
-      "ids; --skip-bad leaves these ids out, --ids physical says that ids are slots");
+      "ids; `skip_bad` leaves these ids out, `ids` physical says that ids are slots");
   options.skip_bad = true;
   CHECK(import(dir, {"r.json"}, options).warnings ==
         std::vector<std::string>{"left out: 1 ids of 1 selections that lie outside their context; the first: r.json: "
@@ -287,7 +287,7 @@ TEST_CASE("ids outside the context of many selections are no damage", "[import][
     const std::string message = import_error(dir, {"a.npy"}, options);
     CHECK(message == (bad == 6 ? ""
                                : "a.npy: request 0, step 0, layer 0: id 5000 lies outside the context of 101 entries: "
-                                 "7 of 60 selections have such ids; --ids physical says that ids are slots"));
+                                 "7 of 60 selections have such ids; `ids` physical says that ids are slots"));
     fs::remove(dir / "out.dsat");
   }
 }
@@ -301,15 +301,15 @@ TEST_CASE("a prompt of another length shows in where selections end", "[import][
   REQUIRE(warnings.size() == 1);
   CHECK(warnings[0].ends_with(
       " of 60 selections end 1 before the position of their own query, and few at it (97 to 100% do in real "
-      "captures); its rows begin 1 earlier than declared (--prompt-start 100 says so), or its prompt has 100 "
-      "tokens (--prompt-len 100)"));
-  CHECK(import(dir, {"a.npy"}, with_prompt(1000)).warnings.at(0).find("(--prompt-len 100)") != std::string::npos);
+      "captures); its rows begin 1 earlier than declared (`prompt_start` 100 says so), or its prompt has 100 "
+      "tokens (`prompt_len` 100)"));
+  CHECK(import(dir, {"a.npy"}, with_prompt(1000)).warnings.at(0).find("(`prompt_len` 100)") != std::string::npos);
   fs::remove(dir / "out.dsat");
   const std::string message = import_error(dir, {"a.npy"}, with_prompt(93));
   CHECK(message.starts_with("a.npy: request 0, step 0, layer 0: id "));
   CHECK(
       message.find(" selections end 7 after the position of their own query: its rows begin 7 later than declared, or "
-                   "its prompt has 100 tokens (--prompt-len 100); --ids physical") != std::string::npos);
+                   "its prompt has 100 tokens (`prompt_len` 100); `ids` physical") != std::string::npos);
   // Rows that name their steps say the context themselves.
   std::string lines;
   for (std::int64_t step = 0; step < 30; ++step) {
@@ -337,7 +337,7 @@ TEST_CASE("a real capture contradicts nothing, and shows a wrong prompt", "[impo
           .warnings.at(0)
           .find(
               " of 3200 selections end 1 before the position of their own query, and few at it (97 to 100% do in real "
-              "captures); its rows begin 1 earlier than declared (--prompt-start 1024 says so)") != std::string::npos);
+              "captures); its rows begin 1 earlier than declared (`prompt_start` 1024 says so)") != std::string::npos);
   ImportOptions options;
   options.prompt_start = PromptStart{.from = PromptStart::From::begin, .tokens = 1024};
   CHECK(import(dir, {"r.npz"}, options).warnings.empty());
@@ -399,7 +399,7 @@ TEST_CASE("ids of several tokens are noticed unless somebody said what they are"
   ImportOptions options = with_prompt(400);
   CHECK(import_error(dir, {"a.npy"}, options) ==
         "a.npy: none of its 80 selections names an entry beyond 1/4 of its context, as if an id stood for 4 tokens or "
-        "the prompt was shorter; give --unit-tokens 4, or --unit-tokens 1 if ids are single tokens");
+        "the prompt was shorter; give `unit_tokens` 4, or `unit_tokens` 1 if ids are single tokens");
   for (const std::uint32_t unit : {1U, 4U}) {
     options.unit_tokens = unit;
     CHECK(import(dir, {"a.npy"}, options).warnings.empty());
@@ -478,7 +478,7 @@ TEST_CASE("requests that cannot be used are left out if that is asked for", "[im
   options.layers = 3;
   write_file(dir / "r.json", fmt::format("[{}, {}, {}]", good, bad, good));
   CHECK(import_error(dir, {"r.json"}, options)
-            .ends_with(message + "; --skip-bad leaves out requests that cannot be used"));
+            .ends_with(message + "; `skip_bad` leaves out requests that cannot be used"));
   options.skip_bad = true;
   const ImportedIds ids = import(dir, {"r.json"}, options);
   REQUIRE(ids.warnings.size() == 3);

@@ -98,7 +98,7 @@ TEST_CASE("an import may take no more than the first steps of each capture", "[i
   CHECK(ids_of(trace, 1) == Values{1, -1});
   CHECK(last_total == 3);
   options.steps = 0;
-  CHECK(import_error(dir, {"long.npz"}, options) == "--steps: is 0, expected at least 1");
+  CHECK(import_error(dir, {"long.npz"}, options) == "`steps`: is 0, expected at least 1");
 }
 
 TEST_CASE("scores follow their ids into the trace", "[import]") {
@@ -170,7 +170,7 @@ TEST_CASE("a model says what the capture and the options do not", "[import]") {
   options.model = "glm-5.1";
   CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
         "a.json: response 0, meta_info.indexer_topk: has 10752 ids, which are no rows of the model's 78 layers nor of "
-        "its 78 with an index, of 2048 ids each; give --layers or --top-k");
+        "its 78 with an index, of 2048 ids each; give `layers` or `top_k`");
 }
 
 TEST_CASE("the origin of a mixed batch names each format once", "[import]") {
@@ -207,16 +207,16 @@ TEST_CASE("an import that fails names the file and leaves the output as it was",
   using Names = std::vector<std::string>;
   const auto [names, options, message] = GENERATE_COPY(table<Names, ImportOptions, std::string>({
       {{}, {}, "import: no input files"},
-      {{"good.npz"}, foreign, "--from: unknown format \"vcr\"; known: auto, npz, npy, sglang, vllm, jsonl, csv"},
-      {{"good.npz"}, no_layers, "--layers: is 0, expected at least 1"},
+      {{"good.npz"}, foreign, "`from`: unknown format \"vcr\"; known: auto, npz, npy, sglang, vllm, jsonl, csv"},
+      {{"good.npz"}, no_layers, "`layers`: is 0, expected at least 1"},
       {{"none.npz"}, {}, "none.npz: cannot open: No such file or directory"},
       {{"text.csv"},
        {},
-       "text.csv: starts with \"a,b\\x0a\", which no known format does; give --from, one of npz, npy, sglang, vllm, "
+       "text.csv: starts with \"a,b\\x0a\", which no known format does; give `from`, one of npz, npy, sglang, vllm, "
        "jsonl, csv"},
       {{"empty"},
        {},
-       "empty: is empty, which no known format does; give --from, one of npz, npy, sglang, vllm, jsonl, csv"},
+       "empty: is empty, which no known format does; give `from`, one of npz, npy, sglang, vllm, jsonl, csv"},
       {{"gap.npy"}, as_npz, "gap.npy: starts with \"\\x93NUMPY\\x01\\x00\", expected a zip file (\"PK\\x03\\x04\")"},
       {{"good.npz", "wide.npz"}, {}, "wide.npz: has 2 layers, good.npz has 1; a batch has one model"},
       {{"good.npz", "scored.npz"},
@@ -225,8 +225,8 @@ TEST_CASE("an import that fails names the file and leaves the output as it was",
       {{"scored.npz", "good.npz"},
        {},
        "good.npz: has no scores, scored.npz has some; all requests of a batch have them, or none"},
-      {{"good.npz"}, with_prompt(6), "good.npz: its prompt length is 5, --prompt-len says 6"},
-      {{"gap.npy"}, {}, "gap.npy: does not say how long the prompt is; give --prompt-len"},
+      {{"good.npz"}, with_prompt(6), "good.npz: its prompt length is 5, `prompt_len` says 6"},
+      {{"gap.npy"}, {}, "gap.npy: does not say how long the prompt is; give `prompt_len`"},
       {{"gap.npy"},
        with_prompt(std::uint64_t{1} << 63U),
        "gap.npy: a prompt of 9223372036854775808 tokens and 2 steps have more entries than ids can name, 2147483648"},
@@ -293,7 +293,7 @@ TEST_CASE("what no format recognises is refused", "[import]") {
   const auto text = GENERATE(values<std::string>(
       {"7", "{}", "[]", R"({"text": {"meta_info": 1}})", R"([{"a": 1}, {"meta_info": 1}])", "step,layer,id\n"}));
   write_file(dir / "a", text);
-  CHECK(import_error(dir, {"a"}, {}).find("which no known format does; give --from, one of npz, npy, sglang") !=
+  CHECK(import_error(dir, {"a"}, {}).find("which no known format does; give `from`, one of npz, npy, sglang") !=
         std::string::npos);
 }
 
@@ -314,7 +314,7 @@ TEST_CASE("requests of one file are numbered from the batch's", "[import]") {
   CHECK(import_error(dir, {"a.npy", "b.csv"}, with_prompt(5)).starts_with("b.csv: request 2, step 1, layer 0: id 7 "));
   ImportOptions no_prompt;
   CHECK(import_error(dir, {"b.csv"}, no_prompt) ==
-        "b.csv: request 0: does not say how long the prompt is; give --prompt-len");
+        "b.csv: request 0: does not say how long the prompt is; give `prompt_len`");
 }
 
 TEST_CASE("entries of four tokens can be selected from their first token on", "[import]") {

@@ -58,7 +58,7 @@ TEST_CASE("a checkpoint's configuration is a layer map, and says how wide a row 
 }
 
 TEST_CASE("a model that is known by name is a layer map", "[import][layers]") {
-  const auto map_of = [](const std::string& name) { return layer_map_of(load_selections(name), "--model"); };
+  const auto map_of = [](const std::string& name) { return layer_map_of(load_selections(name), "`model`"); };
   const LayerMap shared = map_of("glm-5.2").value();
   CHECK(shared.owner_of.size() == 78);
   CHECK(shared.top_k == 2048U);
@@ -85,22 +85,22 @@ TEST_CASE("a layer map that is none says why", "[import][layers]") {
       {"0,0,1", "layer 2 has the index of layer 1, which has none of its own"},
       {"-1,-1", "no layer owns an index"},
   }));
-  CHECK(error_of_map(dir, text) == "--layer-map: " + message);
+  CHECK(error_of_map(dir, text) == "`layer_map`: " + message);
   CHECK(error_of_map(dir, (dir / "none.json").string()) == "none.json: cannot be opened");
   const auto [json, json_message] = GENERATE(table<std::string, std::string>({
       {"{}", "config.json: has no \"num_hidden_layers\""},
-      {"7", "--layer-map: config.json holds neither a list of owners nor a checkpoint's configuration"},
+      {"7", "`layer_map`: config.json holds neither a list of owners nor a checkpoint's configuration"},
       {R"({"indexer_types": 7})", "config.json: has no \"num_hidden_layers\""},
-      {"[]", "--layer-map: has 0 layers, expected 1 to 65535"},
+      {"[]", "`layer_map`: has 0 layers, expected 1 to 65535"},
       {std::string(100'000, '[') + std::string(100'000, ']'), "config.json: nests deeper than 64 levels"},
       {R"(["shared"])",
-       "--layer-map: config.json: layer 0 is \"shared\", expected \"full\" before the first \"shared\""},
+       "`layer_map`: config.json: layer 0 is \"shared\", expected \"full\" before the first \"shared\""},
       {R"(["full", "half"])",
-       "--layer-map: config.json: layer 1 is \"half\", expected \"full\", \"shared\" or a number"},
+       "`layer_map`: config.json: layer 1 is \"half\", expected \"full\", \"shared\" or a number"},
       {"[0, 18446744073709551615]",
-       "--layer-map: config.json: layer 1 has the index of layer 65536; expected itself, one before it, or -1 for "
+       "`layer_map`: config.json: layer 1 has the index of layer 65536; expected itself, one before it, or -1 for "
        "none"},
-      {"[0, 1.0]", "--layer-map: config.json: layer 1 is 1.0, expected \"full\", \"shared\" or a number"},
+      {"[0, 1.0]", "`layer_map`: config.json: layer 1 is 1.0, expected \"full\", \"shared\" or a number"},
   }));
   write_file(dir / "config.json", json);
   CHECK(error_of_map(dir, (dir / "config.json").string()) == json_message);
@@ -160,7 +160,7 @@ TEST_CASE("a file may have the owners alone", "[import][layers]") {
 
   write_file(dir / "r.jsonl", row + R"("layer_id": 0})" + row + R"("layer_id": 3})");
   CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
-        "r.jsonl: has rows of layer 3 where --layer-map has layer 1, which owns an index");
+        "r.jsonl: has rows of layer 3 where `layer_map` has layer 1, which owns an index");
   // An archive of all layers that says so is as good as one that does not; one that contradicts the map is not.
   const auto archive = [&](const std::vector<std::int64_t>& sizes) {
     write_zip(dir / "a.npz", {{"topk_indices.npy", npy("(1, 5, 1)", {3, 4, 5, 4, 4})},
@@ -174,11 +174,11 @@ TEST_CASE("a file may have the owners alone", "[import][layers]") {
   CHECK(TraceReader(dir / "out.dsat").header().layers.at(1).group_size == 3);
   archive({2, 1, 1, 1, 1});
   CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
-        "a.npz: says that 2 layers use the index of layer 0, --layer-map says 1");
+        "a.npz: says that 2 layers use the index of layer 0, `layer_map` says 1");
   write_file(dir / "b.npy", npy("(1, 3, 2)", iota(6)));
   inputs = {dir / "b.npy"};
   CHECK(error_of(dir, [&] { import_captures(inputs, dir / "out.dsat", options); }) ==
-        "b.npy: has 3 layers, --layer-map has 5, of which 2 own an index");
+        "b.npy: has 3 layers, `layer_map` has 5, of which 2 own an index");
 }
 
 TEST_CASE("layers that share an index are found from a frequency, and make the trace of the owners alone",
@@ -242,11 +242,11 @@ TEST_CASE("a top-k and a unit that are not the model's are said", "[import][laye
   const std::vector<std::filesystem::path> inputs{dir / "a.npy"};
   const ImportedIds four = import_captures(inputs, dir / "out.dsat", options);
   REQUIRE(four.warnings.size() == 1);
-  CHECK(dir.strip(four.warnings[0]) == "a.npy: rows have 2 ids, --layer-map says a top-k of 512");
+  CHECK(dir.strip(four.warnings[0]) == "a.npy: rows have 2 ids, `layer_map` says a top-k of 512");
   CHECK(TraceReader(dir / "out.dsat").header().unit_tokens == 4);
   options.unit_tokens = 1;
   const ImportedIds one = import_captures(inputs, dir / "out.dsat", options);
   REQUIRE(one.warnings.size() == 2);
-  CHECK(one.warnings[1] == "an id stands for 1 tokens, --layer-map says 4");
+  CHECK(one.warnings[1] == "an id stands for 1 tokens, `layer_map` says 4");
   CHECK(TraceReader(dir / "out.dsat").header().unit_tokens == 1);
 }

@@ -180,9 +180,9 @@ TEST_CASE("slot_ctx0 counts tokens or entries", "[import][npz]") {
   CHECK(open(103, 25, 4, std::nullopt) == "103");
   CHECK(open(std::nullopt, 25, 4, 103) == "unknown");  // import_captures takes --prompt-len
   CHECK(open(103, 25, 1, std::nullopt) == "r.npz: slot_ctx0 is 25, prompt_len is 103");
-  CHECK(open(std::nullopt, 26, 4, 103) == "r.npz: slot_ctx0 is 26, --prompt-len is 103");
+  CHECK(open(std::nullopt, 26, 4, 103) == "r.npz: slot_ctx0 is 26, `prompt_len` is 103");
   CHECK(open(std::nullopt, 25, 4, std::nullopt) ==
-        "r.npz: has no prompt_len; slot_ctx0 is 25, which may count tokens or entries of 4: give --prompt-len");
+        "r.npz: has no prompt_len; slot_ctx0 is 25, which may count tokens or entries of 4: give `prompt_len`");
 }
 
 TEST_CASE("slot_ctx0 counts entries of as many tokens as the archive says", "[import][npz]") {
@@ -226,10 +226,10 @@ TEST_CASE("an archive can say what a trace's header says", "[import][npz]") {
   options.ids = IdClaim::logical;
   CHECK(imported(options).ids == IdKind::logical);
   options.unit_tokens = 2;
-  CHECK(error_of(dir, [&] { imported(options); }) == "r.npz: its unit of an id in tokens is 4, --unit-tokens says 2");
+  CHECK(error_of(dir, [&] { imported(options); }) == "r.npz: its unit of an id in tokens is 4, `unit_tokens` says 2");
   options.unit_tokens = std::nullopt;
   options.model = "deepseek-v3.2";  // 61 layers, all of which own an index
-  CHECK(error_of(dir, [&] { imported(options); }) == "r.npz: has 3 layers, --model has 61, of which 61 own an index");
+  CHECK(error_of(dir, [&] { imported(options); }) == "r.npz: has 3 layers, `model` has 61, of which 61 own an index");
 }
 
 TEST_CASE("requests of a batch say the same of their ids", "[import][npz]") {
@@ -261,9 +261,9 @@ TEST_CASE("an archive that disagrees with itself names the numbers", "[import][n
       {{{"topk_indices.npy", ids}, {"num_layers.npy", scalar(3)}},
        "topk_indices: shape (3, 2, 2) has 2 layers, num_layers says 3"},
       {{{"indexer_topk_flat.npy", npy("(12,)", iota(12))}, {"num_layers.npy", scalar(2)}},
-       "indexer_topk_flat: shape (12,) has 1 dimension, expected (steps, layers, top-k); to split it, give --layers "
+       "indexer_topk_flat: shape (12,) has 1 dimension, expected (steps, layers, top-k); to split it, give `layers` "
        "and "
-       "--top-k"},
+       "`top_k`"},
       {{{"indexer_topk_flat.npy", npy("(12,)", iota(12))},
         {"num_layers.npy", scalar(0)},
         {"index_topk.npy", scalar(2)}},
@@ -296,11 +296,11 @@ TEST_CASE("an archive that disagrees with itself names the numbers", "[import][n
        "topk_scores: shape (3, 4) differs from that of the ids, (3, 2, 2)"},
       {{{"topk_index.npy", pairs(4)}}, "has topk_index but no completion_tokens, which tells its decode rows"},
       {{{"topk_index.npy", pairs(4)}, {"completion_tokens.npy", scalar(4)}},
-       "has topk_index but no prompt_tokens; give --prompt-len"},
+       "has topk_index but no prompt_tokens; give `prompt_len`"},
       {{{"topk_index.npy", pairs(6)}, {"completion_tokens.npy", scalar(4)}, {"prompt_tokens.npy", scalar(5)}},
        "topk_index: shape (6, 1, 2) has 6 rows; 5 prompt and 4 completion tokens make 8; if the rows of a cached "
        "prefix "
-       "are missing, --prompt-start 2 says it"},
+       "are missing, `prompt_start` 2 says it"},
       {{{"topk_index.npy", pairs(8)},
         {"completion_tokens.npy", scalar(4)},
         {"prompt_tokens.npy", scalar(5)},
@@ -309,7 +309,7 @@ TEST_CASE("an archive that disagrees with itself names the numbers", "[import][n
       {{{"topk_indices.npy", ids}, {"prompt_len.npy", scalar(20)}, {"completion_tokens.npy", scalar(9)}},
        "topk_indices: shape (3, 2, 2) has 3 rows; 20 prompt and 9 completion tokens make 28"},
       {{{"topk_indices.npy", ids}, {"start.npy", scalar(1)}},
-       "topk_indices: its rows begin at position 1, the length of its prompt is not known; give --prompt-len"},
+       "topk_indices: its rows begin at position 1, the length of its prompt is not known; give `prompt_len`"},
       {{{"topk_index.npy", pairs(5)}, {"completion_tokens.npy", scalar(1)}, {"prompt_tokens.npy", scalar(5)}},
        "topk_index: shape (5, 1, 2) has no decode steps"},
       {{{"a.npy", ids}, {"b.npy", ids}},
@@ -329,11 +329,11 @@ TEST_CASE("the options check what an archive says", "[import][npz]") {
   ImportOptions options;
   options.layers = 8;
   CHECK(message_of({{"topk_indices.npy", npy("(2, 16, 1)", iota(32))}}, options) ==
-        "r.npz: topk_indices: shape (2, 16, 1) has 16 layers, --layers says 8");
+        "r.npz: topk_indices: shape (2, 16, 1) has 16 layers, `layers` says 8");
   CHECK(message_of({{"indexer_topk_flat.npy", npy("(12,)", iota(12))},
                     {"num_layers.npy", scalar(2)},
                     {"index_topk.npy", scalar(2)}},
-                   options) == "r.npz: indexer_topk_flat: num_layers says 2, --layers says 8");
+                   options) == "r.npz: indexer_topk_flat: num_layers says 2, `layers` says 8");
 }
 
 TEST_CASE("a file that is no zip archive says what it is", "[import][npz]") {

@@ -223,8 +223,8 @@ TEST_CASE("the options check what rows say", "[import][csv][jsonl]") {
   };
   CHECK(message(1, 2).empty());
   CHECK(message({}, 9).empty());  // a short context
-  CHECK(message(2, {}) == format + ": has rows of 1 layers, --layers says 2");
-  CHECK(message({}, 1) == format + ": has a selection of 2 ids, --top-k says 1");
+  CHECK(message(2, {}) == format + ": has rows of 1 layers, `layers` says 2");
+  CHECK(message({}, 1) == format + ": has a selection of 2 ids, `top_k` says 1");
 }
 
 TEST_CASE("objects may have scores, all or none", "[import][jsonl]") {

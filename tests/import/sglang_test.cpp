@@ -84,19 +84,19 @@ TEST_CASE("a model that does not say which layers a response has is refused", "[
       {{.layers = 6, .indexer_layers = 3, .top_k = std::nullopt},
        counts,
        "has 30 ids: 5 rows of 6 ids, which could be rows of the model's 6 layers and of its 3 with an index; give "
-       "--layers or --top-k"},
+       "`layers` or `top_k`"},
       {{.layers = 7, .indexer_layers = 4, .top_k = std::nullopt},
        counts,
        "has 30 ids: 5 rows of 6 ids, which are no rows of the model's 7 layers nor of its 4 with an index; give "
-       "--layers or --top-k"},
+       "`layers` or `top_k`"},
       {{.layers = 2, .indexer_layers = 1, .top_k = 3},
        R"(, "prompt_tokens": 3)",
        "has 30 ids, which could be rows of the model's 2 layers and of its 1 with an index, of 3 ids each; give "
-       "--layers"},
+       "`layers`"},
       {{.layers = 2, .indexer_layers = 1, .top_k = 4},
        counts,
        "has 30 ids: 5 rows of 6 ids, which are no rows of the model's 2 layers nor of its 1 with an index, of 4 ids "
-       "each; give --layers or --top-k"},
+       "each; give `layers` or `top_k`"},
   }));
   ImportOptions options;
   options.model_shape = model;
@@ -170,17 +170,17 @@ TEST_CASE("a response that cannot be read says why", "[import][sglang]") {
       {R"({"error": {"message": "no"}})",
        {},
        "line 1, byte 28: response 0 has no meta_info.indexer_topk; the server needs --enable-return-indexer-topk, the "
-       "request \"return_indexer_topk\": true; --skip-bad leaves out requests that cannot be used"},
+       "request \"return_indexer_topk\": true; `skip_bad` leaves out requests that cannot be used"},
       {good + "\n{}",
        {},
        fmt::format("line 2, byte {}: response 1 has no meta_info.indexer_topk; the server needs "
-                   "--enable-return-indexer-topk, the request \"return_indexer_topk\": true; --skip-bad leaves out "
+                   "--enable-return-indexer-topk, the request \"return_indexer_topk\": true; `skip_bad` leaves out "
                    "requests that cannot be used",
                    good.size() + 3)},
       {R"({"meta_info": {"indexer_topk": null}})",
        {},
        "line 1, byte 37: response 0 has no meta_info.indexer_topk; the server needs --enable-return-indexer-topk, the "
-       "request \"return_indexer_topk\": true; --skip-bad leaves out requests that cannot be used"},
+       "request \"return_indexer_topk\": true; `skip_bad` leaves out requests that cannot be used"},
       {R"({"meta_info": {"indexer_topk": "AAAAAAAA", "indexer_topk": "AAAA"}})",
        {},
        "line 1, byte 59: meta_info.indexer_topk is there twice"},
@@ -197,33 +197,33 @@ TEST_CASE("a response that cannot be read says why", "[import][sglang]") {
        "line 1, byte 32: meta_info.prompt_tokens is -3, expected a whole number from 0"},
       {sglang_response(five_rows, counts),
        {},
-       "response 0, meta_info.indexer_topk: does not say its shape: 5 rows of 6 ids; give --layers or --top-k"},
+       "response 0, meta_info.indexer_topk: does not say its shape: 5 rows of 6 ids; give `layers` or `top_k`"},
       {sglang_response(five_rows, ""),
        {},
-       "response 0, meta_info.indexer_topk: does not say its shape; give --layers or --top-k"},
+       "response 0, meta_info.indexer_topk: does not say its shape; give `layers` or `top_k`"},
       {sglang_response(five_rows, ""), shaped(2, std::nullopt),
        "response 0, meta_info.indexer_topk: does not say its number of ids for each layer, nor prompt tokens to find "
        "it "
-       "from; give --top-k"},
+       "from; give `top_k`"},
       {sglang_response(five_rows, counts), shaped(4, std::nullopt),
        "response 0, meta_info.indexer_topk: has 30 ids; 3 prompt and 3 completion tokens make 5 rows, or one more, "
-       "which divide into 4 layers in no way or in two; give --top-k"},
+       "which divide into 4 layers in no way or in two; give `top_k`"},
       {sglang_response(Values(std::size_t{78} * 79 * 4), R"(, "prompt_tokens": 15, "completion_tokens": 64)"),
        shaped(std::nullopt, 4),
        "response 0, meta_info.indexer_topk: has 24648 ids; 15 prompt and 64 completion tokens make 78 rows, or one "
-       "more, which divide into 4 ids for each layer in no way or in two; give --layers"},
+       "more, which divide into 4 ids for each layer in no way or in two; give `layers`"},
       {sglang_response(five_rows, R"(, "prompt_tokens": 0, "completion_tokens": 0)"), shaped(2, std::nullopt),
        "response 0, meta_info.indexer_topk: has 1 rows, 0 prompt and 0 completion tokens make 0"},
       {sglang_response(five_rows, counts), shaped(4, 2),
        "response 0, meta_info.indexer_topk: has 30 ids, which are no rows of 4 layers x 2 ids"},
       {sglang_response(five_rows, counts_and_layers), shaped(3, std::nullopt),
-       "response 0, meta_info.indexer_topk: shape (5, 2, 3) has 2 layers, --layers says 3"},
+       "response 0, meta_info.indexer_topk: shape (5, 2, 3) has 2 layers, `layers` says 3"},
       {sglang_response(five_rows, ""), shaped(2, 3),
-       "response 0, meta_info.indexer_topk: has no meta_info.prompt_tokens beside it; give --prompt-len"},
+       "response 0, meta_info.indexer_topk: has no meta_info.prompt_tokens beside it; give `prompt_len`"},
       {sglang_response(five_rows, R"(, "prompt_tokens": 3, "completion_tokens": 9)"), shaped(2, 3),
        "response 0, meta_info.indexer_topk: has 5 rows, 3 prompt and 9 completion tokens make 11"},
       {sglang_response(five_rows, R"(, "prompt_tokens": 5, "completion_tokens": 1)"), shaped(2, 3),
-       "response 0, meta_info.indexer_topk: has 5 rows for 5 prompt tokens, and no decode steps; --skip-bad leaves out "
+       "response 0, meta_info.indexer_topk: has 5 rows for 5 prompt tokens, and no decode steps; `skip_bad` leaves out "
        "requests that cannot be used"},
       {gzip(good).substr(0, 60), {}, "the gzip stream is cut off after 60 bytes"},
       {zstd(good).substr(0, 60), {}, "the zstd stream is cut off after 60 bytes"},

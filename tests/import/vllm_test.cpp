@@ -91,7 +91,7 @@ TEST_CASE("rows may begin behind the prompt's first token", "[import][vllm]") {
   const TempDir dir;
   write_file(dir / "r.json", text);
   CHECK(error_of(dir, [&] { captures::open("vllm", dir / "r.json", options); }) ==
-        "r.json: response 0, choice 0, indexer_topk: its rows begin at position 2, --prompt-start says 1");
+        "r.json: response 0, choice 0, indexer_topk: its rows begin at position 2, `prompt_start` says 1");
 }
 
 TEST_CASE("choices that cannot be used are left out if that is asked for", "[import][vllm]") {
@@ -103,7 +103,7 @@ TEST_CASE("choices that cannot be used are left out if that is asked for", "[imp
   const TempDir dir;
   write_file(dir / "r.json", text);
   CHECK(error_of(dir, [&] { captures::open("vllm", dir / "r.json"); })
-            .ends_with("response 0 has no indexer_topk in choice 0, which was aborted; --skip-bad leaves out requests "
+            .ends_with("response 0 has no indexer_topk in choice 0, which was aborted; `skip_bad` leaves out requests "
                        "that cannot be used"));
   const auto file = captures::open("vllm", dir / "r.json", options);
   const auto contents = read_requests(*file);
@@ -120,23 +120,23 @@ TEST_CASE("a vLLM response that cannot be read says why", "[import][vllm]") {
   const auto [text, message] = GENERATE_COPY(table<std::string, std::string>({
       {"", "holds no response"},
       {R"({"object": "error"})",
-       "line 1, byte 19: response 0 has no indexer_topk in choice 0; --skip-bad leaves out requests that cannot be "
+       "line 1, byte 19: response 0 has no indexer_topk in choice 0; `skip_bad` leaves out requests that cannot be "
        "used"},
       {R"({"choices": [{"text": ""}]})",
-       "line 1, byte 27: response 0 has no indexer_topk in choice 0; --skip-bad leaves out requests that cannot be "
+       "line 1, byte 27: response 0 has no indexer_topk in choice 0; `skip_bad` leaves out requests that cannot be "
        "used"},
       {R"({"choices": [{"indexer_topk": null, "token_ids": [1]}]})",
-       "line 1, byte 55: response 0 has no indexer_topk in choice 0; --skip-bad leaves out requests that cannot be "
+       "line 1, byte 55: response 0 has no indexer_topk in choice 0; `skip_bad` leaves out requests that cannot be "
        "used"},
       {R"({"choices": [{"indexer_topk": [1]}]})",
        "line 1, byte 30: choices[].indexer_topk is a list, expected a string"},
       {good.substr(0, 300), "line 1, byte 300: the text ends within choices[].indexer_topk, which begins at byte 118"},
       {vllm_response({vllm_choice(array(6))}, ""),
-       "response 0, choice 0, indexer_topk: has no usage.prompt_tokens beside it; give --prompt-len"},
+       "response 0, choice 0, indexer_topk: has no usage.prompt_tokens beside it; give `prompt_len`"},
       {vllm_response({vllm_choice(array(6))}, R"("prompt_tokens": 4, "completion_tokens": 9)"),
        "response 0, choice 0, indexer_topk: has 6 rows, 4 prompt and 9 completion tokens make 12"},
       {vllm_response({vllm_choice(array(6))}, R"("prompt_tokens": 6)"),
-       "response 0, choice 0, indexer_topk: has 6 rows for 6 prompt tokens, and no decode steps; --skip-bad leaves "
+       "response 0, choice 0, indexer_topk: has 6 rows for 6 prompt tokens, and no decode steps; `skip_bad` leaves "
        "out requests that cannot be used"},
       {vllm_response({vllm_choice(array(6)), vllm_choice(array(6))}, R"("prompt_tokens": 4, "completion_tokens": 12)"),
        "line 1, byte 972: the 2 choices of response 0 have rows for 6 completion tokens, usage.completion_tokens is "
@@ -151,7 +151,7 @@ TEST_CASE("a vLLM response that cannot be read says why", "[import][vllm]") {
       {vllm_response({vllm_choice(npy("(6, 2)", iota(12)))}, R"("prompt_tokens": 4)"),
        "response 0, choice 0, indexer_topk: shape (6, 2) has 2 dimensions, expected (steps, layers, top-k); to split "
        "its "
-       "rows, give --layers"},
+       "rows, give `layers`"},
   }));
   CHECK([&] {
     const TempDir dir;

@@ -198,7 +198,7 @@ TEST_CASE("analytic: configurations that make no sense are refused", "[memory]")
   CHECK(error_of("h200,pass_bytes=0").find("h200.json: /pass_bytes: expected an integer from 4") == 0);
   CHECK(error_of("h200,slow_one_in=0.5").find("h200.json: /slow_one_in: expected a number from 1") == 0);
   CHECK(error_of("h200,fill=1") == "h200.json: /fill: expected true or false, found 1");
-  CHECK(error_of("h200,llc=1").find("--memory: h200.json has no parameter \"llc\"; known: model,") == 0);
+  CHECK(error_of("h200,llc=1").find("`memory`: h200.json has no parameter \"llc\"; known: model,") == 0);
   CHECK(error_of("analytic,llc_ns=nan").find("h200.json: /llc_ns: expected a number") == 0);
 }
 

@@ -102,11 +102,11 @@ TEST_CASE("a gather's lines are those of rows at random places of the pool, the 
 
 TEST_CASE("gathers that cannot be are refused", "[memory]") {
   CHECK(error_of({.rows = 10, .row_bytes = 100, .hot_fraction = 0.6, .reserved_fraction = 0.5}) ==
-        "--hot: 6 hot and 5 reserved rows are more than the 10 of the gather");
+        "`hot`: 6 hot and 5 reserved rows are more than the 10 of the gather");
   CHECK(error_of({.rows = 10, .row_bytes = 100, .pool_bytes = 99}) ==
-        "--pool-bytes: expected room for 1 to 4294967295 rows of 100 bytes, found 99 bytes");
+        "`pool_bytes`: expected room for 1 to 4294967295 rows of 100 bytes, found 99 bytes");
   CHECK(error_of({.rows = std::uint64_t{1} << 30U, .row_bytes = 656}) ==
-        "--rows: 1073741824 rows of 656 bytes from memory are more than 67108864 lines");
+        "`rows`: 1073741824 rows of 656 bytes from memory are more than 67108864 lines");
   CHECK(error_of({.rows = 10, .row_bytes = 0}) == "no error");
 }
 
@@ -190,13 +190,13 @@ TEST_CASE("serial's time of a miss is refused by every other memory, which names
   };
   CHECK(refusal("serial").empty());
   CHECK(refusal("h100") ==
-        "--miss-ns: is of --memory serial alone; what a miss takes with h100 is --memory h100,hbm_ns=400");
+        "`miss_ns`: is of `memory` serial alone; what a miss takes with h100 is `memory` h100,hbm_ns=400");
   for (const MemoryDescription& model : memory_models()) {
     if (model.default_config.empty()) {
       continue;
     }
     CAPTURE(model.name);
-    CHECK(refusal(std::string(model.name).c_str()).find("--miss-ns: is of --memory serial alone") == 0);
+    CHECK(refusal(std::string(model.name).c_str()).find("`miss_ns`: is of `memory` serial alone") == 0);
     MemorySpec applies = parse_memory(fmt::format("{},{}=400", model.name, model.miss_time));
     CHECK_NOTHROW(make_memory(applies));
   }

@@ -196,8 +196,8 @@ TEST_CASE("Every GPU in configs/ loads, and computes what it has no units for in
   CHECK(load_gpu("a100").tflop_s(Arithmetic::fp4) == 312);
   CHECK(load_gpu("h100").tflop_s(Arithmetic::fp4) == 1979);
   CHECK(load_gpu("b200").tflop_s(Arithmetic::fp4) == 9000);
-  CHECK_THROWS_WITH(load_gpu("h1000"), Catch::Matchers::StartsWith("--gpu: unknown name \"h1000\"; known: a100, "));
-  CHECK_THROWS_WITH(load_model("gpt"), Catch::Matchers::StartsWith("--model: unknown name \"gpt\"; known: "));
+  CHECK_THROWS_WITH(load_gpu("h1000"), Catch::Matchers::StartsWith("`gpu`: unknown name \"h1000\"; known: a100, "));
+  CHECK_THROWS_WITH(load_model("gpt"), Catch::Matchers::StartsWith("`model`: unknown name \"gpt\"; known: "));
 }
 
 }  // namespace dsasim

@@ -155,20 +155,20 @@ TEST_CASE("A roofline is refused with the option and the reason") {
     change(config);
     return refusal_of(config);
   };
-  CHECK(with([](auto& c) { c.context_tokens = 0; }) == "--context: expected 1 to 1000000000, found 0");
-  CHECK(with([](auto& c) { c.batch = 2'000'000'000; }) == "--batch: expected 1 to 1000000000, found 2000000000");
+  CHECK(with([](auto& c) { c.context_tokens = 0; }) == "`context`: expected 1 to 1000000000, found 0");
+  CHECK(with([](auto& c) { c.batch = 2'000'000'000; }) == "`batch`: expected 1 to 1000000000, found 2000000000");
   CHECK(with([](auto& c) { c.rate = 0; }) ==
-        "--rate: expected more than 0 and at most 1000000000 tokens a second, found 0");
+        "`rate`: expected more than 0 and at most 1000000000 tokens a second, found 0");
   CHECK(with([](auto& c) { c.rate = std::nan(""); }) ==
-        "--rate: expected more than 0 and at most 1000000000 tokens a second, found nan");
-  CHECK(with([](auto& c) { c.gpus = 0; }) == "--gpus: expected 1 to 1000000000000, found 0");
-  CHECK(with([](auto& c) { c.tensor_parallel = 0; }) == "--tp: expected 1 to 1000000000000, found 0");
-  CHECK(with([](auto& c) { c.weight_bytes = 0; }) == "--weight-bytes: expected more than 0 and at most 16, found 0");
-  CHECK(with([](auto& c) { c.gpus = 9, c.tensor_parallel = 8; }) == "--gpus: expected a multiple of --tp 8, found 9");
+        "`rate`: expected more than 0 and at most 1000000000 tokens a second, found nan");
+  CHECK(with([](auto& c) { c.gpus = 0; }) == "`gpus`: expected 1 to 1000000000000, found 0");
+  CHECK(with([](auto& c) { c.tensor_parallel = 0; }) == "`tp`: expected 1 to 1000000000000, found 0");
+  CHECK(with([](auto& c) { c.weight_bytes = 0; }) == "`weight_bytes`: expected more than 0 and at most 16, found 0");
+  CHECK(with([](auto& c) { c.gpus = 9, c.tensor_parallel = 8; }) == "`gpus`: expected a multiple of `tp` 8, found 9");
   CHECK(with([](auto& c) { c.rate = 1e9, c.batch = 1'000'000'000, c.context_tokens = 1'000'000'000; }) ==
-        "--rate: more than 1000000000000 GPUs would be needed");
+        "`rate`: more than 1000000000000 GPUs would be needed");
   CHECK(refusal_of(good, "gpt-oss-120b") ==
-        "--attention: gpt-oss-120b has no indexer: expected full or dense, found sparse");
+        "`attention`: gpt-oss-120b has no indexer: expected full or dense, found sparse");
 }
 
 TEST_CASE("Table 1 of arXiv 2603.13430, as far as docs/roofline.md explains it") {

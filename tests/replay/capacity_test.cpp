@@ -32,7 +32,7 @@ class Fixture {
 };
 
 std::string refusal(const std::string& text) {
-  return "--capacity: expected 4096 (entries), 20MB, 20MiB, 2x (times the longest selection) or 0.2ctx (of the "
+  return "`capacity`: expected 4096 (entries), 20MB, 20MiB, 2x (times the longest selection) or 0.2ctx (of the "
          "context), found \"" +
          text + "\"";
 }
@@ -103,7 +103,7 @@ TEST_CASE("Large numbers do not overflow on the way", "[capacity]") {
 TEST_CASE("A capacity in bytes needs the bytes of an entry", "[capacity]") {
   const Fixture trace;
   CHECK_THROWS_WITH(trace.entries("20MB"),
-                    "--capacity: 20MB needs the bytes of an entry, which the trace does not give; add --entry-bytes");
+                    "`capacity`: 20MB needs the bytes of an entry, which the trace does not give; add `entry_bytes`");
 }
 
 TEST_CASE("What is no capacity is refused, naming the forms there are", "[capacity]") {

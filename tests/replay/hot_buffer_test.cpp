@@ -128,7 +128,7 @@ TEST_CASE("While a context fits SGLang's buffer nothing misses, however the prom
   CHECK(totals.evictions == 2);
 }
 
-TEST_CASE("A prompt longer than SGLang's buffer begins as --warm says", "[replay][hotbuffer]") {
+TEST_CASE("A prompt longer than SGLang's buffer begins as `warm` says", "[replay][hotbuffer]") {
   const Written trace(one_stream({{0, 3}, {0, 3}}, 4));  // 3 slots; positions 4 and 5 are the newest
   CHECK(step_misses(trace.reader, sglang(3, Warm::none)) == Misses{2, 0});
   CHECK(step_misses(trace.reader, sglang(3, Warm::first)) == Misses{1, 0});
@@ -246,13 +246,13 @@ TEST_CASE("Resident blocks are the newest entries' only rule, and need positions
   ReplayConfig config = vllm(3, 1);
   config.new_token = GENERATE(NewToken::pinned, NewToken::allocate);
   CHECK_THROWS_WITH(replay(trace.reader, config),
-                    "--resident-blocks: the newest entry is in a resident block; expected --new-token demand");
+                    "`resident_blocks`: the newest entry is in a resident block; expected `new_token` demand");
   PlainTrace slots = one_stream({{1000, 7}});
   slots.header.ids = IdKind::physical;
   const Written physical(slots);
   CHECK_THROWS_WITH(
       replay(physical.reader, vllm(3, 1)),
-      "--resident-blocks: needs positions, and " + physical.path.string() + " holds physical slots; expected 0");
+      "`resident_blocks`: needs positions, and " + physical.path.string() + " holds physical slots; expected 0");
 }
 
 TEST_CASE("Curves, knees and splits of SGLang's buffer count what replays count", "[curve][allocate][hotbuffer]") {

@@ -197,11 +197,11 @@ TEST_CASE("A configuration that does not fit the trace is refused with one line"
     config.capacity = Capacity::parse("2");
     config.policy = policy("hisparse");
     CHECK_THROWS_WITH(replay(plain.reader, config),
-                      "--capacity: hisparse keeps a whole selection: expected 0 or at least 3 entries, found 2");
+                      "`capacity`: hisparse keeps a whole selection: expected 0 or at least 3 entries, found 2");
     config.policy = policy("fifo,atomic=step");
     CHECK_THROWS_WITH(
         replay(plain.reader, config),
-        "--capacity: fifo,atomic=step keeps a whole selection: expected 0 or at least 3 entries, found 2");
+        "`capacity`: fifo,atomic=step keeps a whole selection: expected 0 or at least 3 entries, found 2");
     config.policy = policy("random,atomic=step");
     CHECK_THROWS_AS(replay(plain.reader, config), ConfigError);
     config.capacity = Capacity::parse("3");
@@ -210,24 +210,24 @@ TEST_CASE("A configuration that does not fit the trace is refused with one line"
   SECTION("bytes without the bytes of an entry") {
     config.capacity = Capacity::parse("20MB");
     CHECK_THROWS_WITH(replay(plain.reader, config),
-                      "--capacity: 20MB needs the bytes of an entry, which the trace does not give; add --entry-bytes");
+                      "`capacity`: 20MB needs the bytes of an entry, which the trace does not give; add `entry_bytes`");
     config.entry_bytes = 656;
     CHECK(replay(plain.reader, config).config.capacity_entries == std::vector<std::uint64_t>{30'487});
   }
   SECTION("ranges") {
     config.steps = StepRange{.first = 0, .last = 3};
     CHECK_THROWS_WITH(replay(plain.reader, config),
-                      "--steps: expected A:B with A <= B <= 2 (the steps of " + plain.path.string() + "), found 0:3");
+                      "`steps`: expected A:B with A <= B <= 2 (the steps of " + plain.path.string() + "), found 0:3");
     config.steps = StepRange{.first = 2, .last = 1};
     CHECK_THROWS_WITH(replay(plain.reader, config),
-                      "--steps: expected A:B with A <= B <= 2 (the steps of " + plain.path.string() + "), found 2:1");
+                      "`steps`: expected A:B with A <= B <= 2 (the steps of " + plain.path.string() + "), found 2:1");
     config.steps = StepRange{.first = 1, .last = 2};
     config.warmup_steps = 2;
-    CHECK_THROWS_WITH(replay(plain.reader, config), "--warmup-steps: 2 is more than the 1 steps replayed");
+    CHECK_THROWS_WITH(replay(plain.reader, config), "`warmup_steps`: 2 is more than the 1 steps replayed");
   }
   SECTION("a page size that is not there") {
     config.page_tokens = 0;
-    CHECK_THROWS_WITH(replay(plain.reader, config), "--page-tokens: " + plain.path.string() +
+    CHECK_THROWS_WITH(replay(plain.reader, config), "`page_tokens`: " + plain.path.string() +
                                                         " does not give its page size; expected a number of tokens");
   }
 }
@@ -244,8 +244,8 @@ TEST_CASE("Capacities in bytes differ by layer where groups do", "[replay]") {
   for (const Scope scope : {Scope::shared, Scope::request}) {
     config.scope = scope;
     CHECK_THROWS_WITH(effective_config(trace.reader, config),
-                      "--capacity: 65B over layers whose groups differ in size is not a number of entries; give "
-                      "entries, or --scope layer or stream");
+                      "`capacity`: 65B over layers whose groups differ in size is not a number of entries; give "
+                      "entries, or `scope` layer or stream");
   }
 }
 
@@ -257,7 +257,7 @@ TEST_CASE("A layer too small for whole selections is refused even where another 
   config.entry_bytes = 10;
   config.capacity = Capacity::parse("29B");  // 2 entries and 0
   CHECK_THROWS_WITH(replay(trace.reader, config),
-                    "--capacity: hisparse keeps a whole selection: expected 0 or at least 4 entries, found 2");
+                    "`capacity`: hisparse keeps a whole selection: expected 0 or at least 4 entries, found 2");
 }
 
 TEST_CASE("What needs positions is refused for physical ids", "[replay]") {
@@ -267,10 +267,10 @@ TEST_CASE("What needs positions is refused for physical ids", "[replay]") {
   ReplayConfig config;
   config.warm = Warm::first;
   CHECK_THROWS_WITH(replay(trace.reader, config),
-                    "--warm: needs positions, and " + trace.path.string() + " holds physical slots; expected none");
+                    "`warm`: needs positions, and " + trace.path.string() + " holds physical slots; expected none");
   config.warm = Warm::none;
   config.new_token = NewToken::pinned;
-  CHECK_THROWS_WITH(replay(trace.reader, config), "--new-token: needs positions, and " + trace.path.string() +
+  CHECK_THROWS_WITH(replay(trace.reader, config), "`new_token`: needs positions, and " + trace.path.string() +
                                                       " holds physical slots; expected demand");
 }
 

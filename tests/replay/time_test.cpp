@@ -286,27 +286,27 @@ TEST_CASE("What times need is asked for") {
   const TraceReader trace(scratch.path() / "t.dsat");
   ReplayConfig config = timed(scratch);
   config.step.gpu.clear();
-  CHECK(refusal(trace, config) == "--gpu: expected one: a model and a GPU go together");
+  CHECK(refusal(trace, config) == "`gpu`: expected one: a model and a GPU go together");
   config = timed(scratch);
   config.step.model.clear();
-  CHECK(refusal(trace, config) == "--model: expected one: a model and a GPU go together");
+  CHECK(refusal(trace, config) == "`model`: expected one: a model and a GPU go together");
   config = ReplayConfig{};
   config.set_aside_bytes = 1;
-  CHECK(refusal(trace, config) == "--set-aside: expected --llc with it: it is a part of that cache");
+  CHECK(refusal(trace, config) == "`set_aside`: expected `llc` with it: it is a part of that cache");
   config = ReplayConfig{};
   config.llc_stream_bytes = 1;
-  CHECK(refusal(trace, config) == "--llc-stream: expected --llc with it: it passes through that cache");
+  CHECK(refusal(trace, config) == "`llc_stream`: expected `llc` with it: it passes through that cache");
   config = ReplayConfig{};
   config.llc_of_gpu = true;
-  CHECK(refusal(trace, config) == "--llc: expected --gpu with \"gpu\", or the cache itself");
+  CHECK(refusal(trace, config) == "`llc`: expected `gpu` with \"gpu\", or the cache itself");
   config = unreserved(0);
   config.entry_bytes.reset();
   CHECK(refusal(trace, config) ==
-        fmt::format("--entry-bytes: {} does not give its entries' bytes, which --llc needs", trace.name()));
+        fmt::format("`entry_bytes`: {} does not give its entries' bytes, which `llc` needs", trace.name()));
   config = unreserved(0);
   config.capacity = Capacity::parse("51");  // in each of two layers: 66,912 bytes
   CHECK_THROWS_WITH(replay(trace, config),
-                    "--capacity: 51 reserves 66912 bytes in all caches together, and --llc has 65536");
+                    "`capacity`: 51 reserves 66912 bytes in all caches together, and `llc` has 65536");
 }
 
 TEST_CASE("A trace of more layers than the model's is refused") {

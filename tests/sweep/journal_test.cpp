@@ -96,7 +96,7 @@ TEST_CASE("Any byte that changed in a journal is noticed; the last line, or what
     write_file(path, changed);
     const std::size_t last_break = sizes[2] - 1;  // without it, two lines are one
     if (at < last_break) {
-      CHECK(error_of(path).find(" is damaged; --restart begins anew") != std::string::npos);
+      CHECK(error_of(path).find(" is damaged; `restart` begins anew") != std::string::npos);
     } else {
       CHECK(Journal(path).outcomes().size() == (at == last_break ? 1 : 2));
     }
@@ -135,7 +135,7 @@ TEST_CASE("A journal of another version is refused; to be forgotten, it may be o
   write_file(path, version_1);
   CHECK(error_of(path) ==
         ": is a journal of another version of dsasim (dsasim-sweep-journal/1, expected dsasim-sweep-journal/2); "
-        "--restart begins anew");
+        "`restart` begins anew");
   for (const std::string& text : {version_1, damaged + "\n" + version_1}) {
     write_file(path, text);
     Journal journal(path, /*forget=*/true);

@@ -268,7 +268,7 @@ TEST_CASE("A sweep refuses the journal of another with the difference, unless to
     }
     return std::string("no error");
   };
-  const std::string end = "; --restart forgets what it finished";
+  const std::string end = "; `restart` forgets what it finished";
   CHECK(error_of(fixture.sweep(rest)) == "no error");
   CHECK(error_of(fixture.sweep(R"("policy": "lru", "capacity": [1, 3])")) ==
         R"(/grid/capacity was ["1","2"], now ["1","3"])" + end);

@@ -42,10 +42,10 @@ int run(const Options& options) {
       import_captures(inputs, options.output, options.import,
                       [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
   if (!ids.note.empty()) {
-    spdlog::log(ids.kind == IdKind::physical ? spdlog::level::warn : spdlog::level::info, "{}", ids.note);
+    spdlog::log(ids.kind == IdKind::physical ? spdlog::level::warn : spdlog::level::info, "{}", with_options(ids.note));
   }
   for (const std::string& warning : ids.warnings) {
-    spdlog::warn("{}", warning);
+    spdlog::warn("{}", with_options(warning));
   }
   const TraceReader trace(options.output);
   fmt::print("{}: requests {}, layers {}, steps {}, top-k {}, {} ids in {} bytes\n", options.output,

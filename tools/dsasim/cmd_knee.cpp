@@ -82,7 +82,8 @@ void add_target_rules(CLI::App& app, Options& options) {
 std::string target_help() {
   std::string help = "What to reach, at most NUMBER: ";
   for (const Measure& measure : measures()) {
-    help += fmt::format("{}{} ({})", &measure == measures().data() ? "" : ", ", measure.name, measure.sentence);
+    help += fmt::format("{}{} ({})", &measure == measures().data() ? "" : ", ", measure.name,
+                        with_options(measure.sentence));
   }
   return help;
 }

@@ -106,7 +106,7 @@ void print_point(const Grid& grid, const PlannedPoint& point) {
   if (point.refusal.empty()) {
     fmt::print("  about {:.2f} s, {}\n", static_cast<double>(point.run.cost_ns) / 1e9, bytes_text(point.run.bytes));
   } else {
-    fmt::print("  refused: {}\n", point.refusal);
+    fmt::print("  refused: {}\n", with_options(point.refusal));
   }
 }
 
@@ -170,7 +170,7 @@ int run(const Options& options) {
   }
   if (outcome.without_result > 0) {
     spdlog::warn("{} of {} points have no result; the first: {}", outcome.without_result, outcome.points,
-                 outcome.first_reason);
+                 with_options(outcome.first_reason));
     return exit_negative;
   }
   return exit_done;

@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "options.hpp"
 #include "output.hpp"
 
 #include "dsasim/error.hpp"
@@ -25,7 +26,7 @@ int run(const std::string& path) {
     fmt::print("ok: {}: {} chunks, {} ids, digest {}\n", path, trace.chunk_count(), trace.accesses(), trace.digest());
     return exit_done;
   } catch (const TraceError& error) {
-    fmt::print("damaged: {}\n", error.what());
+    fmt::print("damaged: {}\n", with_options(error.what()));
     return exit_negative;
   }
 }

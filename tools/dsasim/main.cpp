@@ -199,7 +199,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace dsasim::tool;
   const auto fail = [](int status, const char* kind, const std::exception& error) {
-    say(fmt::format("dsasim: {}{}\n", kind, one_line(error.what())));
+    say(fmt::format("dsasim: {}{}\n", kind, one_line(with_options(error.what()))));
     return status;
   };
   try {

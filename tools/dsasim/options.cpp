@@ -27,6 +27,33 @@ void set_option(CLI::Option& option, std::span<const std::string> texts, const s
 
 }  // namespace
 
+std::string option_of(std::string_view field) {
+  std::string option = fmt::format("--{}", field);
+  std::replace(option.begin(), option.end(), '_', '-');
+  return option;
+}
+
+std::string with_options(std::string_view sentence) {
+  const auto is_of_name = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+  std::string out;
+  for (std::size_t at = 0; at < sentence.size();) {
+    const std::size_t begin = std::min(sentence.find('`', at), sentence.size());
+    const std::size_t end = sentence.find('`', begin + 1);
+    const bool is_field = begin < sentence.size() && end != std::string_view::npos && end > begin + 1 &&
+                          std::all_of(sentence.begin() + static_cast<std::ptrdiff_t>(begin) + 1,
+                                      sentence.begin() + static_cast<std::ptrdiff_t>(end), is_of_name);
+    out += sentence.substr(at, begin - at);
+    if (is_field) {
+      out += option_of(sentence.substr(begin + 1, end - begin - 1));
+      at = end + 1;
+    } else {
+      out += sentence.substr(begin, 1);
+      at = begin + 1;
+    }
+  }
+  return out;
+}
+
 std::vector<std::string> option_keys(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {

@@ -44,6 +44,12 @@ CLI::Option* add_choice(CLI::App& app, const std::string& option, Target& target
 /// a configuration file; CLI11 joins these by newlines.
 inline constexpr auto list_policy = CLI::MultiOptionPolicy::Join;
 
+/// The option of a field: "--new-token".
+std::string option_of(std::string_view field);
+
+/// A sentence of the library's, with options in the places of the fields that it names in backticks.
+std::string with_options(std::string_view sentence);
+
 /// The names of a command's options, as keys of a configuration file.
 std::vector<std::string> option_keys(const CLI::App& app);
 

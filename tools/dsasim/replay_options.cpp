@@ -27,7 +27,7 @@ const char* title_of(FieldGroup group) {
 
 CLI::Option* add_field(CLI::App& app, ReplaySpec& spec, const ReplayField& field) {
   const std::string option = option_of(field.name);
-  const std::string sentence(field.sentence);
+  const std::string sentence = with_options(field.sentence);
   const auto set = field.set;
   if (field.values.empty()) {
     return app.add_flag(option, sentence)->each([&spec, set](const std::string& text) { set(spec, text); });
@@ -59,7 +59,7 @@ void add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<Fiel
     }
     if (field.has_effect != nullptr) {
       run.rules.only_if(
-          app, {option->get_name()}, [&run, &field] { return field.has_effect(run.spec); }, std::string(field.needs));
+          app, {option->get_name()}, [&run, &field] { return field.has_effect(run.spec); }, with_options(field.needs));
     }
   }
 }

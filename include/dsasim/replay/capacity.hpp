@@ -19,10 +19,10 @@ class Capacity {
   Capacity() = default;
   /// Throws ConfigError, naming the forms there are. `option` is where it was written, for this error and those to
   /// come.
-  static Capacity parse(std::string_view text, std::string_view option = "--capacity");
+  static Capacity parse(std::string_view text, std::string_view option = "`capacity`");
   /// Likewise, but entries and bytes are of all caches together, which share them evenly: see even_split(). `x` and
   /// `ctx` are of each cache, on average.
-  static Capacity parse_budget(std::string_view text, std::string_view option = "--budget");
+  static Capacity parse_budget(std::string_view text, std::string_view option = "`budget`");
 
   Unit unit() const noexcept { return unit_; }
   const std::string& text() const noexcept { return text_; }
@@ -36,7 +36,7 @@ class Capacity {
 
  private:
   std::string text_ = "0";
-  std::string option_ = "--capacity";
+  std::string option_ = "`capacity`";
   Unit unit_ = Unit::entries;
   bool is_budget_ = false;
   std::uint64_t mantissa_ = 0;  ///< value = mantissa_ * multiplier_ / divisor_

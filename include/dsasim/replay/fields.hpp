@@ -32,8 +32,8 @@ struct ReplayField {
   std::string_view name;  ///< as an option has it, without dashes before: new-token
   FieldGroup group;
   std::string values;         ///< N, none|first|prompt-tail, ...; empty: a flag, whose text is true or false
-  std::string_view sentence;  ///< with the default in brackets
-  /// Throws ConfigError, which begins with the option.
+  std::string_view sentence;  ///< with the default in brackets; other fields in backticks
+  /// Throws ConfigError, which begins with the field.
   void (*set)(ReplaySpec& spec, std::string_view text);
   std::string_view instead_of = {};  ///< another field, which must not be said as well
   /// Where it has an effect; null: everywhere. `needs` completes "has no effect here; expected ...".
@@ -62,9 +62,6 @@ ReplaySpec with_setting(ReplaySpec base, const Setting& setting);
 
 /// Null if there is none of that name.
 const ReplayField* find_replay_field(std::string_view name) noexcept;
-
-/// The words that the option of a field begins an error with: "--new-token".
-std::string option_of(std::string_view name);
 
 /// Whether the memory prices pages: serial does, the others price rows.
 bool prices_pages(const ReplayConfig& config);

@@ -16,7 +16,7 @@ class HbmMemory final : public MemoryModel {
   double gather_ns(const Gather& gather) override {
     if (gather.lines.empty()) {
       if (gather.missed_rows > gather.llc_rows) {
-        throw ConfigError("--memory",
+        throw ConfigError("`memory`",
                           "hbm needs the addresses of the missed lines, and this command does not know them");
       }
       return 0;
