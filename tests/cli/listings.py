@@ -128,11 +128,14 @@ def fields_of_reports(tool: Tool) -> None:
 def targets(tool: Tool) -> None:
     """Each target that the message about an unknown one lists is one."""
     known = re.search(r"FIELD one of (.*), found", tool.run(f"knee {TRACE} --target none=1").stderr)[1].split(", ")
-    assert set(known) >= {"miss_ratio", "misses", "step_misses", "missed_pages", "gather_ns", "step_gather_ns", "tpot_ns",
-                          "tpot_p99_ns"}, known
-    for target in known:
-        timed = "--model llama-3.1-8b --gpu h200" if target.startswith("tpot") else ""
-        done = tool.run(f"knee {TRACE} --steps 0:2 --capacities 2x --target {target}=1e9 {timed}")
+    assert set(known) >= {"miss_ratio", "misses", "step_misses", "missed_pages", "gather_ns", "step_gather_ns",
+                          "tpot_mean_ns", "tpot_p99_ns"}, known
+    needs = {"llc": "--entry-bytes 656 --llc 60MiB", "fetched_bytes": "--entry-bytes 656",
+             **dict.fromkeys(("tpot", "slowdown", "fetched_bytes_per_s"), "--model llama-3.1-8b --gpu h200")}
+    for target in [*known, "tpot_ns"]:
+        begin = max((name for name in needs if target.startswith(name)), key=len, default=None)
+        options = "--entry-bytes 656" if target == "fetched_bytes_per_step" else needs.get(begin, "")
+        done = tool.run(f"knee {TRACE} --steps 0:2 --capacities 2x --target {target}=1e12 {options}")
         assert done.returncode == 0 and target in done.stdout, (target, done.stderr)
 
 
