@@ -29,15 +29,14 @@ struct Driver<P> {
 };
 
 template <class P>
-std::unique_ptr<Cache> make(const PolicySpec& spec, std::uint32_t capacity_entries, std::uint32_t directory_entries,
-                            std::uint64_t cache_number, const CacheUse& use) {
+std::unique_ptr<Cache> make(const PolicySetup& setup, const CacheUse& use) {
   if constexpr (RecencyPolicy<P>) {
-    if (use.sets && LruSetCache<>::fits(capacity_entries, use.streams, use.longest_selection)) {
-      return std::make_unique<LruSetCache<>>(capacity_entries, directory_entries, use.longest_selection);
+    if (use.sets && LruSetCache<>::fits(setup.capacity_entries, use.streams, use.longest_selection)) {
+      return std::make_unique<LruSetCache<>>(setup.capacity_entries, setup.directory_entries, use.longest_selection);
     }
-    return std::make_unique<LruCache<>>(capacity_entries, directory_entries);
+    return std::make_unique<LruCache<>>(setup.capacity_entries, setup.directory_entries);
   } else {
-    return std::make_unique<typename Driver<P>::Type>(spec, capacity_entries, directory_entries, cache_number);
+    return std::make_unique<typename Driver<P>::Type>(setup);
   }
 }
 
@@ -53,7 +52,10 @@ CacheBytes bytes_of(std::uint64_t slots) {
   } else if constexpr (SweepPolicy<P>) {
     return {.arrays = 3, .place_bytes = bit, .slot_bytes = word * static_cast<double>(slots)};
   } else {
-    return {.arrays = 1, .place_bytes = word, .slot_bytes = (word + P::slot_bytes) * static_cast<double>(slots)};
+    constexpr bool remembers = P::place_bytes > 0;
+    return {.arrays = remembers ? 2 : 1,
+            .place_bytes = (word + P::place_bytes) / (remembers ? 2 : 1),
+            .slot_bytes = (word + P::slot_bytes) * static_cast<double>(slots)};
   }
 }
 
@@ -62,26 +64,20 @@ CacheBytes bytes_of(std::uint64_t slots) {
 CacheBytes cache_bytes(const PolicySpec& spec, std::uint64_t slots) {
   const PolicySpec complete = complete_policy(spec);
   CacheBytes bytes;
-  any_policy([&]<class P>() {
-    const bool is_it = is_policy_of<P>(complete);
-    if (is_it) {
-      bytes = bytes_of<P>(slots);
-    }
-    return is_it;
-  });
+  visit_policy(complete, [&]<class P>() { bytes = bytes_of<P>(slots); });
   return bytes;
 }
 
 std::unique_ptr<Cache> make_cache(const PolicySpec& spec, std::uint32_t capacity_entries,
                                   std::uint32_t directory_entries, std::uint64_t cache_number, const CacheUse& use) {
   const PolicySpec complete = complete_policy(spec);
+  const PolicySetup setup{.capacity_entries = capacity_entries,
+                          .directory_entries = directory_entries,
+                          .longest_selection = use.longest_selection,
+                          .cache_number = cache_number,
+                          .spec = complete};
   std::unique_ptr<Cache> made;
-  any_policy([&]<class P>() {
-    if (is_policy_of<P>(complete)) {
-      made = make<P>(complete, capacity_entries, directory_entries, cache_number, use);
-    }
-    return made != nullptr;
-  });
+  visit_policy(complete, [&]<class P>() { made = make<P>(setup, use); });
   return made;
 }
 

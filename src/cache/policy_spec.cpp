@@ -12,8 +12,10 @@
 
 #include <algorithm>
 #include <cassert>
+#include <charconv>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 namespace dsasim {
@@ -53,26 +55,50 @@ const PolicyParameter& parameter_of(const PolicyDescription& policy, std::string
   return *found;
 }
 
-/// The value in the form in which reports show it ("7" for "007"). Throws if the parameter does not take it.
+/// What the digits say, if they are a decimal number and nothing else.
+std::optional<double> decimal_number(std::string_view digits) noexcept {
+  double number = 0;
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, number, std::chars_format::fixed);
+  return error == std::errc{} && stop == end && !digits.starts_with('-') ? std::optional(number) : std::nullopt;
+}
+
+/// The value in the form in which reports show it ("7" for "007"), if the range "low..high" takes it.
+std::optional<std::string> in_range(std::string_view range, std::string_view found) {
+  const std::size_t dots = range.find("..");
+  const std::string_view low = range.substr(0, dots);
+  const std::string_view high = range.substr(dots + 2);
+  if (low.find('.') != std::string_view::npos) {
+    const auto number = decimal_number(found);
+    return number && *number >= *decimal_number(low) && *number <= *decimal_number(high)
+               ? std::optional(fmt::format("{}", *number))
+               : std::nullopt;
+  }
+  const auto number = whole_number(found);
+  return number && *number >= *whole_number(low) && *number <= *whole_number(high)
+             ? std::optional(fmt::format("{}", *number))
+             : std::nullopt;
+}
+
+/// The value in the form in which reports show it. Throws if the parameter does not take it.
 std::string checked_value(std::string_view policy, const PolicyParameter& parameter, std::string_view found,
                           std::string_view where) {
-  if (const std::size_t dots = parameter.accepted.find(".."); dots != std::string_view::npos) {
-    const auto low = whole_number(parameter.accepted.substr(0, dots));
-    const auto high = whole_number(parameter.accepted.substr(dots + 2));
-    assert(low && high);
-    const auto number = whole_number(found);
-    if (!number || *number < *low || *number > *high) {
-      throw ConfigError(where, "{}: {}: expected an integer in {}, found \"{}\"", policy, parameter.key,
-                        parameter.accepted, found);
+  const auto accepted = split(parameter.accepted, '|');
+  std::vector<std::string> expected;
+  for (const std::string_view one : accepted) {
+    const bool is_range = one.find("..") != std::string_view::npos;
+    const auto taken = is_range       ? in_range(one, found)
+                       : one == found ? std::optional(std::string(found))
+                                      : std::nullopt;
+    if (taken) {
+      return *taken;
     }
-    return fmt::format("{}", *number);
+    const std::string_view kind =
+        one.substr(0, one.find("..")).find('.') == std::string_view::npos ? "an integer" : "a number";
+    expected.push_back(is_range ? fmt::format("{} in {}", kind, one) : std::string(one));
   }
-  const auto words = split(parameter.accepted, '|');
-  if (std::ranges::find(words, found) == words.end()) {
-    throw ConfigError(where, "{}: {}: expected {}, found \"{}\"", policy, parameter.key, fmt::join(words, " or "),
-                      found);
-  }
-  return std::string(found);
+  throw ConfigError(where, "{}: {}: expected {}, found \"{}\"", policy, parameter.key, fmt::join(expected, " or "),
+                    found);
 }
 
 }  // namespace
@@ -123,23 +149,38 @@ std::string_view parameter_value(const PolicySpec& spec, std::string_view key) n
   return found->second;
 }
 
+std::uint64_t integer_value(const PolicySpec& spec, std::string_view key) noexcept {
+  const auto number = whole_number(parameter_value(spec, key));
+  assert(number);
+  return *number;
+}
+
+double decimal_value(const PolicySpec& spec, std::string_view key) noexcept {
+  const auto number = decimal_number(parameter_value(spec, key));
+  assert(number);
+  return *number;
+}
+
 PolicyNeeds policy_needs(const PolicySpec& spec) {
-  const PolicySpec complete = complete_policy(spec);
   PolicyNeeds needs;
-  any_policy([&]<class P>() {
-    if (!is_policy_of<P>(complete)) {
-      return false;
+  visit_policy(complete_policy(spec), [&]<class P>() {
+    if constexpr (StatefulPolicy<P>) {
+      needs = P::needs;
     }
-    needs.whole_selection = P::replacement == Replacement::per_selection;
-    if constexpr (AccessPolicy<P>) {
-      needs.future = P::needs_future;
-    }
-    if constexpr (StepPolicy<P>) {
-      needs.keeps_fitting_context = P::keeps_fitting_context;
-    }
-    return true;
   });
   return needs;
+}
+
+bool evicts_least_recent(const PolicySpec& spec) {
+  bool does = false;
+  visit_policy(complete_policy(spec), [&]<class P>() { does = RecencyPolicy<P>; });
+  return does;
+}
+
+double policy_access_ns(const PolicySpec& spec) {
+  double access_ns = 0;
+  visit_policy(complete_policy(spec), [&]<class P>() { access_ns = P::access_ns; });
+  return access_ns;
 }
 
 }  // namespace dsasim

@@ -154,7 +154,7 @@ void add_total_points(CurveResult& result, std::size_t capacities) {
 }  // namespace
 
 bool is_stack(const ReplayConfig& config) {
-  return config.policy.name == "lru" && config.warm == Warm::none;
+  return evicts_least_recent(config.policy) && config.warm == Warm::none;
 }
 
 CurveResult curve(const TraceReader& trace, const CurveConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {

@@ -114,6 +114,14 @@ void CacheRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
       });
 }
 
+/// The id of the query's own entry. Slots have no positions.
+std::uint64_t CacheRun::query_of(std::uint32_t request, std::uint64_t step) const noexcept {
+  const TraceHeader& header = trace_.header();
+  const RequestInfo& info = header.requests[request];
+  const std::uint64_t context = context_entries(header, info, step - info.start_step);
+  return header.ids == IdKind::physical || context == 0 ? 0 : context - 1;
+}
+
 Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t request,
                           const SelectionView& selection, std::span<const NextUse>& next_uses, ReplayScratch& scratch) {
   const auto& stream = layout_.stream(layer, request, trace_.request_count());
@@ -132,13 +140,14 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     counters.evictions += cache.insert(stream.base, *apart.allocated);
   }
   scratch.missed.clear();
+  const SelectionOrigin from{.base = stream.base, .step = step, .query = query_of(request, step)};
   SelectionOutcome outcome;
   if (sets_ && cache.takes_sets()) {
-    outcome = cache.select_set(stream.base, scratch.order.set(selection, apart), scratch.missed);
+    outcome = cache.select_set(from, scratch.order.set(selection, apart), scratch.missed);
   } else {
     const auto ids = scratch.order.accesses(selection, apart);
     foresee(ids.size());
-    outcome = cache.select(stream.base, ids, scratch.missed);
+    outcome = cache.select(from, ids, scratch.missed);
   }
   counters.hits = outcome.hits + (selection.size - outcome.accesses);  // an access left out is a resident entry's hit
   counters.compulsory_misses = outcome.compulsory_misses;

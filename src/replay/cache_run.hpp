@@ -61,6 +61,7 @@ class CacheRun final : public BlockRun {
  private:
   Counters select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,
                   std::span<const NextUse>& next_uses, ReplayScratch& scratch);
+  std::uint64_t query_of(std::uint32_t request, std::uint64_t step) const noexcept;
   /// Of a (step, layer), `step` counted from the block's first.
   std::size_t first_row(std::uint64_t step, std::uint32_t layer, std::size_t active) const noexcept;
   void count(std::uint32_t layer, std::span<const StepRow> rows);

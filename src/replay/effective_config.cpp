@@ -171,6 +171,15 @@ std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const Re
   return entries;
 }
 
+void check_scope(const ReplayConfig& config) {
+  if (policy_needs(config.policy).one_stream && config.scope != Scope::stream) {
+    throw ConfigError("--scope", "{} is defined for one stream: expected stream, found {}", config.policy.name,
+                      config.scope == Scope::shared  ? "shared"
+                      : config.scope == Scope::layer ? "layer"
+                                                     : "request");
+  }
+}
+
 void check_step(const StepSpec& step) {
   if (step.model.empty() != step.gpu.empty()) {
     throw ConfigError(step.model.empty() ? "`model`" : "`gpu`", "expected one: a model and a GPU go together");
@@ -260,6 +269,7 @@ Reservation reservation_of(const TraceReader& trace, const EffectiveConfig& conf
 
 EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& config) {
   check_positions(trace, config);
+  check_scope(config);
   check_new_token(config);
   EffectiveConfig effective;
   effective.asked = config;

@@ -13,10 +13,11 @@ class NoCache final : public Cache {
  public:
   explicit NoCache(std::uint32_t directory_entries) : seen_((std::size_t{directory_entries} + 63) / 64) {}
 
-  SelectionOutcome select(std::uint32_t base, std::span<const EntryId> ids, std::vector<EntryId>& missed) override {
+  SelectionOutcome select(const SelectionOrigin& from, std::span<const EntryId> ids,
+                          std::vector<EntryId>& missed) override {
     SelectionOutcome outcome{.accesses = static_cast<std::uint32_t>(ids.size())};
     for (const EntryId id : ids) {
-      const std::uint32_t key = base + value(id);
+      const std::uint32_t key = from.base + value(id);
       const std::uint64_t bit = std::uint64_t{1} << (key % 64);
       outcome.compulsory_misses += (seen_[key / 64] & bit) != 0 ? 0U : 1U;
       seen_[key / 64] |= bit;

@@ -31,7 +31,8 @@ TEST_CASE("A policy is parsed to its complete form, in the policy's order", "[po
   CHECK(to_string(parse_policy("random,seed=007")) == "random,atomic=access,seed=7");
   CHECK(to_string(parse_policy("random,seed=18446744073709551615")) ==
         "random,atomic=access,seed=18446744073709551615");
-  CHECK(to_string(parse_policy("belady,bypass=1")) == "belady,bypass=1");
+  CHECK(to_string(parse_policy("belady,bypass=1")) == "belady,atomic=access,bypass=1");
+  CHECK(to_string(parse_policy("rt,history=032")) == "rt,history=32");
   for (const PolicyDescription& policy : policy_descriptions()) {
     const PolicySpec spec = parse_policy(policy.name);
     CHECK(parse_policy(to_string(spec)) == spec);
@@ -57,6 +58,12 @@ TEST_CASE("A policy that does not parse is answered with what does", "[policy]")
   CHECK(message_of("fifo,atomic=step,atomic=step") == "--policy: fifo: atomic: given twice");
   CHECK(message_of("fifo,step") == "--policy: fifo: expected key=value, found \"step\"");
   CHECK(message_of("fifo,") == "--policy: fifo: expected key=value, found \"\"");
+}
+
+TEST_CASE("A parameter takes words or a number", "[policy]") {
+  CHECK(message_of("rt,history=residents") == "accepted");
+  CHECK(message_of("rt,history=0") ==
+        "--policy: rt: history: expected all or residents or an integer in 1..1000000, found \"0\"");
 }
 
 TEST_CASE("A seed is an integer of 64 bits and nothing else", "[policy]") {

@@ -87,8 +87,8 @@ TEST_CASE("lists: LRU counts as the plain reference does while places wrap round
     const auto ids = draw_selection(bits, bits() % 100, step / 3);
     std::vector<EntryId> missed;
     std::vector<Key> plain_missed;
-    const SelectionOutcome outcome = fast.select(0, ids, missed);
-    require_equal(outcome, plain.select(keys_of(ids, 0), {}, plain_missed), missed, plain_missed, 0);
+    const SelectionOutcome outcome = fast.select({}, ids, missed);
+    require_equal(outcome, plain.select({}, keys_of(ids, 0), {}, plain_missed), missed, plain_missed, 0);
     REQUIRE(fast.invariant());
   }
 }
@@ -136,14 +136,14 @@ TEST_CASE("sets: LRU counts as the plain reference does, for streams of any orde
       }
       std::vector<EntryId> missed;
       std::vector<Key> plain_missed;
-      const SelectionOutcome outcome = fast.select_set(base,
+      const SelectionOutcome outcome = fast.select_set({.base = base},
                                                        {.ids = ascending ? nullptr : ids.data(),
                                                         .size = static_cast<std::uint32_t>(ids.size()),
                                                         .words = set.data(),
                                                         .word_count = words,
                                                         .ascending = ascending},
                                                        missed);
-      require_equal(outcome, plain.select(keys_of(ids, base), {}, plain_missed), missed, plain_missed, base);
+      require_equal(outcome, plain.select({}, keys_of(ids, base), {}, plain_missed), missed, plain_missed, base);
     }
     REQUIRE(fast.invariant());
   }
@@ -153,7 +153,11 @@ TEMPLATE_TEST_CASE("FIFO and CLOCK count the same for sets and for lists", "[cac
   const std::uint32_t capacity = GENERATE(1U, 5U, 64U, 200U);
   const PolicySpec spec = complete_policy({.name = std::string(TestType::name), .parameters = {}});
   constexpr std::uint32_t words = 10;
-  SweepCache<TestType> sets(spec, capacity, words * 64, 0);
+  SweepCache<TestType> sets({.capacity_entries = capacity,
+                             .directory_entries = words * 64,
+                             .longest_selection = 0,
+                             .cache_number = 0,
+                             .spec = spec});
   ReferenceCache plain(spec, capacity, 0);
   std::mt19937_64 bits(capacity);
   std::vector<EntryId> ids;
@@ -167,8 +171,8 @@ TEMPLATE_TEST_CASE("FIFO and CLOCK count the same for sets and for lists", "[cac
     std::vector<EntryId> missed;
     std::vector<Key> plain_missed;
     const SelectionOutcome outcome = sets.select_set(
-        0, {.size = static_cast<std::uint32_t>(ids.size()), .words = set.data(), .word_count = words}, missed);
-    require_equal(outcome, plain.select(keys_of(ids, 0), {}, plain_missed), missed, plain_missed, 0);
+        {}, {.size = static_cast<std::uint32_t>(ids.size()), .words = set.data(), .word_count = words}, missed);
+    require_equal(outcome, plain.select({}, keys_of(ids, 0), {}, plain_missed), missed, plain_missed, 0);
     REQUIRE(sets.invariant());
   }
 }

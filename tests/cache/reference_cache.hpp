@@ -3,6 +3,7 @@
 // The policies once more, as plain as they can be written: every decision looks at all entries. Slow on purpose; the
 // fast caches are compared with this.
 
+#include "cache/reference_ranks.hpp"
 #include "dsasim/cache/cache.hpp"
 #include "dsasim/cache/policy/random.hpp"
 #include "dsasim/cache/policy_spec.hpp"
@@ -12,29 +13,38 @@
 #include <limits>
 #include <list>
 #include <map>
+#include <memory>
 #include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace dsasim::test {
 
-using Key = std::uint32_t;
-
 class ReferenceCache {
  public:
-  ReferenceCache(const PolicySpec& given, std::size_t capacity, std::uint64_t cache_number)
-      : spec_(complete_policy(given)), capacity_(capacity), draws_(Xoshiro256::numbered(seed(), cache_number)) {}
+  ReferenceCache(const PolicySpec& given, std::size_t capacity, std::uint64_t cache_number,
+                 std::size_t longest_selection = 0)
+      : spec_(complete_policy(given)),
+        capacity_(capacity),
+        draws_(Xoshiro256::numbered(seed(), cache_number)),
+        ranks_(make_plain_ranks(spec_, longest_selection)) {}
 
   /// Keys are base + id. `next_uses` is read by belady only, and may be empty for others.
-  SelectionOutcome select(const std::vector<Key>& keys, std::span<const NextUse> next_uses, std::vector<Key>& missed) {
+  SelectionOutcome select(const SelectionOrigin& from, const std::vector<Key>& keys, std::span<const NextUse> next_uses,
+                          std::vector<Key>& missed) {
     SelectionOutcome outcome{.accesses = static_cast<std::uint32_t>(keys.size())};
-    const bool atomic = spec_.name == "hisparse" || parameter("atomic") == "step";
-    if (atomic) {
+    if (policy_needs(spec_).whole_selection) {
       named_ = {keys.begin(), keys.end()};
-      select_atomically(keys, outcome, missed);
+      if (ranks_) {
+        ranks_->select(from, named_, residents());
+      }
+      select_atomically(keys, next_uses, outcome, missed);
       named_.clear();
+      now_ += keys.size();
       return outcome;
     }
     for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -86,19 +96,40 @@ class ReferenceCache {
 
   std::uint64_t seed() const { return spec_.name == "random" ? std::stoull(parameter("seed")) : 0; }
 
-  void select_atomically(const std::vector<Key>& keys, SelectionOutcome& outcome, std::vector<Key>& missed) {
+  std::set<Key> residents() const {
+    std::set<Key> keys;
+    for (const auto& [key, entry] : entries_) {
+      keys.insert(key);
+    }
+    return keys;
+  }
+
+  void select_atomically(const std::vector<Key>& keys, std::span<const NextUse> next_uses, SelectionOutcome& outcome,
+                         std::vector<Key>& missed) {
     std::vector<Key> misses;
     std::set<Key> hits;
-    for (const Key key : keys) {
-      if (contains(key)) {
-        hits.insert(key);
+    std::map<Key, std::uint64_t> next_of;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      next_of[keys[i]] = next_uses.empty() || next_uses[i] == never_again ? never : now_ + i + next_uses[i];
+      if (contains(keys[i])) {
+        hits.insert(keys[i]);
       } else {
-        misses.push_back(key);
+        misses.push_back(keys[i]);
       }
+    }
+    for (const Key key : keys) {
+      if (hits.contains(key)) {
+        hit(key, next_of[key]);
+      }
+    }
+    if (parameter("bypass") == "1") {
+      named_ = needed_soonest(misses, next_of);
     }
     for (const Key key : misses) {
       outcome.compulsory_misses += seen_.insert(key).second ? 1U : 0U;
-      outcome.evictions += add(key, never);
+      if (named_.contains(key)) {
+        outcome.evictions += add(key, next_of[key]);
+      }
     }
     // hisparse: the hits become the newest, after the misses, in their old order.
     std::list<Key> renewed;
@@ -112,6 +143,23 @@ class ReferenceCache {
     order_.splice(order_.end(), renewed);
     outcome.hits = static_cast<std::uint32_t>(hits.size());
     missed.insert(missed.end(), misses.begin(), misses.end());
+  }
+
+  /// With bypass=1, of the residents and the misses those needed soonest, as many as fit, residents first.
+  std::set<Key> needed_soonest(const std::vector<Key>& misses, std::map<Key, std::uint64_t>& next_of) const {
+    std::vector<std::tuple<std::uint64_t, bool, std::uint64_t, Key>> candidates;
+    for (const auto& [key, entry] : entries_) {
+      candidates.emplace_back(entry.next, false, entry.used, key);
+    }
+    for (std::size_t i = 0; i < misses.size(); ++i) {
+      candidates.emplace_back(next_of[misses[i]], true, i, misses[i]);
+    }
+    std::ranges::sort(candidates);
+    std::set<Key> kept;
+    for (std::size_t i = 0; i < std::min(capacity_, candidates.size()); ++i) {
+      kept.insert(std::get<Key>(candidates[i]));
+    }
+    return kept;
   }
 
   void hit(Key key, std::uint64_t next) {
@@ -142,6 +190,9 @@ class ReferenceCache {
     slots_[slot] = key;
     hand_ = (slot + 1) % capacity_;
     ++clock_;
+    if (ranks_) {
+      ranks_->enter(key);
+    }
     entries_[key] = {.inserted = clock_, .used = clock_, .next = next};
     order_.push_back(key);
     return full ? 1 : 0;
@@ -149,6 +200,15 @@ class ReferenceCache {
 
   Key choose_victim() {
     const std::string& name = spec_.name;
+    if (ranks_) {
+      std::set<PlainRanks::Worth> worths;
+      for (const auto& [key, entry] : entries_) {
+        if (!named_.contains(key)) {
+          worths.insert(ranks_->worth(key));
+        }
+      }
+      return std::get<Key>(*worths.begin());
+    }
     if (name == "hisparse") {
       return *std::ranges::find_if(order_, [this](Key key) { return !named_.contains(key); });
     }
@@ -198,6 +258,7 @@ class ReferenceCache {
   PolicySpec spec_;
   std::size_t capacity_;
   Xoshiro256 draws_;
+  std::unique_ptr<PlainRanks> ranks_;  ///< of a policy that ranks entries
   std::map<Key, Entry> entries_;
   std::list<Key> order_;    ///< hisparse: oldest first
   std::vector<Key> slots_;  ///< clock and random: by slot

@@ -10,6 +10,7 @@
 #include <map>
 #include <numeric>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,8 @@ struct Event {
 
 struct ReplayLog {
   std::uint32_t directory_entries = 0;
+  std::uint32_t context = 0;  ///< ids of each stream
+  std::uint32_t longest = 0;  ///< selection
   std::vector<Event> events;
 };
 
@@ -40,7 +43,10 @@ struct LogShape {
 inline ReplayLog random_log(const LogShape& shape, std::uint64_t seed) {
   std::mt19937_64 bits(seed);
   const auto draw = [&bits](std::uint32_t bound) { return static_cast<std::uint32_t>(bits() % bound); };
-  ReplayLog log{.directory_entries = shape.streams * shape.context, .events = {}};
+  ReplayLog log{.directory_entries = shape.streams * shape.context,
+                .context = shape.context,
+                .longest = shape.longest,
+                .events = {}};
   for (std::uint32_t number = 0; number < shape.events; ++number) {
     Event event{.is_insert = shape.inserts && draw(4) == 0, .base = draw(shape.streams) * shape.context, .ids = {}};
     const std::uint32_t wanted = event.is_insert ? 1 : draw(shape.longest + 1);
@@ -55,6 +61,11 @@ inline ReplayLog random_log(const LogShape& shape, std::uint64_t seed) {
     log.events.push_back(std::move(event));
   }
   return log;
+}
+
+/// Where an event's selection comes from: its step is its number, and the query comes after all ids.
+inline SelectionOrigin origin_of(const ReplayLog& log, std::size_t number) {
+  return {.base = log.events[number].base, .step = number, .query = log.context};
 }
 
 /// For each event, what foresee() has to be told before it.
@@ -81,18 +92,26 @@ inline std::vector<std::vector<NextUse>> future_of(const ReplayLog& log) {
   return future;
 }
 
-/// Every policy with every value of its parameters (of a range: the default and 7).
+/// Every policy with every value of its parameters. Of a range of integers 7, of decimals 0.5, and the default.
+inline std::set<std::string> choices_of(const PolicyParameter& parameter) {
+  std::set<std::string> choices{std::string(parameter.default_value)};
+  std::string accepted(parameter.accepted);
+  while (!accepted.empty()) {
+    const std::string one = accepted.substr(0, accepted.find('|'));
+    accepted.erase(0, one.size() + 1);
+    const std::size_t dots = one.find("..");
+    choices.insert(dots == std::string::npos ? one : one.find('.') == dots ? "7" : "0.5");
+  }
+  return choices;
+}
+
 inline std::vector<PolicySpec> all_variants() {
   std::vector<PolicySpec> variants;
   for (const PolicyDescription& policy : policy_descriptions()) {
     std::vector<PolicySpec> some{{.name = std::string(policy.name), .parameters = {}}};
     for (const PolicyParameter& parameter : policy.parameters) {
-      const bool is_range = parameter.accepted.find("..") != std::string_view::npos;
-      std::string choices = is_range ? std::string(parameter.default_value) + "|7" : std::string(parameter.accepted);
       std::vector<PolicySpec> more;
-      while (!choices.empty()) {
-        const std::string choice = choices.substr(0, choices.find('|'));
-        choices.erase(0, choice.size() + 1);
+      for (const std::string& choice : choices_of(parameter)) {
         for (PolicySpec spec : some) {
           spec.parameters.emplace_back(parameter.key, choice);
           more.push_back(std::move(spec));
@@ -106,7 +125,7 @@ inline std::vector<PolicySpec> all_variants() {
 }
 
 inline std::uint64_t misses_of(const PolicySpec& spec, const ReplayLog& log, std::uint32_t capacity) {
-  const auto cache = make_cache(spec, capacity, log.directory_entries, 0);
+  const auto cache = make_cache(spec, capacity, log.directory_entries, 0, {.longest_selection = log.longest});
   const bool needs_future = policy_needs(spec).future;
   const auto future = future_of(log);
   std::vector<EntryId> missed;
@@ -114,7 +133,7 @@ inline std::uint64_t misses_of(const PolicySpec& spec, const ReplayLog& log, std
     if (needs_future) {
       cache->foresee(future[number]);
     }
-    cache->select(log.events[number].base, log.events[number].ids, missed);
+    cache->select(origin_of(log, number), log.events[number].ids, missed);
   }
   return missed.size();
 }

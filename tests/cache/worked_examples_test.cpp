@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint32_t alphabet = 26;
 
 ReplayLog log_of(std::string_view text) {
-  ReplayLog log{.directory_entries = alphabet, .events = {Event{}}};
+  ReplayLog log{.directory_entries = alphabet, .context = alphabet, .longest = 0, .events = {Event{}}};
   for (const char letter : text) {
     if (letter == ' ') {
       log.events.emplace_back();
@@ -67,7 +67,7 @@ Replay replay(std::string_view policy, std::uint32_t capacity, std::string_view 
     }
     const std::string before = residents(*cache);
     std::vector<EntryId> missed;
-    cache->select(0, log.events[number].ids, missed);
+    cache->select(origin_of(log, number), log.events[number].ids, missed);
     result.seen += number == 0 ? "" : " ";
     for (const EntryId entry : log.events[number].ids) {
       result.seen += std::ranges::find(missed, entry) == missed.end() ? 'h' : 'm';
@@ -221,6 +221,58 @@ TEST_CASE("belady,bypass=1 does not admit what would be the next victim", "[cach
   CHECK(result.left == "AB");
   // Admitting each of them: C takes B's slot, D takes C's, B takes A's, A takes D's.
   CHECK(replay("belady", 2, spaced("ABCDABDAB")).seen == spaced("mmmmhmhmh"));
+}
+
+TEST_CASE("belady,atomic=step evicts what is needed last, of what the selection does not name", "[cache][belady]") {
+  // Two slots.
+  //
+  //   AB   AC   B    A
+  //   mm   hm   m    h
+  //        B    C    .   A is needed later than B, but AC names it; by access, A goes, and B hits
+  CHECK(replay("belady,atomic=step", 2, "AB AC B A").seen == "mm hm m h");
+  CHECK(replay("belady", 2, "AB AC B A").seen == "mm hm h m");
+}
+
+TEST_CASE("belady,atomic=step,bypass=1 keeps what is needed soonest once the selection is served", "[cache][belady]") {
+  // Two slots.
+  //
+  //   AB   AC   B    A         AB   AC   C    B
+  //   mm   hm   h    h         mm   hm   h    h
+  //        .                        A
+  //        C is not needed          A was a hit and is not needed again: it leaves for C
+  const Replay refused = replay("belady,atomic=step,bypass=1", 2, "AB AC B A");
+  CHECK(refused.seen == "mm hm h h");
+  CHECK(refused.victims.empty());
+  const Replay hit_leaves = replay("belady,atomic=step,bypass=1", 2, "AB AC C B");
+  CHECK(hit_leaves.seen == "mm hm h h");
+  CHECK(hit_leaves.victims == "A");
+}
+
+TEST_CASE("ewma2 keeps what is selected often and was selected lately", "[cache][ewma2]") {
+  // Three slots; below, at D and E, 1000 (f + 0.003)(g + 0.003) of the residents, aged 3, 2 and 1 steps at D.
+  //
+  //   A A A B C   D                    E
+  //   m h h m m   m                    m
+  //               B                    C
+  //               A 14.7 B 2.9 C 3.7   A 11.6 C 2.9 D 3.7   LRU would have evicted A at D
+  const Replay result = replay("ewma2", 3, spaced("AAABCDE"));
+  CHECK(result.seen == spaced("mhhmmmm"));
+  CHECK(result.victims == "BC");
+  CHECK(result.left == "ADE");
+}
+
+TEST_CASE("rt evicts the entry for which the table of reuse expects least", "[cache][rt]") {
+  // Three slots, as above. At D, A is 3 steps old and has x = 5413, B 2 and 1922, C 1 and 1984. Of their cells only C's
+  // has learned: B was in it a step ago, was not selected, and half of what is expected of it then is 3757.
+  //
+  //   A A A B C   D
+  //   m h h m m   m
+  //               B
+  //               A 5413 / 2 + 32768 / 6 = 8167   B 1922 / 2 + 32768 / 5 = 7514
+  //               C (1024 * 3757 + 10240 * (1984 / 2 + 32768 / 4)) / (1024 + 10240) = 8690
+  const Replay result = replay("rt", 3, spaced("AAABCD"));
+  CHECK(result.seen == spaced("mhhmmm"));
+  CHECK(result.victims == "B");
 }
 
 TEST_CASE("hisparse gives misses the oldest slots not hit, and makes hits the newest in their old order",

@@ -50,7 +50,8 @@ bool is_refused(const PlainTrace& trace, const ReplayConfig& config, const std::
   const bool below_selection = std::any_of(capacities.begin(), capacities.end(), [&](std::uint64_t capacity) {
     return capacity > 0 && capacity < longest_selection(trace);
   });
-  return (!one_number && across_layers) || (below_selection && policy_needs(config.policy).whole_selection);
+  return (policy_needs(config.policy).one_stream && config.scope != Scope::stream) || (!one_number && across_layers) ||
+         (below_selection && policy_needs(config.policy).whole_selection);
 }
 
 Expected expect(const PlainTrace& trace, const ReplayConfig& config, std::vector<std::uint64_t> capacity_entries) {

@@ -70,7 +70,7 @@ void draw_steps(const PlainTrace& trace, Draws& draws, ReplayConfig& config) {
 ReplayConfig random_config(const PlainTrace& trace, Draws& draws) {
   ReplayConfig config;
   config.policy = draws.one_in(5) ? parse_policy("lru") : draws.of(all_variants());  // it has most ways to be replayed
-  config.scope = draws.of(scope_names).second;
+  config.scope = policy_needs(config.policy).one_stream ? Scope::stream : draws.of(scope_names).second;
   config.order = draws.of(order_names).second;
   if (trace.header.ids == IdKind::logical) {
     config.warm = draws.one_in(2) ? Warm::none : draws.of(warm_names).second;

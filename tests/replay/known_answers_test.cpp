@@ -87,6 +87,13 @@ TEST_CASE("Known answers on k512-req_0 at other capacities", "[known]") {
   check(trace, Scope::shared, "16384", {{"lru", 1'233'991}});
 }
 
+TEST_CASE("Known answers of policies that rank entries", "[known]") {
+  // The first three were counted outside this project; those of the batch are docs/policies.md's own.
+  check(TraceReader("traces/k512-req_0.dsat"), Scope::stream, "2x",
+        {{"rt", 1'072'646}, {"rt,history=residents", 1'088'208}, {"ewma2", 1'089'306}});
+  check(TraceReader("traces/paper128.dsat"), Scope::stream, "2x", {{"rt", 289'384}, {"ewma2", 291'951}});
+}
+
 TEST_CASE("In a batch, requests are innermost", "[known]") {
   const TraceReader trace("traces/paper256.dsat");
   REQUIRE(trace.request_count() == 4);

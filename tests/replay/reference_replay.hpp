@@ -179,6 +179,12 @@ class ReferenceReplay {
     return (layer * requests() + request) * 100'000 + id;
   }
 
+  SelectionOrigin origin_of(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
+    const std::uint64_t context = context_of(step, request);
+    const bool positions = trace_.header.ids == IdKind::logical && context > 0;
+    return {.base = key_of(layer, request, 0), .step = step, .query = positions ? context - 1 : 0};
+  }
+
   const PlainSelection& logged(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
     return trace_.requests[request][step - trace_.header.requests[request].start_step][layer];
   }
@@ -277,7 +283,8 @@ class ReferenceReplay {
       for (std::uint32_t request = 0; request < requests(); ++request) {
         const std::uint32_t number = cache_of(layer, request);
         if (capacity_of(layer, request) > 0 && !caches_.contains(number)) {
-          caches_.emplace(number, ReferenceCache(config_.policy, capacity_of(layer, request), number));
+          caches_.emplace(
+              number, ReferenceCache(config_.policy, capacity_of(layer, request), number, longest_selection(trace_)));
         }
       }
     }
@@ -346,7 +353,7 @@ class ReferenceReplay {
         capacity_of(layer, request) == 0 || !left_buffer_.insert(number).second) {
       return;
     }
-    caches_.at(number) = ReferenceCache(config_.policy, capacity_of(layer, request), number);
+    caches_.at(number) = ReferenceCache(config_.policy, capacity_of(layer, request), number, longest_selection(trace_));
     for (std::uint32_t id = 0; id < capacity_of(layer, request); ++id) {
       caches_.at(number).insert(key_of(layer, request, id), never_again);
     }
@@ -376,7 +383,7 @@ class ReferenceReplay {
       for (std::size_t i = 0; i < keys.size(); ++i) {
         next_uses.push_back(next_use_after_access(at_ + i));
       }
-      const SelectionOutcome outcome = cache.select(keys, next_uses, missed);
+      const SelectionOutcome outcome = cache.select(origin_of(step, layer, request), keys, next_uses, missed);
       at_ += keys.size();
       counters.compulsory_misses = outcome.compulsory_misses;
       counters.evictions += outcome.evictions;

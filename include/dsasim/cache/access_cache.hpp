@@ -2,9 +2,9 @@
 
 #include "dsasim/cache/cache.hpp"
 #include "dsasim/cache/directory.hpp"
+#include "dsasim/cache/foresight.hpp"
 #include "dsasim/cache/policy.hpp"
 
-#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -17,24 +17,24 @@ namespace dsasim {
 template <AccessPolicy P>
 class AccessCache final : public Cache {
  public:
-  AccessCache(const PolicySpec& spec, std::uint32_t capacity_entries, std::uint32_t directory_entries,
-              std::uint64_t cache_number)
-      : directory_(capacity_entries, directory_entries),
-        policy_(PolicySetup{directory_.capacity_entries(), cache_number, spec}) {}
+  explicit AccessCache(const PolicySetup& setup)
+      : directory_(setup.capacity_entries, setup.directory_entries),
+        policy_(setup.with_capacity(directory_.capacity_entries())) {}
 
-  SelectionOutcome select(std::uint32_t base, std::span<const EntryId> ids, std::vector<EntryId>& missed) override {
-    assert(!P::needs_future || next_uses_.size() == ids.size());
+  SelectionOutcome select(const SelectionOrigin& from, std::span<const EntryId> ids,
+                          std::vector<EntryId>& missed) override {
+    assert(!P::needs.future || foresight_.next_uses().size() == ids.size());
     // Room for all of them first, so that the loop writes through a pointer and never allocates.
     const std::size_t before = missed.size();
     missed.resize(before + ids.size());
-    const SelectionOutcome outcome = replay(base, ids, missed.data() + before);
+    const SelectionOutcome outcome = replay(from.base, ids, missed.data() + before);
     missed.resize(before + outcome.accesses - outcome.hits);
-    accesses_ += ids.size();
+    foresight_.pass(ids.size());
     return outcome;
   }
 
   std::uint32_t insert(std::uint32_t base, EntryId entry) override {
-    assert(!P::needs_future || next_uses_.size() == 1);
+    assert(!P::needs.future || foresight_.next_uses().size() == 1);
     const std::uint32_t key = base + value(entry);
     if (is_resident(directory_.place_of(key))) {
       return 0;
@@ -46,15 +46,9 @@ class AccessCache final : public Cache {
   }
 
   void foresee(std::span<const NextUse> next_uses) override {
-    assert(P::needs_future);
-    if constexpr (P::needs_future) {
-      next_uses_.resize(next_uses.size());
-      AccessNumber last = 0;
-      for (std::size_t i = 0; i < next_uses.size(); ++i) {
-        next_uses_[i] = next_uses[i] == never_again ? never_accessed : accesses_ + i + next_uses[i];
-        last = std::max(last, next_uses[i] == never_again ? 0 : next_uses_[i]);
-      }
-      policy_.on_foresee(last);
+    assert(P::needs.future);
+    if constexpr (P::needs.future) {
+      foresight_.foresee(next_uses, policy_);
     }
   }
 
@@ -73,7 +67,7 @@ class AccessCache final : public Cache {
       const Place place = directory_.place_of(key);
       if (is_resident(place)) {
         ++outcome.hits;
-        policy_.on_hit(SlotId{place});
+        policy_.on_hit({.key = key, .slot = SlotId{place}});
         continue;
       }
       *missed++ = ids[i];
@@ -90,15 +84,14 @@ class AccessCache final : public Cache {
 
   /// Tells a policy that asked for it when the entry of access (or insert) `i` since foresee() is needed again.
   void announce(std::size_t i) noexcept {
-    if constexpr (P::needs_future) {
-      policy_.on_next_use(next_uses_[i]);
+    if constexpr (P::needs.future) {
+      policy_.on_next_use(foresight_.next_uses()[i]);
     }
   }
 
   Directory directory_;
   P policy_;
-  std::vector<AccessNumber> next_uses_;  ///< foreseen
-  AccessNumber accesses_ = 0;            ///< before the current selection
+  Foresight foresight_;
 };
 
 }  // namespace dsasim

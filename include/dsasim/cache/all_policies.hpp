@@ -3,11 +3,13 @@
 #include "dsasim/cache/policy.hpp"
 #include "dsasim/cache/policy/belady.hpp"
 #include "dsasim/cache/policy/clock.hpp"
+#include "dsasim/cache/policy/ewma2.hpp"
 #include "dsasim/cache/policy/fifo.hpp"
 #include "dsasim/cache/policy/hisparse.hpp"
 #include "dsasim/cache/policy/lfu.hpp"
 #include "dsasim/cache/policy/lru.hpp"
 #include "dsasim/cache/policy/random.hpp"
+#include "dsasim/cache/policy/rt.hpp"
 
 #include <tuple>
 
@@ -21,8 +23,10 @@ using AllPolicies = std::tuple<  //
     Random, RandomStep,          //
     Clock,                       //
     Lfu,                         //
-    Belady,                      //
-    Hisparse>;
+    Belady, BeladyStep,          //
+    Hisparse,                    //
+    Ewma2,                       //
+    ReuseTable>;
 
 /// Calls visit.template operator()<P>() for each policy of the list until one returns true; says whether one did.
 template <class Visit>
@@ -44,6 +48,18 @@ bool is_policy_of(const PolicySpec& spec) {
     }
   }
   return true;
+}
+
+/// Calls visit.template operator()<P>() for the policy that a complete spec names.
+template <class Visit>
+void visit_policy(const PolicySpec& spec, Visit&& visit) {
+  any_policy([&]<class P>() {
+    const bool is_it = is_policy_of<P>(spec);
+    if (is_it) {
+      visit.template operator()<P>();
+    }
+    return is_it;
+  });
 }
 
 }  // namespace dsasim

@@ -25,6 +25,14 @@ struct SelectionOutcome {
 using NextUse = std::uint32_t;
 inline constexpr NextUse never_again = 0xFFFFFFFF;
 
+/// Where a selection comes from.
+struct SelectionOrigin {
+  std::uint32_t base = 0;                      ///< where the stream's part of the directory begins
+  std::uint64_t step = 0;                      ///< of the batch
+  std::uint64_t query = 0;                     ///< the id of the query's own entry, where ids are positions
+  std::span<const std::uint16_t> scores = {};  ///< of the accesses, a raw float16 each; empty where the trace has none
+};
+
 /// A cache of KV entries being replayed, whatever its policy.
 ///
 /// A cache serves one or more streams; an entry is found in its directory, a dense array, at `base` (where the stream's
@@ -35,15 +43,16 @@ class Cache {
   virtual ~Cache() = default;
 
   /// Replays one selection in logged order, appends the ids that missed to `missed` in the order in which they missed.
-  /// Ids are distinct and base + id lies in the directory: the trace reader has checked both.
-  virtual SelectionOutcome select(std::uint32_t base, std::span<const EntryId> ids, std::vector<EntryId>& missed) = 0;
+  /// Ids are distinct and from.base + id lies in the directory: the trace reader has checked both.
+  virtual SelectionOutcome select(const SelectionOrigin& from, std::span<const EntryId> ids,
+                                  std::vector<EntryId>& missed) = 0;
 
   /// True if selections may come as sets: then select_set() is called instead of select(). A cache made for sets
   /// (CacheUse::sets) gets all of them so.
   virtual bool takes_sets() const { return false; }
 
-  /// select() for a selection with its set; `base` is a multiple of 64. The list is there if it is not ascending.
-  virtual SelectionOutcome select_set(std::uint32_t /*base*/, const SelectionView& /*selection*/,
+  /// select() for a selection with its set; the base is a multiple of 64. The list is there if it is not ascending.
+  virtual SelectionOutcome select_set(const SelectionOrigin& /*from*/, const SelectionView& /*selection*/,
                                       std::vector<EntryId>& /*missed*/) {
     assert(false);
     return {};

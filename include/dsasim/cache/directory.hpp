@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dsasim/cache/policy.hpp"
 #include "dsasim/types.hpp"
 #include "dsasim/zeroed_array.hpp"
 
@@ -35,23 +36,33 @@ class Directory {
   std::uint32_t capacity_entries() const noexcept { return static_cast<std::uint32_t>(key_of_.size()); }
   bool full() const noexcept { return used_ == key_of_.size(); }
 
+  /// How many entries leave when so many come in.
+  std::size_t evictions_of(std::size_t admitted) const noexcept {
+    const std::size_t free = key_of_.size() - used_;
+    return admitted > free ? admitted - free : 0;
+  }
+
   Place place_of(std::uint32_t key) const noexcept {
     assert(key < mirror_of_.size());
     return ~mirror_of_[key];
   }
+
+  /// The entry in a slot that was filled.
+  Access entry_in(SlotId slot) const noexcept { return {.key = key_of_[value(slot)], .slot = slot}; }
 
   /// Gives the entry a slot: the next free one, or that of the policy's victim, which is evicted.
   template <class P>
   void admit(std::uint32_t key, P& policy) noexcept {
     SlotId slot{};
     if (full()) {
-      slot = policy.victim();
+      slot = policy.victim(key);
+      policy.on_evict(entry_in(slot));
       evict(slot);
     } else {
       slot = take_free_slot();
     }
     fill(slot, key);
-    policy.on_fill(slot);
+    policy.on_fill({.key = key, .slot = slot});
   }
 
   /// The entry was fetched and not admitted: its next miss is not compulsory.

@@ -19,7 +19,8 @@ class LruCache final : public Cache {
   LruCache(std::uint32_t capacity_entries, std::uint32_t directory_entries)
       : queue_(capacity_entries, directory_entries) {}
 
-  SelectionOutcome select(std::uint32_t base, std::span<const EntryId> ids, std::vector<EntryId>& missed) override {
+  SelectionOutcome select(const SelectionOrigin& from, std::span<const EntryId> ids,
+                          std::vector<EntryId>& missed) override {
     // One more than there can be: the loops write each id there and keep the place if it missed.
     const std::size_t before = missed.size();
     missed.resize(before + ids.size() + 1);
@@ -27,8 +28,8 @@ class LruCache final : public Cache {
     SelectionOutcome outcome{.accesses = static_cast<std::uint32_t>(ids.size())};
     while (!ids.empty()) {
       const auto part = ids.first(std::min<std::size_t>(ids.size(), queue_.room()));
-      missed_end =
-          queue_.replay(base, part, missed_end, outcome, [this](std::uint32_t key) noexcept { queue_.enqueue(key); });
+      missed_end = queue_.replay(from.base, part, missed_end, outcome,
+                                 [this](std::uint32_t key) noexcept { queue_.enqueue(key); });
       ids = ids.subspan(part.size());
     }
     missed.resize(static_cast<std::size_t>(missed_end - missed.data()));

@@ -42,25 +42,25 @@ class LruSetCache final : public Cache {
 
   bool takes_sets() const override { return true; }
 
-  SelectionOutcome select_set(std::uint32_t base, const SelectionView& selection,
+  SelectionOutcome select_set(const SelectionOrigin& from, const SelectionView& selection,
                               std::vector<EntryId>& missed) override {
-    const SetChange change = take_change(base, selection);
+    const SetChange change = take_change(from.base, selection);
     const std::size_t before = missed.size();
     missed.resize(before + change.arrived + 1);
     EntryId* missed_end = missed.data() + before;
     SelectionOutcome outcome{.accesses = selection.size};
-    missed_end = queue_.replay(base, std::span<const EntryId>(arrived_).first(change.arrived), missed_end, outcome,
+    missed_end = queue_.replay(from.base, std::span<const EntryId>(arrived_).first(change.arrived), missed_end, outcome,
                                [this](std::uint32_t key) noexcept { queue_.stamps()[key] = Queue::outside; });
     queue_.make_room(change.departed);
     for (const EntryId id : std::span(departed_).first(change.departed)) {
-      queue_.enqueue(base + value(id));
+      queue_.enqueue(from.base + value(id));
     }
     missed.resize(static_cast<std::size_t>(missed_end - missed.data()));
     outcome.hits = outcome.accesses - static_cast<std::uint32_t>(missed.size() - before);
     return outcome;
   }
 
-  SelectionOutcome select(std::uint32_t /*base*/, std::span<const EntryId> /*ids*/,
+  SelectionOutcome select(const SelectionOrigin& /*from*/, std::span<const EntryId> /*ids*/,
                           std::vector<EntryId>& /*missed*/) override {
     assert(false);
     return {};
@@ -69,7 +69,7 @@ class LruSetCache final : public Cache {
   void release(std::uint32_t base, std::uint32_t word_count) override {
     const std::vector<std::uint64_t> nothing(word_count);
     std::vector<EntryId> missed;
-    select_set(base, {.words = nothing.data(), .word_count = word_count}, missed);
+    select_set({.base = base}, {.words = nothing.data(), .word_count = word_count}, missed);
   }
 
   /// A preload: before the first selection.

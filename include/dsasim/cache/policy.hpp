@@ -14,23 +14,49 @@
 
 namespace dsasim {
 
+/// The number of an access of one cache, from 0.
+using AccessNumber = std::uint64_t;
+inline constexpr AccessNumber never_accessed = std::numeric_limits<AccessNumber>::max();
+
 /// What a policy is made from.
 struct PolicySetup {
-  std::uint32_t capacity_entries;  ///< at least 1
-  std::uint64_t cache_number;      ///< tells the caches of one replay apart: the seed of `random` depends on it
-  const PolicySpec& spec;          ///< complete: every parameter of the policy is in it
+  std::uint32_t capacity_entries;   ///< at least 1
+  std::uint32_t directory_entries;  ///< keys are below
+  std::uint32_t longest_selection;  ///< of the trace; 0 if it is not known
+  std::uint64_t cache_number;       ///< tells the caches of one replay apart: the seed of `random` depends on it
+  const PolicySpec& spec;           ///< complete: every parameter of the policy is in it
+
+  PolicySetup with_capacity(std::uint32_t entries) const noexcept {
+    PolicySetup setup = *this;
+    setup.capacity_entries = entries;
+    return setup;
+  }
+};
+
+/// An entry and where it is. The key is its place in the cache's directory: dense, and the same whenever the entry
+/// comes back, so that a policy keeps what it remembers of entries that left in an array by key.
+struct Access {
+  std::uint32_t key;
+  SlotId slot;
+};
+
+/// What a policy that replaces by selection learns before the hooks of a selection.
+struct StepSelection {
+  const SelectionOrigin& from;
+  std::span<const EntryId> ids;                    ///< in logged order; the key of each is from.base + id
+  std::size_t evictions;                           ///< that its misses cause if all are admitted
+  std::span<const AccessNumber> missed_next_uses;  ///< of the misses in logged order, if the policy needs the future
 };
 
 /// The value of a parameter that the policy lists in P::parameters.
 std::string_view parameter_value(const PolicySpec& spec, std::string_view key) noexcept;
+/// The same as a number: of a range of integers, of a range of decimals.
+std::uint64_t integer_value(const PolicySpec& spec, std::string_view key) noexcept;
+double decimal_value(const PolicySpec& spec, std::string_view key) noexcept;
 
 /// What is replaced at a time: an access (AccessCache, SweepCache, LruCache) or a selection (StepCache). Two policies
 /// may share a name if they differ here: the parameter `atomic` (access or step) then chooses between them.
 enum class Replacement { per_access, per_selection };
-
-/// The number of an access of one cache, from 0.
-using AccessNumber = std::uint64_t;
-inline constexpr AccessNumber never_accessed = std::numeric_limits<AccessNumber>::max();
 
 /// What the list of policies needs to know of each of them.
 template <class P>
@@ -40,13 +66,16 @@ concept Policy = requires {
   { P::source } -> std::convertible_to<std::string_view>;    // paper or implementation
   { P::parameters } -> std::convertible_to<std::span<const PolicyParameter>>;
   { P::replacement } -> std::convertible_to<Replacement>;
+  { P::access_ns } -> std::convertible_to<double>;  // about what an access takes: divides a sweep's work, no more
 };
 
 /// What a policy with state of its own has besides.
 template <class P>
 concept StatefulPolicy = Policy<P> && std::constructible_from<P, const PolicySetup&> && requires(const P cp) {
-  { P::slot_bytes } -> std::convertible_to<double>;  // what it keeps for each slot: cache_bytes()
-  { cp.invariant() } -> std::same_as<bool>;          // walks all bookkeeping; false means a bug
+  { P::needs } -> std::convertible_to<PolicyNeeds>;
+  { P::slot_bytes } -> std::convertible_to<double>;   // what it keeps for each slot: cache_bytes()
+  { P::place_bytes } -> std::convertible_to<double>;  // and for each key
+  { cp.invariant() } -> std::same_as<bool>;           // walks all bookkeeping; false means a bug
 };
 
 /// A policy whose hand goes round the slots, one access at a time in logged order: a fill takes the slot that the hand
@@ -68,17 +97,20 @@ concept RecencyPolicy = Policy<P> && requires {
 /// It owns only its order of the slots; the cache owns the directory (which entry is where) and all counters, so a
 /// policy cannot miscount. While there is room, the slots are filled in the order 0 .. capacity - 1. For each access:
 ///
-///   on_hit(slot)                             it was resident; or
-///   on_fill(slot)                            a miss with room left; or
-///   admits(), then victim(), on_fill(slot)   a miss with a full cache; the slot is the victim. If admits() says no,
-///                                            the entry is fetched for this access only, and nothing else is called.
+///   on_hit(access)    it was resident; or
+///   on_fill(access)   a miss with room left; or
+///   admits(), then victim(key), on_evict(access), on_fill(access)
+///                     a miss of this key with a full cache: the slot is the victim, on_evict() names the entry that
+///                     leaves it. If admits() says no, the entry is fetched for this access only, and nothing else is
+///                     called.
 ///
 /// An insert() of an entry that is not resident is the same without admits(): it always comes in.
 ///
 /// Every hook is required. A policy with no interest in one writes an empty body (or returns true), so a misspelled
-/// hook is a compile error and not a hook that never runs.
+/// hook is a compile error and not a hook that never runs. What a hook does not read costs nothing: hooks are inlined.
 ///
-/// A policy that needs the future says so, and has two more. Before each selection and each insert():
+/// A policy that needs the future says so (PolicyNeeds::future), and has two more. Before each selection and each
+/// insert():
 ///
 ///   on_foresee(last)   the largest number that on_next_use() will name until the next call; may allocate
 ///
@@ -92,38 +124,40 @@ concept SeesFuture = requires(P p, AccessNumber number) {
   noexcept->std::same_as<void>;
 };
 
+/// The hooks that both kinds have.
 template <class P>
-concept AccessPolicy = StatefulPolicy<P> && requires(P p, SlotId slot) {
-  { P::needs_future } -> std::convertible_to<bool>;
-  { p.on_hit(slot) }
+concept ReplacesEntries = StatefulPolicy<P> && requires(P p, Access access, std::uint32_t key) {
+  { p.on_hit(access) }
   noexcept->std::same_as<void>;
   { p.admits() }
   noexcept->std::same_as<bool>;
-  { p.victim() }
+  { p.victim(key) }
   noexcept->std::same_as<SlotId>;
-  { p.on_fill(slot) }
+  { p.on_evict(access) }
   noexcept->std::same_as<void>;
-} &&(!P::needs_future || SeesFuture<P>);
+  { p.on_fill(access) }
+  noexcept->std::same_as<void>;
+} &&(!P::needs.future || SeesFuture<P>);
+
+template <class P>
+concept AccessPolicy = ReplacesEntries<P> && P::replacement == Replacement::per_access && !P::needs.whole_selection;
 
 /// A policy that sees one selection at a time: nothing that a selection names can be evicted by it.
 ///
-///   on_hit(slot)             for each entry of the selection that is resident, in logged order; then
-///   victim(), on_fill(slot)  for each miss, in logged order; without victim() while there is room. The victim is none
-///                            of the slots hit or filled since the last on_end(); there is always one, because the
-///                            capacity is at least the selection's size.
-///   on_end()                 the selection is over
+///   on_begin(selection)   its step, its query and all its ids, before anything happens; may allocate
+///   on_hit(access)        for each entry of the selection that is resident, in logged order; then
+///   admits(), victim(key), on_evict(access), on_fill(access)
+///                         for each miss, in logged order; without victim() and on_evict() while there is room. The
+///                         victim is none of the slots hit or filled since the last on_end(); there is always one,
+///                         because the capacity is at least the selection's size.
+///   on_end()              the selection is over
 ///
-/// An insert() is victim() (if full), on_fill(slot), on_end(). Again every hook is required, and whether contexts that
-/// fit are spared all this: PolicyNeeds::keeps_fitting_context.
+/// An insert() is victim() and on_evict() (if full), on_fill(), on_end(). Again every hook is required.
 template <class P>
-concept StepPolicy = StatefulPolicy<P> && requires(P p, SlotId slot) {
-  { P::keeps_fitting_context } -> std::convertible_to<bool>;
-  { p.on_hit(slot) }
-  noexcept->std::same_as<void>;
-  { p.victim() }
-  noexcept->std::same_as<SlotId>;
-  { p.on_fill(slot) }
-  noexcept->std::same_as<void>;
+concept StepPolicy = ReplacesEntries<P> && P::replacement ==
+                     Replacement::per_selection&& P::needs.whole_selection&& requires(P p,
+                                                                                      const StepSelection& selection) {
+  { p.on_begin(selection) } -> std::same_as<void>;
   { p.on_end() }
   noexcept->std::same_as<void>;
 };

@@ -35,7 +35,8 @@ std::string to_string(const PolicySpec& spec);
 struct PolicyParameter {
   std::string_view key;
   std::string_view default_value;
-  std::string_view accepted;  ///< words, "access|step", or a range of integers, "0..18446744073709551615"
+  /// Words and ranges of integers, "access|step", "all|0..65535", or a range of decimals, "0.0..1.0".
+  std::string_view accepted;
   std::string_view description;
 };
 
@@ -53,11 +54,19 @@ std::vector<PolicyDescription> policy_descriptions();
 struct PolicyNeeds {
   bool future = false;           ///< foresee() before each select() and insert()
   bool whole_selection = false;  ///< a capacity above 0 and below the longest selection makes no sense
+  bool one_stream = false;       ///< a cache of several streams makes no sense
+  bool scores = false;           ///< SelectionOrigin::scores
   /// A stream's context that fits its cache is kept as it is, if the newest entry has a slot of its own (--new-token
   /// pinned): position p in slot p, no misses, no replacement.
   bool keeps_fitting_context = false;
 };
 PolicyNeeds policy_needs(const PolicySpec& spec);
+
+/// True if the policy evicts the least recently used entry: its misses at all capacities come from one pass.
+bool evicts_least_recent(const PolicySpec& spec);
+
+/// About what an access takes on one thread, without decoding (docs/performance.md). No result depends on it.
+double policy_access_ns(const PolicySpec& spec);
 
 /// What a cache may rely on in the selections that it will be given; nothing by default.
 struct CacheUse {

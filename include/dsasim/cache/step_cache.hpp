@@ -2,6 +2,7 @@
 
 #include "dsasim/cache/cache.hpp"
 #include "dsasim/cache/directory.hpp"
+#include "dsasim/cache/foresight.hpp"
 #include "dsasim/cache/policy.hpp"
 
 #include <algorithm>
@@ -18,26 +19,32 @@ namespace dsasim {
 template <StepPolicy P>
 class StepCache final : public Cache {
  public:
-  StepCache(const PolicySpec& spec, std::uint32_t capacity_entries, std::uint32_t directory_entries,
-            std::uint64_t cache_number)
-      : directory_(capacity_entries, directory_entries),
-        policy_(PolicySetup{directory_.capacity_entries(), cache_number, spec}) {}
+  explicit StepCache(const PolicySetup& setup)
+      : directory_(setup.capacity_entries, setup.directory_entries),
+        policy_(setup.with_capacity(directory_.capacity_entries())) {}
 
-  SelectionOutcome select(std::uint32_t base, std::span<const EntryId> ids, std::vector<EntryId>& missed) override {
+  SelectionOutcome select(const SelectionOrigin& from, std::span<const EntryId> ids,
+                          std::vector<EntryId>& missed) override {
     assert(ids.size() <= directory_.capacity_entries());
     // Room for all of them first, so that the loops write through pointers and never allocate.
     const std::size_t before = missed.size();
     missed.resize(before + ids.size());
     hits_.resize(std::max(hits_.size(), ids.size()));
-    const std::size_t hits = look_up(base, ids, missed.data() + before);
+    const std::size_t hits = look_up(from.base, ids, missed.data() + before);
     missed.resize(before + ids.size() - hits);
+    divide_next_uses(from.base, ids);
 
-    for (const SlotId slot : std::span(hits_).first(hits)) {
-      policy_.on_hit(slot);
+    policy_.on_begin({.from = from,
+                      .ids = ids,
+                      .evictions = directory_.evictions_of(ids.size() - hits),
+                      .missed_next_uses = missed_next_uses_});
+    for (std::size_t i = 0; i < hits; ++i) {
+      announce(hit_next_uses_, i);
+      policy_.on_hit(directory_.entry_in(hits_[i]));
     }
     SelectionOutcome outcome{.accesses = static_cast<std::uint32_t>(ids.size()),
                              .hits = static_cast<std::uint32_t>(hits)};
-    admit_misses(base, std::span(missed).subspan(before), outcome);
+    admit_misses(from.base, std::span(missed).subspan(before), outcome);
     policy_.on_end();
     return outcome;
   }
@@ -48,12 +55,18 @@ class StepCache final : public Cache {
       return 0;
     }
     const bool evicts = directory_.full();
+    announce(foresight_.next_uses(), 0);
     directory_.admit(key, policy_);
     policy_.on_end();
     return evicts ? 1 : 0;
   }
 
-  void foresee(std::span<const NextUse> /*next_uses*/) override { assert(false); }
+  void foresee(std::span<const NextUse> next_uses) override {
+    assert(P::needs.future);
+    if constexpr (P::needs.future) {
+      foresight_.foresee(next_uses, policy_);
+    }
+  }
 
   bool contains(std::uint32_t base, EntryId entry) const override {
     return is_resident(directory_.place_of(base + value(entry)));
@@ -76,18 +89,47 @@ class StepCache final : public Cache {
     return hit;
   }
 
+  /// The same of what foresee() said; before anything is evicted.
+  void divide_next_uses(std::uint32_t base, std::span<const EntryId> ids) {
+    if constexpr (P::needs.future) {
+      assert(foresight_.next_uses().size() == ids.size());
+      hit_next_uses_.clear();
+      missed_next_uses_.clear();
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        const bool hit = is_resident(directory_.place_of(base + value(ids[i])));
+        (hit ? hit_next_uses_ : missed_next_uses_).push_back(foresight_.next_uses()[i]);
+      }
+      foresight_.pass(ids.size());
+    }
+  }
+
   void admit_misses(std::uint32_t base, std::span<const EntryId> missed, SelectionOutcome& outcome) noexcept {
-    for (const EntryId entry : missed) {
-      const std::uint32_t key = base + value(entry);
+    for (std::size_t i = 0; i < missed.size(); ++i) {
+      const std::uint32_t key = base + value(missed[i]);
       outcome.compulsory_misses += directory_.place_of(key) == never_seen ? 1U : 0U;
+      announce(missed_next_uses_, i);
+      if (!policy_.admits()) {
+        directory_.pass_by(key);
+        continue;
+      }
       outcome.evictions += directory_.full() ? 1U : 0U;
       directory_.admit(key, policy_);
+    }
+  }
+
+  /// Tells a policy that asked for it when the entry of the next hook is needed again.
+  void announce(std::span<const AccessNumber> next_uses, std::size_t i) noexcept {
+    if constexpr (P::needs.future) {
+      policy_.on_next_use(next_uses[i]);
     }
   }
 
   Directory directory_;
   P policy_;
   std::vector<SlotId> hits_;  ///< of the current selection
+  Foresight foresight_;
+  std::vector<AccessNumber> hit_next_uses_;  ///< of the current selection, if the policy needs them
+  std::vector<AccessNumber> missed_next_uses_;
 };
 
 }  // namespace dsasim

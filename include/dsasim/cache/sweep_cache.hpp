@@ -25,22 +25,22 @@ template <SweepPolicy P>
 class SweepCache final : public Cache {
  public:
   /// More slots than keys could never be filled.
-  SweepCache(const PolicySpec& /*spec*/, std::uint32_t capacity_entries, std::uint32_t directory_entries,
-             std::uint64_t /*cache_number*/)
-      : resident_((std::size_t{directory_entries} + 63) / 64),
+  explicit SweepCache(const PolicySetup& setup)
+      : resident_((std::size_t{setup.directory_entries} + 63) / 64),
         seen_(resident_.size()),
         used_(P::spares_used ? resident_.size() : 0),
-        key_at_(std::min(capacity_entries, std::max(directory_entries, 1U))) {
-    assert(capacity_entries >= 1);
+        key_at_(std::min(setup.capacity_entries, std::max(setup.directory_entries, 1U))) {
+    assert(setup.capacity_entries >= 1);
   }
 
-  SelectionOutcome select(std::uint32_t base, std::span<const EntryId> ids, std::vector<EntryId>& missed) override {
+  SelectionOutcome select(const SelectionOrigin& from, std::span<const EntryId> ids,
+                          std::vector<EntryId>& missed) override {
     SelectionOutcome outcome{.accesses = static_cast<std::uint32_t>(ids.size())};
     const std::size_t before = missed.size();
     missed.resize(before + ids.size());
     EntryId* end = missed.data() + before;
     for (const EntryId id : ids) {
-      const std::uint32_t key = base + value(id);
+      const std::uint32_t key = from.base + value(id);
       if ((resident_[key / 64] & bit(key)) != 0) {
         use(key / 64, bit(key));
       } else {
@@ -55,11 +55,11 @@ class SweepCache final : public Cache {
 
   bool takes_sets() const override { return true; }
 
-  SelectionOutcome select_set(std::uint32_t base, const SelectionView& selection,
+  SelectionOutcome select_set(const SelectionOrigin& from, const SelectionView& selection,
                               std::vector<EntryId>& missed) override {
-    assert(base % 64 == 0);
+    assert(from.base % 64 == 0);
     if (!selection.ascending) {
-      return select(base, {selection.ids, selection.size}, missed);
+      return select(from, {selection.ids, selection.size}, missed);
     }
     SelectionOutcome outcome{.accesses = selection.size};
     const std::size_t before = missed.size();
@@ -68,7 +68,7 @@ class SweepCache final : public Cache {
     for (std::uint32_t word = 0; word < selection.word_count; ++word) {
       const std::uint64_t selected = selection.words[word];
       if (selected != 0) {
-        end = select_word(base / 64 + word, selected, word * 64, end, outcome);
+        end = select_word(from.base / 64 + word, selected, word * 64, end, outcome);
       }
     }
     missed.resize(static_cast<std::size_t>(end - missed.data()));

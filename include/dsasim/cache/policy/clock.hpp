@@ -19,6 +19,7 @@ class Clock {
   static constexpr std::string_view source = "Corbato, MIT Project MAC, 1968";
   static constexpr std::array<PolicyParameter, 0> parameters{};
   static constexpr Replacement replacement = Replacement::per_access;
+  static constexpr double access_ns = 4;
   static constexpr bool spares_used = true;
 };
 

@@ -20,6 +20,7 @@ class Fifo {
       PolicyParameter{"atomic", "access", "access|step",
                       "replace at each access, or a selection at a time: hits first, and no victim that it names"}};
   static constexpr Replacement replacement = Replacement::per_access;
+  static constexpr double access_ns = 3;
   static constexpr bool spares_used = false;
 };
 
@@ -32,8 +33,10 @@ class FifoStep {
   static constexpr std::string_view source = Fifo::source;
   static constexpr auto parameters = Fifo::parameters;
   static constexpr Replacement replacement = Replacement::per_selection;
-  static constexpr bool keeps_fitting_context = false;
+  static constexpr double access_ns = 4;
+  static constexpr PolicyNeeds needs{.whole_selection = true};
   static constexpr double slot_bytes = 12;
+  static constexpr double place_bytes = 0;
 
   explicit FifoStep(const PolicySetup& setup)
       : end_(setup.capacity_entries),
@@ -42,10 +45,12 @@ class FifoStep {
         newest_(end_),
         passed_(end_) {}
 
-  void on_hit(SlotId slot) noexcept { named_in_[value(slot)] = selection_; }
+  void on_begin(const StepSelection& /*selection*/) {}
+  void on_hit(Access access) noexcept { named_in_[value(access.slot)] = selection_; }
+  bool admits() noexcept { return true; }
 
   /// Goes on where the last miss of this selection stopped, so a selection passes each of its hits once at most.
-  SlotId victim() noexcept {
+  SlotId victim(std::uint32_t /*key*/) noexcept {
     while (named_in_[next_[passed_]] == selection_) {
       passed_ = next_[passed_];
     }
@@ -57,12 +62,14 @@ class FifoStep {
     return SlotId{oldest};
   }
 
+  void on_evict(Access /*access*/) noexcept {}
+
   /// A slot filled by this selection is not marked as named: the capacity is at least the selection's size, so older
   /// victims suffice.
-  void on_fill(SlotId slot) noexcept {
-    next_[newest_] = value(slot);
-    next_[value(slot)] = end_;
-    newest_ = value(slot);
+  void on_fill(Access access) noexcept {
+    next_[newest_] = value(access.slot);
+    next_[value(access.slot)] = end_;
+    newest_ = value(access.slot);
   }
 
   void on_end() noexcept {

@@ -34,7 +34,10 @@ class Hisparse {
   static constexpr std::string_view source = "SGLang HiSparse, also in vLLM and TensorRT-LLM";
   static constexpr std::array<PolicyParameter, 0> parameters{};
   static constexpr Replacement replacement = Replacement::per_selection;
-  static constexpr bool keeps_fitting_context = true;
+  static constexpr double access_ns = 4;
+  static constexpr PolicyNeeds needs{.whole_selection = true, .keeps_fitting_context = true};
+  static constexpr double slot_bytes = 21.1;
+  static constexpr double place_bytes = 0;
 
   explicit Hisparse(const PolicySetup& setup)
       : capacity_entries_(setup.capacity_entries),
@@ -47,16 +50,20 @@ class Hisparse {
     assert(slot_at_.size() <= max_positions);
   }
 
-  void on_hit(SlotId slot) noexcept {
-    const std::size_t position = position_of_[value(slot)];
+  void on_begin(const StepSelection& /*selection*/) {}
+
+  void on_hit(Access access) noexcept {
+    const std::size_t position = position_of_[value(access.slot)];
     const std::size_t word = position / word_bits;
     hit_[word] |= bit(position);
     touched_[word] = 1;
   }
 
+  bool admits() noexcept { return true; }
+
   /// The oldest position that counts and was not hit. Those passed over were hit and are renewed when the selection
   /// ends, so no position is ever passed twice.
-  SlotId victim() noexcept {
+  SlotId victim(std::uint32_t /*key*/) noexcept {
     while ((live_[oldest_word_] & ~hit_[oldest_word_]) == 0) {
       ++oldest_word_;
     }
@@ -65,7 +72,8 @@ class Hisparse {
     return SlotId{slot_at_[oldest_word_ * word_bits + lowest(candidates)]};
   }
 
-  void on_fill(SlotId slot) noexcept { append(value(slot)); }
+  void on_evict(Access /*access*/) noexcept {}
+  void on_fill(Access access) noexcept { append(value(access.slot)); }
 
   void on_end() noexcept {
     renew_hits();
@@ -77,8 +85,6 @@ class Hisparse {
     settled_ = end_;
     first_word_ = oldest_word_;
   }
-
-  static constexpr double slot_bytes = 21.1;
 
   bool invariant() const {
     std::size_t live = 0;

@@ -25,8 +25,10 @@ class Lfu {
   static constexpr std::string_view source = "Shah, Mitra, Matani: an O(1) LFU, 2010";
   static constexpr std::array<PolicyParameter, 0> parameters{};
   static constexpr Replacement replacement = Replacement::per_access;
-  static constexpr bool needs_future = false;
+  static constexpr double access_ns = 10;
+  static constexpr PolicyNeeds needs{};
   static constexpr double slot_bytes = 32;
+  static constexpr double place_bytes = 0;
 
   explicit Lfu(const PolicySetup& setup)
       : head_(setup.capacity_entries),
@@ -39,8 +41,8 @@ class Lfu {
     }
   }
 
-  void on_hit(SlotId slot) noexcept {
-    const std::uint32_t at = value(slot);
+  void on_hit(Access access) noexcept {
+    const std::uint32_t at = value(access.slot);
     const std::uint32_t from = links_[at].bucket;
     const std::uint64_t count = buckets_[from].count + 1;
     const std::uint32_t last = buckets_[from].last;
@@ -62,18 +64,20 @@ class Lfu {
 
   bool admits() noexcept { return true; }
 
-  SlotId victim() noexcept {
+  SlotId victim(std::uint32_t /*key*/) noexcept {
     const std::uint32_t least = links_[head_].next;
     leave(least);
     return SlotId{least};
   }
 
-  void on_fill(SlotId slot) noexcept {
+  void on_evict(Access /*access*/) noexcept {}
+
+  void on_fill(Access access) noexcept {
     const std::uint32_t lowest = links_[links_[head_].next].bucket;
     if (lowest != no_bucket && buckets_[lowest].count == 1) {
-      join(value(slot), lowest);
+      join(value(access.slot), lowest);
     } else {
-      found(value(slot), head_, 1);
+      found(value(access.slot), head_, 1);
     }
   }
 

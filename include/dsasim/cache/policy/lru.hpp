@@ -17,6 +17,7 @@ class Lru {
   static constexpr std::string_view source = "Mattson et al., IBM Systems Journal 9(2), 1970";
   static constexpr std::array<PolicyParameter, 0> parameters{};
   static constexpr Replacement replacement = Replacement::per_access;
+  static constexpr double access_ns = 2;
   static constexpr bool evicts_least_recent = true;
 };
 

@@ -8,7 +8,6 @@
 #include <array>
 #include <bit>
 #include <cassert>
-#include <charconv>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -27,26 +26,22 @@ class Random {
                       "replace at each access, or a selection at a time: hits first, and no victim that it names"},
       PolicyParameter{"seed", "1", "0..18446744073709551615", "where the sequence of draws starts"}};
   static constexpr Replacement replacement = Replacement::per_access;
-  static constexpr bool needs_future = false;
+  static constexpr double access_ns = 10;
+  static constexpr PolicyNeeds needs{};
   static constexpr double slot_bytes = 0;
+  static constexpr double place_bytes = 0;
 
   explicit Random(const PolicySetup& setup)
       : capacity_entries_(setup.capacity_entries),
-        draws_(Xoshiro256::numbered(seed_of(setup.spec), setup.cache_number)) {}
+        draws_(Xoshiro256::numbered(integer_value(setup.spec, "seed"), setup.cache_number)) {}
 
-  void on_hit(SlotId /*slot*/) noexcept {}
+  void on_hit(Access /*access*/) noexcept {}
   bool admits() noexcept { return true; }
-  SlotId victim() noexcept { return SlotId{draws_.below(capacity_entries_)}; }
-  void on_fill(SlotId /*slot*/) noexcept {}
+  SlotId victim(std::uint32_t /*key*/) noexcept { return SlotId{draws_.below(capacity_entries_)}; }
+  void on_evict(Access /*access*/) noexcept {}
+  void on_fill(Access /*access*/) noexcept {}
 
   bool invariant() const { return true; }
-
-  static std::uint64_t seed_of(const PolicySpec& spec) noexcept {
-    const std::string_view digits = parameter_value(spec, "seed");
-    std::uint64_t seed = 0;
-    std::from_chars(digits.data(), digits.data() + digits.size(), seed);
-    return seed;
-  }
 
  private:
   std::uint32_t capacity_entries_;
@@ -62,16 +57,20 @@ class RandomStep {
   static constexpr std::string_view source = Random::source;
   static constexpr auto parameters = Random::parameters;
   static constexpr Replacement replacement = Replacement::per_selection;
-  static constexpr bool keeps_fitting_context = false;
+  static constexpr double access_ns = Random::access_ns;
+  static constexpr PolicyNeeds needs{.whole_selection = true};
   static constexpr double slot_bytes = 8;
+  static constexpr double place_bytes = 0;
 
   explicit RandomStep(const PolicySetup& setup)
-      : draws_(Xoshiro256::numbered(Random::seed_of(setup.spec), setup.cache_number)),
+      : draws_(Xoshiro256::numbered(integer_value(setup.spec, "seed"), setup.cache_number)),
         named_in_(setup.capacity_entries, 0) {}
 
-  void on_hit(SlotId slot) noexcept { named_in_[value(slot)] = selection_; }
+  void on_begin(const StepSelection& /*selection*/) {}
+  void on_hit(Access access) noexcept { named_in_[value(access.slot)] = selection_; }
+  bool admits() noexcept { return true; }
 
-  SlotId victim() noexcept {
+  SlotId victim(std::uint32_t /*key*/) noexcept {
     std::uint32_t slot = draw();
     while (named_in_[slot] == selection_) {
       slot = draw();
@@ -79,7 +78,8 @@ class RandomStep {
     return SlotId{slot};
   }
 
-  void on_fill(SlotId slot) noexcept { named_in_[value(slot)] = selection_; }
+  void on_evict(Access /*access*/) noexcept {}
+  void on_fill(Access access) noexcept { named_in_[value(access.slot)] = selection_; }
   void on_end() noexcept { ++selection_; }
 
   bool invariant() const {

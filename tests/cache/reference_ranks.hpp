@@ -1,0 +1,205 @@
+#pragma once
+
+// Policies that give each entry a worth at each selection, as their definitions in docs/policies.md say it.
+
+#include "dsasim/cache/cache.hpp"
+#include "dsasim/cache/policy_spec.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace dsasim::test {
+
+using Key = std::uint32_t;
+
+class PlainRanks {
+ public:
+  using Worth = std::tuple<float, std::uint64_t, Key>;  ///< the smallest leaves
+
+  virtual ~PlainRanks() = default;
+  /// A selection, before anything leaves or comes in.
+  virtual void select(const SelectionOrigin& from, const std::set<Key>& selected, const std::set<Key>& residents) = 0;
+  /// An entry that is not resident comes in.
+  virtual void enter(Key key) = 0;
+  virtual Worth worth(Key key) const = 0;
+};
+
+/// `history`: whether an entry that comes back is remembered, so many steps after its last use.
+inline bool is_remembered(const std::string& history, std::uint64_t steps) {
+  return history == "all" || (history == "residents" ? steps == 0 : steps <= std::stoull(history));
+}
+
+class PlainEwma2 final : public PlainRanks {
+ public:
+  explicit PlainEwma2(std::string history) : history_(std::move(history)) {}
+
+  void select(const SelectionOrigin& from, const std::set<Key>& selected, const std::set<Key>& residents) override {
+    now_ = from.step;
+    for (const Key key : selected) {
+      use(key, residents.contains(key));
+      averages_[key].fast += 0.2F;
+      averages_[key].slow += 0.02F;
+    }
+  }
+
+  void enter(Key key) override { use(key, false); }
+
+  Worth worth(Key key) const override {
+    const Averages& of = averages_.at(key);
+    const double product =
+        (decayed(of.fast, 0.8, now_ - of.last) + 0.003) * (decayed(of.slow, 0.98, now_ - of.last) + 0.003);
+    return {static_cast<float>(product), of.last, key};
+  }
+
+ private:
+  struct Averages {
+    float fast = 0;
+    float slow = 0;
+    std::uint64_t last = 0;
+  };
+
+  static double decayed(float average, double decay, std::uint64_t steps) {
+    double power = 1;
+    for (std::uint64_t step = 0; step < std::min<std::uint64_t>(steps, 4096); ++step) {
+      power *= decay;
+    }
+    return steps < 4096 ? average * power : 0;
+  }
+
+  void use(Key key, bool resident) {
+    Averages& of = averages_[key];
+    const std::uint64_t steps = now_ - of.last;
+    if (!resident && !is_remembered(history_, steps)) {
+      of = {};
+    }
+    of = {.fast = static_cast<float>(decayed(of.fast, 0.8, steps)),
+          .slow = static_cast<float>(decayed(of.slow, 0.98, steps)),
+          .last = now_};
+  }
+
+  std::string history_;
+  std::map<Key, Averages> averages_;
+  std::uint64_t now_ = 0;
+};
+
+/// Names are those of docs/policies.md.
+class PlainRt final : public PlainRanks {
+ public:
+  PlainRt(std::string history, std::int64_t k) : history_(std::move(history)), k_(k), S(1024, 0), M(1024, 0) {
+    pw.push_back(65536);
+    while (pw.size() < 1024) {
+      pw.push_back(pw.back() - (pw.back() >> 5));
+    }
+  }
+
+  void select(const SelectionOrigin& from, const std::set<Key>& selected, const std::set<Key>& residents) override {
+    t = from.step;
+    query_ = static_cast<std::int64_t>(from.base + from.query);
+    for (const Key p : selected) {
+      forget(p, residents.contains(p));
+      E[p] = std::min<std::int64_t>(65535, x(p) + 2048);
+      last[p] = t;
+    }
+    std::vector<std::pair<std::int64_t, std::int64_t>> learned;  // cell and outcome
+    for (const auto& [p, c] : T) {
+      learned.emplace_back(c, selected.contains(p) ? 32768 : V(p) >> 1);
+    }
+    for (std::size_t c = 0; c < 1024; ++c) {
+      S[c] -= S[c] >> 7;
+      M[c] -= M[c] >> 7;
+    }
+    for (const auto& [c, y] : learned) {
+      S[static_cast<std::size_t>(c)] += y << 10;
+      M[static_cast<std::size_t>(c)] += 1024;
+    }
+    T.clear();
+    for (const Key p : residents) {
+      if (!selected.contains(p)) {
+        T[p] = cell(p);
+      }
+    }
+  }
+
+  void enter(Key p) override {
+    forget(p, false);
+    E[p] = x(p);
+    last[p] = t;
+  }
+
+  Worth worth(Key p) const override {
+    return {static_cast<float>(V(p)) + static_cast<float>(x(p)) / 65536.0F, last.at(p), p};
+  }
+
+ private:
+  std::int64_t age(Key p) const { return static_cast<std::int64_t>(t - last.at(p)); }
+
+  std::int64_t x(Key p) const {
+    const auto found = last.find(p);
+    return found == last.end() || t - found->second >= 1024 ? 0 : E.at(p) * pw[t - found->second] >> 16;
+  }
+
+  std::int64_t A(std::int64_t a) const {
+    std::int64_t less = 0;
+    for (const int limit : {0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 34, 48}) {
+      less += limit < a ? 1 : 0;
+    }
+    return less;
+  }
+
+  std::int64_t F(std::int64_t frequency) const {
+    for (int b = 15; b > 0; --b) {
+      if (static_cast<double>(frequency) >= std::ceil(65536 * std::pow(2, (b - 15) / 2.0))) {
+        return b;
+      }
+    }
+    return 0;
+  }
+
+  std::int64_t C(std::int64_t q) const { return q < k_ / 4 ? 0 : q < k_ ? 1 : q < 4 * k_ ? 2 : 3; }
+
+  std::int64_t cell(Key p) const { return (A(age(p)) * 16 + F(x(p))) * 4 + C(query_ - std::int64_t{p}); }
+
+  std::int64_t V(Key p) const {
+    const std::int64_t prior = (x(p) >> 1) + 32768 / (age(p) + 3);
+    const auto c = static_cast<std::size_t>(cell(p));
+    return (S[c] + 10240 * prior) / (M[c] + 10240);
+  }
+
+  void forget(Key p, bool resident) {
+    if (!resident && last.contains(p) && !is_remembered(history_, t - last[p])) {
+      E[p] = 0;
+    }
+  }
+
+  std::string history_;
+  std::int64_t k_;
+  std::int64_t query_ = 0;
+  std::uint64_t t = 0;
+  std::vector<std::int64_t> pw;
+  std::map<Key, std::int64_t> E;
+  std::map<Key, std::uint64_t> last;
+  std::vector<std::int64_t> S;
+  std::vector<std::int64_t> M;
+  std::map<Key, std::int64_t> T;
+};
+
+/// Null for other policies.
+inline std::unique_ptr<PlainRanks> make_plain_ranks(const PolicySpec& spec, std::size_t longest_selection) {
+  if (spec.name == "ewma2") {
+    return std::make_unique<PlainEwma2>(spec.parameters.at(0).second);
+  }
+  if (spec.name == "rt") {
+    return std::make_unique<PlainRt>(spec.parameters.at(0).second, static_cast<std::int64_t>(longest_selection));
+  }
+  return nullptr;
+}
+
+}  // namespace dsasim::test
