@@ -3,6 +3,7 @@
 // The policies once more, as plain as they can be written: every decision looks at all entries. Slow on purpose; the
 // fast caches are compared with this.
 
+#include "cache/reference_queues.hpp"
 #include "cache/reference_ranks.hpp"
 #include "dsasim/cache/cache.hpp"
 #include "dsasim/cache/policy/random.hpp"
@@ -31,7 +32,8 @@ class ReferenceCache {
       : spec_(complete_policy(given)),
         capacity_(capacity),
         draws_(Xoshiro256::numbered(seed(), cache_number)),
-        ranks_(make_plain_ranks(spec_, longest_selection)) {}
+        ranks_(make_plain_ranks(spec_, longest_selection)),
+        queues_(make_plain_queues(spec_, capacity)) {}
 
   /// Keys are base + id. `next_uses` is read by belady only, and may be empty for others.
   SelectionOutcome select(const SelectionOrigin& from, const std::vector<Key>& keys, std::span<const NextUse> next_uses,
@@ -163,6 +165,9 @@ class ReferenceCache {
   }
 
   void hit(Key key, std::uint64_t next) {
+    if (queues_) {
+      queues_->hit(key);
+    }
     Entry& entry = entries_[key];
     entry.used = ++clock_;
     ++entry.count;
@@ -180,7 +185,7 @@ class ReferenceCache {
     const bool full = entries_.size() == capacity_;
     std::size_t slot = slots_.size();
     if (full) {
-      const Key victim = choose_victim();
+      const Key victim = queues_ ? queues_->evict(key, named_) : choose_victim();
       slot = static_cast<std::size_t>(std::ranges::find(slots_, victim) - slots_.begin());
       entries_.erase(victim);
       order_.remove(victim);
@@ -192,6 +197,9 @@ class ReferenceCache {
     ++clock_;
     if (ranks_) {
       ranks_->enter(key);
+    }
+    if (queues_) {
+      queues_->add(key);
     }
     entries_[key] = {.inserted = clock_, .used = clock_, .next = next};
     order_.push_back(key);
@@ -258,7 +266,8 @@ class ReferenceCache {
   PolicySpec spec_;
   std::size_t capacity_;
   Xoshiro256 draws_;
-  std::unique_ptr<PlainRanks> ranks_;  ///< of a policy that ranks entries
+  std::unique_ptr<PlainRanks> ranks_;    ///< of a policy that ranks entries
+  std::unique_ptr<PlainQueues> queues_;  ///< of a policy made of queues
   std::map<Key, Entry> entries_;
   std::list<Key> order_;    ///< hisparse: oldest first
   std::vector<Key> slots_;  ///< clock and random: by slot

@@ -92,7 +92,8 @@ inline std::vector<std::vector<NextUse>> future_of(const ReplayLog& log) {
   return future;
 }
 
-/// Every policy with every value of its parameters. Of a range of integers 7, of decimals 0.5, and the default.
+/// Every policy with every value of its parameters. Of a range of integers 7, or 2 if it is short, of decimals 0.5; and
+/// the default.
 inline std::set<std::string> choices_of(const PolicyParameter& parameter) {
   std::set<std::string> choices{std::string(parameter.default_value)};
   std::string accepted(parameter.accepted);
@@ -100,7 +101,8 @@ inline std::set<std::string> choices_of(const PolicyParameter& parameter) {
     const std::string one = accepted.substr(0, accepted.find('|'));
     accepted.erase(0, one.size() + 1);
     const std::size_t dots = one.find("..");
-    choices.insert(dots == std::string::npos ? one : one.find('.') == dots ? "7" : "0.5");
+    const bool is_short = dots != std::string::npos && one.size() - dots == 3;
+    choices.insert(dots == std::string::npos ? one : one.find('.') != dots ? "0.5" : is_short ? "2" : "7");
   }
   return choices;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "dsasim/cache/policy.hpp"
+#include "dsasim/cache/policy/arc.hpp"
 #include "dsasim/cache/policy/belady.hpp"
 #include "dsasim/cache/policy/clock.hpp"
 #include "dsasim/cache/policy/ewma2.hpp"
@@ -8,8 +9,14 @@
 #include "dsasim/cache/policy/hisparse.hpp"
 #include "dsasim/cache/policy/lfu.hpp"
 #include "dsasim/cache/policy/lru.hpp"
+#include "dsasim/cache/policy/mru.hpp"
 #include "dsasim/cache/policy/random.hpp"
 #include "dsasim/cache/policy/rt.hpp"
+#include "dsasim/cache/policy/s3_fifo.hpp"
+#include "dsasim/cache/policy/sieve.hpp"
+#include "dsasim/cache/policy/slru.hpp"
+#include "dsasim/cache/policy/two_q.hpp"
+#include "dsasim/cache/queue_policy.hpp"
 
 #include <tuple>
 
@@ -17,15 +24,21 @@ namespace dsasim {
 
 /// The registry. A new policy is its header, one line here and one worked example in tests/cache/: the factory, the
 /// parser, `dsasim policies` and the contract tests follow. Policies of one name stand next to each other.
-using AllPolicies = std::tuple<  //
-    Lru,                         //
-    Fifo, FifoStep,              //
-    Random, RandomStep,          //
-    Clock,                       //
-    Lfu,                         //
-    Belady, BeladyStep,          //
-    Hisparse,                    //
-    Ewma2,                       //
+using AllPolicies = std::tuple<               //
+    Lru,                                      //
+    Fifo, FifoStep,                           //
+    Random, RandomStep,                       //
+    Clock,                                    //
+    Lfu,                                      //
+    Belady, BeladyStep,                       //
+    PerAccess<Mru>, PerSelection<Mru>,        //
+    PerAccess<Slru>, PerSelection<Slru>,      //
+    PerAccess<S3Fifo>, PerSelection<S3Fifo>,  //
+    PerAccess<Sieve>, PerSelection<Sieve>,    //
+    PerAccess<Arc>, PerSelection<Arc>,        //
+    PerAccess<TwoQ>, PerSelection<TwoQ>,      //
+    Hisparse,                                 //
+    Ewma2,                                    //
     ReuseTable>;
 
 /// Calls visit.template operator()<P>() for each policy of the list until one returns true; says whether one did.

@@ -54,6 +54,16 @@ std::string_view parameter_value(const PolicySpec& spec, std::string_view key) n
 std::uint64_t integer_value(const PolicySpec& spec, std::string_view key) noexcept;
 double decimal_value(const PolicySpec& spec, std::string_view key) noexcept;
 
+/// floor(capacity * share), for a queue of a policy.
+inline std::size_t share_of(std::uint32_t capacity_entries, double share) noexcept {
+  return static_cast<std::size_t>(static_cast<double>(capacity_entries) * share);
+}
+
+/// Chooses between two policies of one name.
+inline constexpr PolicyParameter atomic_parameter{
+    "atomic", "access", "access|step",
+    "replace at each access, or a selection at a time: hits first, and no victim that it names"};
+
 /// What is replaced at a time: an access (AccessCache, SweepCache, LruCache) or a selection (StepCache). Two policies
 /// may share a name if they differ here: the parameter `atomic` (access or step) then chooses between them.
 enum class Replacement { per_access, per_selection };

@@ -137,8 +137,7 @@ class Belady {
       "Evicts the entry whose next access is farthest: no policy that admits every miss misses less.";
   static constexpr std::string_view source = "Belady, IBM Systems Journal 5(2), 1966";
   static constexpr std::array parameters{
-      PolicyParameter{"atomic", "access", "access|step",
-                      "replace at each access, or a selection at a time: hits first, and no victim that it names"},
+      atomic_parameter,
       PolicyParameter{"bypass", "0", "0|1", "1 fetches an entry without admitting it if it would be the next victim"}};
   static constexpr Replacement replacement = Replacement::per_access;
   static constexpr double access_ns = 25;

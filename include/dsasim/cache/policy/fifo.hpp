@@ -16,9 +16,7 @@ class Fifo {
   static constexpr std::string_view name = "fifo";
   static constexpr std::string_view sentence = "Evicts the entry that came in first; hits change nothing.";
   static constexpr std::string_view source = "Belady, IBM Systems Journal 5(2), 1966";
-  static constexpr std::array parameters{
-      PolicyParameter{"atomic", "access", "access|step",
-                      "replace at each access, or a selection at a time: hits first, and no victim that it names"}};
+  static constexpr std::array parameters{atomic_parameter};
   static constexpr Replacement replacement = Replacement::per_access;
   static constexpr double access_ns = 3;
   static constexpr bool spares_used = false;

@@ -22,9 +22,7 @@ class Random {
   static constexpr std::string_view sentence = "Evicts an entry drawn at random, each with the same chance.";
   static constexpr std::string_view source = "Belady, IBM Systems Journal 5(2), 1966; xoshiro256** draws the slots";
   static constexpr std::array parameters{
-      PolicyParameter{"atomic", "access", "access|step",
-                      "replace at each access, or a selection at a time: hits first, and no victim that it names"},
-      PolicyParameter{"seed", "1", "0..18446744073709551615", "where the sequence of draws starts"}};
+      atomic_parameter, PolicyParameter{"seed", "1", "0..18446744073709551615", "where the sequence of draws starts"}};
   static constexpr Replacement replacement = Replacement::per_access;
   static constexpr double access_ns = 10;
   static constexpr PolicyNeeds needs{};
