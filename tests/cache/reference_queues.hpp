@@ -11,7 +11,10 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
+#include <tuple>
+#include <vector>
 
 namespace dsasim::test {
 
@@ -83,8 +86,13 @@ class PlainSlru final : public PlainQueues {
     }
   }
 
+  std::optional<Key> next_victim(const std::set<Key>& spared) const {
+    const auto first = oldest(probation_, spared);
+    return first ? first : oldest(protected_, spared);
+  }
+
   Key evict(Key /*incoming*/, const std::set<Key>& spared) override {
-    const Key key = oldest(probation_, spared) ? *oldest(probation_, spared) : *oldest(protected_, spared);
+    const Key key = *next_victim(spared);
     take(probation_, key);
     take(protected_, key);
     return key;
@@ -102,7 +110,9 @@ class PlainSlru final : public PlainQueues {
 class PlainS3Fifo final : public PlainQueues {
  public:
   PlainS3Fifo(std::size_t capacity, double share_small, int threshold)
-      : PlainQueues(capacity), threshold_(threshold), most_main_(capacity - std::max<std::size_t>(share(share_small), 1)) {}
+      : PlainQueues(capacity),
+        threshold_(threshold),
+        most_main_(capacity - std::max<std::size_t>(share(share_small), 1)) {}
 
   void hit(Key key) override { frequency_[key] = std::min(frequency_[key] + 1, 3); }
 
@@ -296,6 +306,94 @@ class PlainTwoQ final : public PlainQueues {
   bool was_out_ = false;
 };
 
+/// The definition of backward k-distance, over all accesses ever.
+class PlainLruK final : public PlainQueues {
+ public:
+  PlainLruK(std::size_t capacity, std::size_t k) : PlainQueues(capacity), k_(k) {}
+
+  void hit(Key key) override { accesses_[key].push_back(++now_); }
+
+  Key evict(Key /*incoming*/, const std::set<Key>& spared) override {
+    std::set<std::tuple<std::uint64_t, std::uint64_t, Key>> order;  // k-th last access, 0 if there is none; the last
+    for (const Key key : residents_) {
+      if (!spared.contains(key)) {
+        const auto& times = accesses_[key];
+        order.emplace(times.size() < k_ ? 0 : times[times.size() - k_], times.back(), key);
+      }
+    }
+    const Key key = std::get<2>(*order.begin());
+    residents_.erase(key);
+    return key;
+  }
+
+  void add(Key key) override {
+    hit(key);
+    residents_.insert(key);
+  }
+
+ private:
+  std::size_t k_;
+  std::uint64_t now_ = 0;
+  std::map<Key, std::vector<std::uint64_t>> accesses_;
+  std::set<Key> residents_;
+};
+
+class PlainWTinyLfu final : public PlainQueues {
+ public:
+  PlainWTinyLfu(std::size_t capacity, double share_window)
+      : PlainQueues(capacity),
+        most_window_(std::max<std::size_t>(share(share_window), 1)),
+        main_(capacity - most_window_, 0.8) {}
+
+  void hit(Key key) override {
+    count(key);
+    if (take(window_, key)) {
+      window_.push_back(key);
+    } else {
+      main_.hit(key);
+    }
+  }
+
+  Key evict(Key /*incoming*/, const std::set<Key>& spared) override {
+    const auto candidate = oldest(window_, spared);
+    const auto least = main_.next_victim(spared);
+    if (candidate && (!least || counts_[*candidate] <= counts_[*least])) {
+      take(window_, *candidate);
+      return *candidate;
+    }
+    main_.evict(0, spared);
+    if (candidate) {
+      take(window_, *candidate);
+      main_.add(*candidate);
+    }
+    return *least;
+  }
+
+  void add(Key key) override {
+    count(key);
+    window_.push_back(key);
+    for (; window_.size() > most_window_; window_.pop_front()) {
+      main_.add(window_.front());
+    }
+  }
+
+ private:
+  void count(Key key) {
+    counts_[key] = std::min(counts_[key] + 1, 15);
+    if (++accesses_ % (10 * capacity_) == 0) {
+      for (auto& [other, halved] : counts_) {
+        halved /= 2;
+      }
+    }
+  }
+
+  std::size_t most_window_;
+  Queue window_;
+  PlainSlru main_;
+  std::map<Key, int> counts_;
+  std::uint64_t accesses_ = 0;
+};
+
 /// Null for other policies.
 inline std::unique_ptr<PlainQueues> make_plain_queues(const PolicySpec& spec, std::size_t capacity) {
   const auto parameter = [&](std::size_t i) { return std::stod(spec.parameters.at(i).second); };  // 0 is atomic
@@ -316,6 +414,12 @@ inline std::unique_ptr<PlainQueues> make_plain_queues(const PolicySpec& spec, st
   }
   if (spec.name == "2q") {
     return std::make_unique<PlainTwoQ>(capacity, parameter(1), parameter(2));
+  }
+  if (spec.name == "lru-k") {
+    return std::make_unique<PlainLruK>(capacity, static_cast<std::size_t>(parameter(1)));
+  }
+  if (spec.name == "w-tinylfu") {
+    return std::make_unique<PlainWTinyLfu>(capacity, parameter(1));
   }
   return nullptr;
 }

@@ -37,6 +37,14 @@ inline bool is_remembered(const std::string& history, std::uint64_t steps) {
   return history == "all" || (history == "residents" ? steps == 0 : steps <= std::stoull(history));
 }
 
+inline double decayed(float sum, double decay, std::uint64_t steps) {
+  double power = 1;
+  for (std::uint64_t step = 0; step < std::min<std::uint64_t>(steps, 4096); ++step) {
+    power *= decay;
+  }
+  return steps < 4096 ? sum * power : 0;
+}
+
 class PlainEwma2 final : public PlainRanks {
  public:
   explicit PlainEwma2(std::string history) : history_(std::move(history)) {}
@@ -66,14 +74,6 @@ class PlainEwma2 final : public PlainRanks {
     std::uint64_t last = 0;
   };
 
-  static double decayed(float average, double decay, std::uint64_t steps) {
-    double power = 1;
-    for (std::uint64_t step = 0; step < std::min<std::uint64_t>(steps, 4096); ++step) {
-      power *= decay;
-    }
-    return steps < 4096 ? average * power : 0;
-  }
-
   void use(Key key, bool resident) {
     Averages& of = averages_[key];
     const std::uint64_t steps = now_ - of.last;
@@ -87,6 +87,44 @@ class PlainEwma2 final : public PlainRanks {
 
   std::string history_;
   std::map<Key, Averages> averages_;
+  std::uint64_t now_ = 0;
+};
+
+class PlainLrfu final : public PlainRanks {
+ public:
+  PlainLrfu(double decay, std::string history) : decay_(decay), history_(std::move(history)) {}
+
+  void select(const SelectionOrigin& from, const std::set<Key>& selected, const std::set<Key>& residents) override {
+    now_ = from.step;
+    for (const Key key : selected) {
+      use(key, residents.contains(key));
+      sums_[key].sum += 1;
+    }
+  }
+
+  void enter(Key key) override { use(key, false); }
+
+  Worth worth(Key key) const override {
+    const Sum& of = sums_.at(key);
+    return {static_cast<float>(decayed(of.sum, decay_, now_ - of.last)), of.last, key};
+  }
+
+ private:
+  struct Sum {
+    float sum = 0;
+    std::uint64_t last = 0;
+  };
+
+  void use(Key key, bool resident) {
+    Sum& of = sums_[key];
+    const std::uint64_t steps = now_ - of.last;
+    const bool kept = resident || is_remembered(history_, steps);
+    of = {.sum = kept ? static_cast<float>(decayed(of.sum, decay_, steps)) : 0, .last = now_};
+  }
+
+  double decay_;
+  std::string history_;
+  std::map<Key, Sum> sums_;
   std::uint64_t now_ = 0;
 };
 
@@ -195,6 +233,9 @@ class PlainRt final : public PlainRanks {
 inline std::unique_ptr<PlainRanks> make_plain_ranks(const PolicySpec& spec, std::size_t longest_selection) {
   if (spec.name == "ewma2") {
     return std::make_unique<PlainEwma2>(spec.parameters.at(0).second);
+  }
+  if (spec.name == "lrfu") {
+    return std::make_unique<PlainLrfu>(std::stod(spec.parameters.at(0).second), spec.parameters.at(1).second);
   }
   if (spec.name == "rt") {
     return std::make_unique<PlainRt>(spec.parameters.at(0).second, static_cast<std::int64_t>(longest_selection));

@@ -248,6 +248,137 @@ TEST_CASE("belady,atomic=step,bypass=1 keeps what is needed soonest once the sel
   CHECK(hit_leaves.victims == "A");
 }
 
+TEST_CASE("mru evicts the entry used last", "[cache][mru]") {
+  // Three slots.
+  //
+  //   A B C A B   D   E
+  //   m m m h h   m   m
+  //               B   D
+  const Replay result = replay("mru", 3, spaced("ABCABDE"));
+  CHECK(result.seen == spaced("mmmhhmm"));
+  CHECK(result.victims == "BD");
+}
+
+TEST_CASE("slru protects what was hit, as much of it as has room", "[cache][slru]") {
+  // Four slots, two of them protected; below, the probationary segment | the protected one, oldest first.
+  //
+  //   A B C D   A        B        C        E        F
+  //   m m m m   h        h        h        m        m
+  //                                        D        A
+  //             BCD|A    CD|AB    DA|BC    AE|BC    EF|BC
+  const Replay result = replay("slru,share=0.5", 4, spaced("ABCDABCEF"));
+  CHECK(result.seen == spaced("mmmmhhhmm"));
+  CHECK(result.victims == "DA");
+  CHECK(result.left == "BCEF");
+}
+
+TEST_CASE("s3-fifo lets what was hit, and what comes back, into its main queue", "[cache][s3fifo]") {
+  // Four slots, three of them for the main queue; below, the small queue | the main one | ghosts, oldest first.
+  //
+  //   A B C D   A         E          B           C            F
+  //   m m m m   h         m          m           m            m
+  //                       B          C           D            E
+  //             ABCD||    CDE|A|B    DE|AB|C     E|ABC|D      F|ABC|DE
+  const Replay result = replay("s3-fifo,small=0.25", 4, spaced("ABCDAEBCF"));
+  CHECK(result.seen == spaced("mmmmhmmmm"));
+  CHECK(result.victims == "BCDE");
+  CHECK(result.left == "ABCF");
+  // With threshold=2 one hit does not help A.
+  CHECK(replay("s3-fifo,small=0.25,threshold=2", 4, spaced("ABCDAE")).victims == "A");
+}
+
+TEST_CASE("sieve evicts newcomers while what was hit stays where it is", "[cache][sieve]") {
+  // Three slots; below, the queue, oldest first, a hit entry with ', and > before the hand's place.
+  //
+  //   A B C   A       D       E       A        F
+  //   m m m   h       m       m       h        m
+  //                   B       C                D
+  //           A'BC    A>CD    A>DE    A'>DE    A'>EF
+  const Replay result = replay("sieve", 3, spaced("ABCADEAF"));
+  CHECK(result.seen == spaced("mmmhmmhm"));
+  CHECK(result.victims == "BCD");
+  CHECK(result.left == "AEF");
+}
+
+TEST_CASE("arc moves its target towards the list whose ghost was missed", "[cache][arc]") {
+  // Two slots; below, T1 | T2 | B1 | B2, oldest first, and the target p.
+  //
+  //   A B     A        C          B            A
+  //   m m     h        m          m            m
+  //                    B          A            C
+  //   AB|||   B|A||    C|A|B|     C|B||A       |BA|C|
+  //   p 0     0        0          1            0
+  //
+  // B is missed as a ghost of T1: p grows to 1, T1 may keep C, and A leaves T2. A is missed as a ghost of T2: p
+  // shrinks.
+  const Replay result = replay("arc", 2, spaced("ABACBA"));
+  CHECK(result.seen == spaced("mmhmmm"));
+  CHECK(result.victims == "BAC");
+  CHECK(result.left == "AB");
+}
+
+TEST_CASE("2q keeps what is missed again after it left the queue of new entries", "[cache][2q]") {
+  // Four slots, Kin 2 and Kout 2; below, A1in | Am | A1out, oldest first. The hit of A in A1in changes nothing.
+  //
+  //   A B C D   A         E          A           F            G
+  //   m m m m   h         m          m           m            m
+  //                       A          B           C            D
+  //             ABCD||    BCDE||A    CDE|A|B     DEF|A|BC     EFG|A|CD
+  const Replay result = replay("2q,in=0.5,out=0.5", 4, spaced("ABCDAEAFG"));
+  CHECK(result.seen == spaced("mmmmhmmmm"));
+  CHECK(result.victims == "ABCD");
+  CHECK(result.left == "AEFG");
+}
+
+TEST_CASE("lru-k evicts by the last access but one, and remembers those of entries that left", "[cache][lruk]") {
+  // Three slots; below, when each resident was last accessed but once, 0 for never.
+  //
+  //   A A B B C     D           E           C           F
+  //   m h m h m     m           m           m           m
+  //                 C           D           E           A
+  //   A1 B3 C0      A1 B3 D0    A1 B3 E0    A1 B3 C5    F0 B3 C5
+  const Replay result = replay("lru-k", 3, spaced("AABBCDECF"));
+  CHECK(result.seen == spaced("mhmhmmmmm"));
+  CHECK(result.victims == "CDEA");
+  CHECK(result.left == "BCF");
+}
+
+TEST_CASE("w-tinylfu admits from its window what was accessed more often than what would leave", "[cache][wtinylfu]") {
+  // Three slots: a window of one, and two of which one is protected; below, window | probation | protected.
+  //
+  //   A B C    A        D        C        E
+  //   m m m    h        m        m        m
+  //                     C        D        B
+  //   C|AB|    C|B|A    D|B|A    C|B|A    E|C|A
+  //
+  // At D, C and B were accessed once, and C stays out. At E, C was accessed twice, which is more than B.
+  const Replay result = replay("w-tinylfu", 3, spaced("ABCADCE"));
+  CHECK(result.seen == spaced("mmmhmmm"));
+  CHECK(result.victims == "CDB");
+  CHECK(result.left == "ACE");
+}
+
+TEST_CASE("lrfu weighs how often against how lately", "[cache][lrfu]") {
+  // Three slots; below, the sums of the residents at D, where A is three steps old, B two and C one.
+  //
+  //   A A A B C   D with decay 0.9          D with decay 0.5
+  //   m h h m m   m                         m
+  //               B                         A
+  //               A 1.98 B 0.81 C 0.90      A 0.22 B 0.25 C 0.50
+  CHECK(replay("lrfu", 3, spaced("AAABCD")).victims == "B");
+  CHECK(replay("lrfu,decay=0.5", 3, spaced("AAABCD")).victims == "A");
+}
+
+TEST_CASE("What a selection names is passed over where a policy of queues would evict it", "[cache][slru]") {
+  // Three slots, one of them protected. By access D evicts A, which the selection is about to use.
+  //
+  //   ABC   DEA         ABC   DEA
+  //   mmm   mmm         mmm   mmh
+  //         AB C              B C
+  CHECK(replay("slru,share=0.4", 3, "ABC DEA").seen == "mmm mmm");
+  CHECK(replay("slru,share=0.4,atomic=step", 3, "ABC DEA").seen == "mmm mmh");
+}
+
 TEST_CASE("ewma2 keeps what is selected often and was selected lately", "[cache][ewma2]") {
   // Three slots; below, at D and E, 1000 (f + 0.003)(g + 0.003) of the residents, aged 3, 2 and 1 steps at D.
   //

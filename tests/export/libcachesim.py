@@ -17,12 +17,13 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+NAMES = {"2q": "twoq"}  # where cachesim's is another
 LINE = re.compile(r"(?P<policy>\w+) cache size\s+(?P<entries>\d+),\s+(?P<requests>\d+) req, miss ratio (?P<ratio>[\d.]+)")
 
 
 def cachesim_lines(cachesim, exported, policy, sizes):
     """What it prints of one policy, by size."""
-    done = subprocess.run([cachesim, exported, "oracleGeneral", policy, ",".join(sizes), "--ignore-obj-size", "1"],
+    done = subprocess.run([cachesim, exported, "oracleGeneral", NAMES.get(policy, policy), ",".join(sizes), "--ignore-obj-size", "1"],
                           cwd=exported.parent, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{cachesim}: exit {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")

@@ -23,6 +23,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace {
 
@@ -79,16 +80,20 @@ std::uint64_t walk(const TraceReader& trace) {
   return ids;
 }
 
-constexpr std::array policies = {"lru",
-                                 "fifo",
-                                 "clock",
-                                 "random",
-                                 "lfu",
-                                 "belady",
-                                 "belady,bypass=1",
-                                 "hisparse",
-                                 "fifo,atomic=step",
-                                 "random,atomic=step,seed=7"};
+/// All of them, and those that can replace by selection so as well.
+const std::vector<std::string>& policies() {
+  static const std::vector<std::string> all = [] {
+    std::vector<std::string> specs;
+    for (const PolicyDescription& policy : policy_descriptions()) {
+      specs.emplace_back(policy.name);
+      if (std::ranges::find(policy.parameters, "atomic", &PolicyParameter::key) != policy.parameters.end()) {
+        specs.push_back(std::string(policy.name) + ",atomic=step");
+      }
+    }
+    return specs;
+  }();
+  return all;
+}
 constexpr std::array capacities = {"1x", "0", "1", "3x", "0.5ctx", "1000000000"};
 
 ReplayConfig config_from(std::uint64_t choice) {
@@ -98,7 +103,7 @@ ReplayConfig config_from(std::uint64_t choice) {
     return chosen;
   };
   ReplayConfig config;
-  config.policy = parse_policy(of(policies));
+  config.policy = parse_policy(of(policies()));
   config.capacity = Capacity::parse(of(capacities));
   config.scope = of(scope_names).second;
   config.warm = of(warm_names).second;

@@ -9,9 +9,9 @@
 namespace dsasim {
 
 /// A policy whose order of eviction is made of queues, written once for both kinds of replacement. Its hooks are those
-/// of AccessPolicy and StepPolicy, except that victim(key, spared) gets a predicate over slots: it returns one that is
-/// not spared, passing over those that are. There always is one. on_end() comes after each selection, and after each
-/// insert().
+/// of AccessPolicy and StepPolicy, except that victim(key, spared) gets a predicate over slots: the policy goes on as
+/// if it had not found an entry to evict where it finds a spared one. There always is one that is not. on_end() comes
+/// after each selection, and after each insert(), of PerSelection.
 ///
 /// Q lists atomic_parameter, and says of a slot and a key what it keeps; the registry has PerAccess<Q> and
 /// PerSelection<Q>.
@@ -74,7 +74,10 @@ class PerSelection {
     named_in_[value(access.slot)] = selection_;
     queues_.on_fill(access);
   }
-  void on_end() noexcept { ++selection_; }
+  void on_end() noexcept {
+    ++selection_;
+    queues_.on_end();
+  }
   bool invariant() const { return queues_.invariant(); }
 
  private:

@@ -72,6 +72,8 @@ class Arc {
     lists_.push(is_ghost ? t2 : t1, value(access.slot));
   }
 
+  void on_end() noexcept {}
+
   bool invariant() const {
     return lists_.invariant() && ghosts_.invariant() && ghosts_.size(b1) + ghosts_.size(b2) <= capacity_entries_ &&
            target_ >= 0 && target_ <= static_cast<double>(capacity_entries_);

@@ -36,6 +36,7 @@ class Mru {
 
   void on_evict(Access access) noexcept { queue_.remove(value(access.slot)); }
   void on_fill(Access access) noexcept { queue_.push(0, value(access.slot)); }
+  void on_end() noexcept {}
   bool invariant() const { return queue_.invariant(); }
 
  private:

@@ -84,6 +84,8 @@ class S3Fifo {
     queues_.push(came_back_ ? main : small, value(access.slot));
   }
 
+  void on_end() noexcept {}
+
   bool invariant() const { return queues_.invariant() && ghosts_.invariant() && ghosts_.size(0) <= most_main_; }
 
  private:

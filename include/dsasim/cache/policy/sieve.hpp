@@ -47,6 +47,8 @@ class Sieve {
     queue_.push(0, value(access.slot));
   }
 
+  void on_end() noexcept {}
+
   bool invariant() const { return queue_.invariant(); }
 
  private:

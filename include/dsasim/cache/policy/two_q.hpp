@@ -65,6 +65,8 @@ class TwoQ {
 
   void on_fill(Access access) noexcept { queues_.push(came_back_ ? often : in, value(access.slot)); }
 
+  void on_end() noexcept {}
+
   bool invariant() const { return queues_.invariant() && ghosts_.invariant() && ghosts_.size(0) <= most_out_; }
 
  private:
