@@ -38,19 +38,28 @@ class ReuseTable {
   static constexpr Replacement replacement = Replacement::per_selection;
   static constexpr double access_ns = 40;
   static constexpr PolicyNeeds needs{.whole_selection = true, .one_stream = true};
-  static constexpr double slot_bytes = 52;
+  static constexpr double slot_bytes = 64;
   static constexpr double place_bytes = 16;
 
   explicit ReuseTable(const PolicySetup& setup)
       : top_k_(setup.longest_selection),
         history_(setup.spec),
         entries_(setup.directory_entries),
+        views_(setup.capacity_entries),
         victims_(setup.capacity_entries) {
     keys_.reserve(setup.capacity_entries);
     watched_.reserve(setup.capacity_entries);
     for (std::uint64_t power = one; std::uint64_t & entry : decay_) {
       entry = power;
       power -= power / 32;
+    }
+    for (std::uint64_t age = 0; age < prior_.size(); ++age) {
+      prior_[age] = one / 2 / (age + 3);
+    }
+    constexpr std::array<std::uint64_t, 15> limits = {0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 34, 48};
+    for (std::uint64_t age = 0; age < age_class_.size(); ++age) {
+      const auto below = std::lower_bound(limits.begin(), limits.end(), age) - limits.begin();
+      age_class_[age] = static_cast<std::uint8_t>(below);
     }
   }
 
@@ -63,6 +72,7 @@ class ReuseTable {
       entry.frequency = static_cast<std::uint16_t>(std::min<std::uint32_t>(entry.frequency + 2048U, 65535));
       entry.named = true;
     }
+    look();
     learn();
     watch();
     rank(selection.evictions);
@@ -76,6 +86,7 @@ class ReuseTable {
 
   SlotId victim(std::uint32_t /*key*/) noexcept {
     if (victims_.empty()) {  // an insert
+      look();
       rank(1);
     }
     return victims_.take();
@@ -99,10 +110,11 @@ class ReuseTable {
   }
 
  private:
-  static constexpr std::uint64_t one = 65536;  ///< a frequency of 1; of what is expected, 2
+  static constexpr std::uint32_t one = 65536;  ///< a frequency of 1; of what is expected, 2
   static constexpr std::uint64_t prior_weight = 10240;
   static constexpr std::uint64_t entry_weight = 1024;
   static constexpr std::size_t cells = 16 * 16 * 4;
+  static constexpr std::uint64_t oldest = 49;  ///< all ages above are of one class
 
   struct Entry {
     std::uint64_t last_use;   ///< step
@@ -110,10 +122,17 @@ class ReuseTable {
     bool resident;
     bool named;  ///< by the selection that is open
   };
+  /// What the table knows of an entry.
+  struct View {
+    std::uint32_t frequency;
+    std::uint32_t prior;
+    std::uint32_t cell;
+  };
   struct Watched {
     std::uint32_t key;
+    std::uint32_t slot;
     std::uint32_t cell;
-    std::uint64_t outcome;
+    std::uint32_t outcome;
   };
   struct Cell {
     std::uint64_t sum = 0;
@@ -129,15 +148,6 @@ class ReuseTable {
     const bool kept = entry.resident || !history_.forgets(now_ - entry.last_use);
     entry.frequency = kept ? static_cast<std::uint16_t>(frequency(entry)) : std::uint16_t{0};
     entry.last_use = now_;
-  }
-
-  static std::uint32_t age_class(std::uint64_t age) noexcept {
-    constexpr std::array<std::uint64_t, 15> ages = {0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 34, 48};
-    std::uint32_t below = 0;
-    for (const std::uint64_t limit : ages) {
-      below += limit < age ? 1U : 0U;
-    }
-    return below;
   }
 
   /// Half octaves: the largest b in 1..15 with frequency >= 65536 * 2^((b - 15) / 2), 0 if there is none.
@@ -156,22 +166,44 @@ class ReuseTable {
     return distance < top_k_ / 4 ? 0U : distance < top_k_ ? 1U : distance < 4 * top_k_ ? 2U : 3U;
   }
 
-  std::uint32_t cell_of(std::uint32_t key) const noexcept {
+  View view(std::uint32_t key) const noexcept {
     const Entry& entry = entries_[key];
-    return (age_class(now_ - entry.last_use) * 16 + frequency_class(frequency(entry))) * 4 + distance_class(key);
+    const std::uint64_t age = now_ - entry.last_use;
+    const std::uint64_t x = frequency(entry);
+    const std::uint64_t prior = x / 2 + (age < prior_.size() ? prior_[age] : one / 2 / (age + 3));
+    return {.frequency = static_cast<std::uint32_t>(x),
+            .prior = static_cast<std::uint32_t>(prior),
+            .cell = (age_class_[std::min(age, oldest)] * 16U + frequency_class(x)) * 4U + distance_class(key)};
   }
 
-  /// What the table expects of an entry.
-  std::uint64_t expected(std::uint32_t key, std::uint32_t cell) const noexcept {
-    const Entry& entry = entries_[key];
-    const std::uint64_t prior = frequency(entry) / 2 + one / 2 / (now_ - entry.last_use + 3);
-    return (table_[cell].sum + prior_weight * prior) / (table_[cell].weight + prior_weight);
+  std::uint32_t expected(const View& of) const noexcept {
+    return quotient(table_[of.cell].sum + prior_weight * of.prior, table_[of.cell].weight + prior_weight);
   }
 
-  /// What became of the entries that were watched.
+  /// a / b, of a quotient of 31 bits. Doubles are divided in half the time that integers take; the result is one off at
+  /// most, which is made up for.
+  static std::uint32_t quotient(std::uint64_t a, std::uint64_t b) noexcept {
+    const double ratio =
+        static_cast<double>(static_cast<std::int64_t>(a)) / static_cast<double>(static_cast<std::int64_t>(b));
+    const auto near = static_cast<std::uint64_t>(static_cast<std::int64_t>(ratio));
+    return static_cast<std::uint32_t>(near * b > a ? near - 1 : a - near * b >= b ? near + 1 : near);
+  }
+
+  /// Of the residents that the open selection does not name.
+  void look() noexcept {
+    for (std::size_t slot = 0; slot < keys_.size(); ++slot) {
+      if (!entries_[keys_[slot]].named) {
+        views_[slot] = view(keys_[slot]);
+      }
+    }
+  }
+
+  /// What became of the entries that were watched, those evicted since included; after look().
   void learn() noexcept {
     for (Watched& watched : watched_) {
-      watched.outcome = entries_[watched.key].named ? one / 2 : expected(watched.key, cell_of(watched.key)) / 2;
+      const bool stayed = keys_[watched.slot] == watched.key;
+      watched.outcome =
+          entries_[watched.key].named ? one / 2 : expected(stayed ? views_[watched.slot] : view(watched.key)) / 2;
     }
     for (Cell& cell : table_) {
       cell.sum -= cell.sum / 128;
@@ -183,24 +215,25 @@ class ReuseTable {
     }
   }
 
-  /// The residents that the selection does not name, those that it evicts included.
-  void watch() {
+  /// Of the residents that the open selection does not name: to learn of them at the next one.
+  void watch() noexcept {
     watched_.clear();
-    for (const std::uint32_t key : keys_) {
-      if (!entries_[key].named) {
-        watched_.push_back({.key = key, .cell = cell_of(key), .outcome = 0});
+    for (std::uint32_t slot = 0; slot < keys_.size(); ++slot) {
+      if (!entries_[keys_[slot]].named) {
+        watched_.push_back({.key = keys_[slot], .slot = slot, .cell = views_[slot].cell, .outcome = 0});  // reserved
       }
     }
   }
 
+  /// Chooses among the residents that the open selection does not name; after look().
   void rank(std::size_t count) {
     victims_.clear();
     for (std::uint32_t slot = 0; slot < keys_.size() && count > 0; ++slot) {
-      const std::uint32_t key = keys_[slot];
-      if (!entries_[key].named) {
-        const float worth = static_cast<float>(expected(key, cell_of(key))) +
-                            static_cast<float>(frequency(entries_[key])) / static_cast<float>(one);
-        victims_.add({.value = worth, .last_use = entries_[key].last_use, .key = key}, SlotId{slot});
+      const Entry& entry = entries_[keys_[slot]];
+      if (!entry.named) {
+        const float worth = static_cast<float>(expected(views_[slot])) +
+                            static_cast<float>(views_[slot].frequency) / static_cast<float>(one);
+        victims_.add({.value = worth, .last_use = entry.last_use, .key = keys_[slot]}, SlotId{slot});
       }
     }
     victims_.choose(count);
@@ -208,10 +241,13 @@ class ReuseTable {
 
   std::int64_t top_k_;
   History history_;
-  std::array<std::uint64_t, 1024> decay_{};  ///< (31/32)^steps
+  std::array<std::uint64_t, 1024> decay_{};           ///< (31/32)^steps
+  std::array<std::uint64_t, 1024> prior_{};           ///< by age, without the frequency's part
+  std::array<std::uint8_t, oldest + 1> age_class_{};  ///< limits of the classes that are below an age
   std::array<Cell, cells> table_{};
   ZeroedArray<Entry> entries_;       ///< by key
   std::vector<std::uint32_t> keys_;  ///< by slot
+  std::vector<View> views_;          ///< by slot
   std::vector<Watched> watched_;     ///< residents that the selection before did not name
   RankedVictims victims_;
   std::uint64_t now_ = 0;
