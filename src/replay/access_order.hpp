@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace dsasim {
@@ -85,7 +86,25 @@ class AccessOrder {
     return scratch_;
   }
 
-  /// The same for a cache that takes sets; valid until the next call and as long as the selection.
+  /// The scores of the accesses, of a trace that has scores; valid until the next call.
+  std::span<const std::uint16_t> scores(const SelectionView& selection, const EntriesApart& apart) {
+    scored_.clear();
+    for (std::uint32_t i = 0; i < selection.size; ++i) {
+      if (value(selection.ids[i]) < apart.resident_from) {
+        scored_.emplace_back(selection.ids[i], selection.scores[i]);
+      }
+    }
+    if (config_.order == Order::ascending) {
+      std::sort(scored_.begin(), scored_.end());
+    }
+    scores_.clear();
+    for (const auto& [id, score] : scored_) {
+      scores_.push_back(score);
+    }
+    return scores_;
+  }
+
+  /// The accesses for a cache that takes sets; valid until the next call and as long as the selection.
   SelectionView set(const SelectionView& selection, const EntriesApart& apart) {
     SelectionView view = selection;
     const std::uint32_t dropped = residents(selection, apart);
@@ -124,6 +143,8 @@ class AccessOrder {
   const ReplayConfig& config_;
   bool keeps_fitting_context_;
   std::vector<EntryId> scratch_;
+  std::vector<std::pair<EntryId, std::uint16_t>> scored_;
+  std::vector<std::uint16_t> scores_;
   std::vector<std::uint64_t> words_;
 };
 

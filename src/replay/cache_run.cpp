@@ -74,6 +74,7 @@ void CacheRun::preload(Future* future) {
 
 void CacheRun::begin(std::size_t workers) {
   foresees_ = needs_future();
+  needs_scores_ = policy_needs(config_.policy).scores;
   scratch_.reserve(workers);
   for (std::size_t worker = 0; worker < workers; ++worker) {
     scratch_.emplace_back(trace_, config_, effective_.page_tokens);
@@ -140,13 +141,16 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     counters.evictions += cache.insert(stream.base, *apart.allocated);
   }
   scratch.missed.clear();
-  const SelectionOrigin from{.base = stream.base, .step = step, .query = query_of(request, step)};
+  SelectionOrigin from{.base = stream.base, .step = step, .query = query_of(request, step)};
   SelectionOutcome outcome;
   if (sets_ && cache.takes_sets()) {
     outcome = cache.select_set(from, scratch.order.set(selection, apart), scratch.missed);
   } else {
     const auto ids = scratch.order.accesses(selection, apart);
     foresee(ids.size());
+    if (needs_scores_) {
+      from.scores = scratch.order.scores(selection, apart);
+    }
     outcome = cache.select(from, ids, scratch.missed);
   }
   counters.hits = outcome.hits + (selection.size - outcome.accesses);  // an access left out is a resident entry's hit

@@ -73,6 +73,7 @@ class CacheRun final : public BlockRun {
   StepTiming timing_;
   bool sets_;
   bool foresees_ = false;
+  bool needs_scores_ = false;
   DirectoryLayout layout_;
   std::vector<std::unique_ptr<Cache>> caches_;
   std::vector<ReplayScratch> scratch_;        ///< by worker

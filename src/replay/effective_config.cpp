@@ -171,8 +171,13 @@ std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const Re
   return entries;
 }
 
-void check_scope(const ReplayConfig& config) {
-  if (policy_needs(config.policy).one_stream && config.scope != Scope::stream) {
+void check_policy(const TraceReader& trace, const ReplayConfig& config) {
+  const PolicyNeeds needs = policy_needs(config.policy);
+  if (needs.scores && !trace.header().has_scores) {
+    throw ConfigError("--policy", "{} needs the indexer's scores: expected a trace with scores, found none in {}",
+                      config.policy.name, trace.name());
+  }
+  if (needs.one_stream && config.scope != Scope::stream) {
     throw ConfigError("--scope", "{} is defined for one stream: expected stream, found {}", config.policy.name,
                       config.scope == Scope::shared  ? "shared"
                       : config.scope == Scope::layer ? "layer"
@@ -269,7 +274,7 @@ Reservation reservation_of(const TraceReader& trace, const EffectiveConfig& conf
 
 EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& config) {
   check_positions(trace, config);
-  check_scope(config);
+  check_policy(trace, config);
   check_new_token(config);
   EffectiveConfig effective;
   effective.asked = config;

@@ -42,6 +42,7 @@ class ReferenceCache {
     if (policy_needs(spec_).whole_selection) {
       named_ = {keys.begin(), keys.end()};
       if (ranks_) {
+        ranks_->score(keys, from.scores);
         ranks_->select(from, named_, residents());
       }
       select_atomically(keys, next_uses, outcome, missed);

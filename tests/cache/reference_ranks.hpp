@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -27,6 +28,8 @@ class PlainRanks {
   virtual ~PlainRanks() = default;
   /// A selection, before anything leaves or comes in.
   virtual void select(const SelectionOrigin& from, const std::set<Key>& selected, const std::set<Key>& residents) = 0;
+  /// Before it, what its entries scored, or nothing.
+  virtual void score(const std::vector<Key>& /*keys*/, std::span<const std::uint16_t> /*scores*/) {}
   /// An entry that is not resident comes in.
   virtual void enter(Key key) = 0;
   virtual Worth worth(Key key) const = 0;
@@ -125,6 +128,59 @@ class PlainLrfu final : public PlainRanks {
   double decay_;
   std::string history_;
   std::map<Key, Sum> sums_;
+  std::uint64_t now_ = 0;
+};
+
+class PlainScore final : public PlainRanks {
+ public:
+  PlainScore(bool by_rank, double decay) : by_rank_(by_rank), decay_(decay) {}
+
+  void score(const std::vector<Key>& keys, std::span<const std::uint16_t> scores) override {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      std::size_t rank = 0;
+      for (std::size_t other = 0; other < keys.size() && !scores.empty(); ++other) {
+        const double difference = number(scores[other]) - number(scores[i]);
+        rank += difference > 0 || (difference == 0 && other < i) ? 1U : 0U;
+      }
+      rank = scores.empty() ? i : rank;
+      const float by_rank = static_cast<float>(keys.size() - rank) / static_cast<float>(keys.size());
+      scored_[keys[i]] = by_rank_ ? by_rank : scores.empty() ? 0 : static_cast<float>(number(scores[i]));
+    }
+  }
+
+  void select(const SelectionOrigin& from, const std::set<Key>& selected, const std::set<Key>& /*residents*/) override {
+    now_ = from.step;
+    for (const Key key : selected) {
+      last_[key] = now_;
+    }
+  }
+
+  void enter(Key key) override {
+    scored_[key] = static_cast<float>(decayed(scored_[key], decay_, now_ - last_[key]));
+    last_[key] = now_;
+  }
+
+  Worth worth(Key key) const override {
+    const std::uint64_t last = last_.at(key);
+    return {static_cast<float>(decayed(scored_.at(key), decay_, now_ - last)), last, key};
+  }
+
+ private:
+  /// IEEE 754 binary16; what is not finite is put at the ends.
+  static double number(std::uint16_t bits) {
+    const double sign = bits >= 0x8000 ? -1 : 1;
+    const int exponent = bits / 1024 % 32;
+    const double fraction = bits % 1024 / 1024.0;
+    if (exponent == 31) {
+      return fraction > 0 || sign < 0 ? -65504 : 65504;
+    }
+    return sign * (exponent == 0 ? fraction * std::pow(2, -14) : (1 + fraction) * std::pow(2, exponent - 15));
+  }
+
+  bool by_rank_;
+  double decay_;
+  std::map<Key, float> scored_;
+  std::map<Key, std::uint64_t> last_;
   std::uint64_t now_ = 0;
 };
 
@@ -236,6 +292,10 @@ inline std::unique_ptr<PlainRanks> make_plain_ranks(const PolicySpec& spec, std:
   }
   if (spec.name == "lrfu") {
     return std::make_unique<PlainLrfu>(std::stod(spec.parameters.at(0).second), spec.parameters.at(1).second);
+  }
+  if (spec.name == "score") {
+    return std::make_unique<PlainScore>(spec.parameters.at(0).second == "rank",
+                                        std::stod(spec.parameters.at(1).second));
   }
   if (spec.name == "rt") {
     return std::make_unique<PlainRt>(spec.parameters.at(0).second, static_cast<std::int64_t>(longest_selection));

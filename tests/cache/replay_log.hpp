@@ -22,6 +22,7 @@ struct Event {
   bool is_insert = false;
   std::uint32_t base = 0;
   std::vector<EntryId> ids;
+  std::vector<std::uint16_t> scores = {};  ///< of the ids, or none
 };
 
 struct ReplayLog {
@@ -58,6 +59,9 @@ inline ReplayLog random_log(const LogShape& shape, std::uint64_t seed) {
         event.ids.push_back(entry);
       }
     }
+    for (std::uint32_t i = 0; i < wanted; ++i) {
+      event.scores.push_back(static_cast<std::uint16_t>(draw(0x10000)));  // of all kinds
+    }
     log.events.push_back(std::move(event));
   }
   return log;
@@ -65,7 +69,7 @@ inline ReplayLog random_log(const LogShape& shape, std::uint64_t seed) {
 
 /// Where an event's selection comes from: its step is its number, and the query comes after all ids.
 inline SelectionOrigin origin_of(const ReplayLog& log, std::size_t number) {
-  return {.base = log.events[number].base, .step = number, .query = log.context};
+  return {.base = log.events[number].base, .step = number, .query = log.context, .scores = log.events[number].scores};
 }
 
 /// For each event, what foresee() has to be told before it.

@@ -369,6 +369,34 @@ TEST_CASE("lrfu weighs how often against how lately", "[cache][lrfu]") {
   CHECK(replay("lrfu,decay=0.5", 3, spaced("AAABCD")).victims == "A");
 }
 
+TEST_CASE("score evicts what was selected with the lowest score", "[cache][score]") {
+  // Three slots. Where there are no scores, the first of a selection ranks highest: A counts 3/3, B 2/3, C 1/3.
+  //
+  //   ABC   D                      E
+  //   mmm   m                      m
+  //         C                      B
+  //         A 0.90 B 0.60 C 0.30   A 0.81 B 0.54 D 0.90
+  const Replay result = replay("score", 3, "ABC D E");
+  CHECK(result.seen == "mmm m m");
+  CHECK(result.victims == "CB");
+
+  // With scores 1, 3 and 2, a float16 each, A leaves first, then C.
+  ReplayLog log = log_of("ABC D E");
+  log.events[0].scores = {0x3C00, 0x4200, 0x4000};
+  log.events[1].scores = log.events[2].scores = {0x4200};
+  for (const char* policy : {"score", "score,by=score"}) {
+    CAPTURE(policy);
+    const auto cache = make_cache(parse_policy(policy), 3, alphabet, 0);
+    std::vector<EntryId> missed;
+    std::vector<std::string> left;
+    for (std::size_t number = 0; number < log.events.size(); ++number) {
+      cache->select(origin_of(log, number), log.events[number].ids, missed);
+      left.push_back(residents(*cache));
+    }
+    CHECK(left == std::vector<std::string>{"ABC", "BCD", "BDE"});
+  }
+}
+
 TEST_CASE("What a selection names is passed over where a policy of queues would evict it", "[cache][slru]") {
   // Three slots, one of them protected. By access D evicts A, which the selection is about to use.
   //

@@ -50,8 +50,9 @@ bool is_refused(const PlainTrace& trace, const ReplayConfig& config, const std::
   const bool below_selection = std::any_of(capacities.begin(), capacities.end(), [&](std::uint64_t capacity) {
     return capacity > 0 && capacity < longest_selection(trace);
   });
-  return (policy_needs(config.policy).one_stream && config.scope != Scope::stream) || (!one_number && across_layers) ||
-         (below_selection && policy_needs(config.policy).whole_selection);
+  const PolicyNeeds needs = policy_needs(config.policy);
+  return (needs.one_stream && config.scope != Scope::stream) || (needs.scores && !trace.header.has_scores) ||
+         (!one_number && across_layers) || (below_selection && needs.whole_selection);
 }
 
 Expected expect(const PlainTrace& trace, const ReplayConfig& config, std::vector<std::uint64_t> capacity_entries) {
@@ -465,6 +466,7 @@ std::string allocate_difference(const TraceReader& trace, const RandomCase& draw
   const std::uint64_t one_each = std::accumulate(bounds.entry_cost.begin(), bounds.entry_cost.end(), std::uint64_t{0});
   const bool streams_fit = replay.scope == Scope::stream && is_stack(replay) && budget.minimise == Minimise::misses;
   const bool refused = replay.scope == Scope::shared || replay.scope == Scope::request ||
+                       (policy_needs(replay.policy).scores && !drawn.trace.header.has_scores) ||
                        (budget.over == Over::streams && !streams_fit) || bounds.capacities.empty() ||
                        budget.amount < one_each * bounds.capacities.front() ||
                        (policy_needs(replay.policy).whole_selection && budget.least < longest_selection(drawn.trace));

@@ -383,7 +383,13 @@ class ReferenceReplay {
       for (std::size_t i = 0; i < keys.size(); ++i) {
         next_uses.push_back(next_use_after_access(at_ + i));
       }
-      const SelectionOutcome outcome = cache.select(origin_of(step, layer, request), keys, next_uses, missed);
+      SelectionOrigin from = origin_of(step, layer, request);
+      std::vector<std::uint16_t> scores;
+      for (const Key key : keys) {  // as write_trace() writes them
+        scores.push_back(static_cast<std::uint16_t>(31 * (key - from.base)));
+      }
+      from.scores = scores;
+      const SelectionOutcome outcome = cache.select(from, keys, next_uses, missed);
       at_ += keys.size();
       counters.compulsory_misses = outcome.compulsory_misses;
       counters.evictions += outcome.evictions;

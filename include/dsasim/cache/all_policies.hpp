@@ -15,6 +15,7 @@
 #include "dsasim/cache/policy/random.hpp"
 #include "dsasim/cache/policy/rt.hpp"
 #include "dsasim/cache/policy/s3_fifo.hpp"
+#include "dsasim/cache/policy/score.hpp"
 #include "dsasim/cache/policy/sieve.hpp"
 #include "dsasim/cache/policy/slru.hpp"
 #include "dsasim/cache/policy/two_q.hpp"
@@ -44,6 +45,7 @@ using AllPolicies = std::tuple<                   //
     PerAccess<LruK>, PerSelection<LruK>,          //
     PerAccess<WTinyLfu>, PerSelection<WTinyLfu>,  //
     Lrfu,                                         //
+    Score,                                        //
     Ewma2,                                        //
     ReuseTable>;
 

@@ -31,10 +31,10 @@ class DecayTable {
   std::vector<double> power_;
 };
 
-/// The hooks of a policy that evicts, a selection at a time, by sums that grow when an entry is selected and decay at
+/// The hooks of a policy that evicts, a selection at a time, by sums that change when an entry is selected and decay at
 /// each step. They are kept as float32 as of an entry's last use and decayed from there when they are read. `Sums` says
-/// how many there are, by what each decays and grows, and what an entry with these sums is worth; what is worth least
-/// leaves first.
+/// how many there are, by what each decays, what a selection makes of them (begin() with all of it, then select() for
+/// each of its ids), what is remembered, and what an entry with these sums is worth; what is worth least leaves first.
 ///
 /// An entry that an insert() brings in counts as used at the step of the selection before, without being selected.
 template <class Sums>
@@ -47,7 +47,10 @@ class DecayPolicy {
   static constexpr double place_bytes = 16 + 8 * ((Sums::count + 1) / 2);
 
   explicit DecayPolicy(const PolicySetup& setup)
-      : sums_(setup.spec), history_(setup.spec), entries_(setup.directory_entries), victims_(setup.capacity_entries) {
+      : sums_(setup.spec),
+        history_(Sums::history(setup.spec)),
+        entries_(setup.directory_entries),
+        victims_(setup.capacity_entries) {
     for (std::size_t i = 0; i < Sums::count; ++i) {
       decays_.emplace_back(sums_.decay[i]);
     }
@@ -56,12 +59,11 @@ class DecayPolicy {
 
   void on_begin(const StepSelection& selection) {
     now_ = selection.from.step;
-    for (const EntryId id : selection.ids) {
-      Entry& entry = entries_[selection.from.base + value(id)];
+    sums_.begin(selection);
+    for (std::size_t i = 0; i < selection.ids.size(); ++i) {
+      Entry& entry = entries_[selection.from.base + value(selection.ids[i])];
       use(entry);
-      for (std::size_t i = 0; i < Sums::count; ++i) {
-        entry.sums[i] += sums_.growth[i];
-      }
+      sums_.select(i, entry.sums);
       entry.named = true;
     }
     rank(selection.evictions);

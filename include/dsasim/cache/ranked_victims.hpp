@@ -66,11 +66,15 @@ struct History {
     steps_ = chosen == "all" ? ~std::uint64_t{0} : chosen == "residents" ? 0 : integer_value(spec, parameter.key);
   }
 
+  static History all() noexcept { return {}; }
+
   /// Of an entry that comes in again, so many steps after its last use.
   bool forgets(std::uint64_t steps) const noexcept { return steps > steps_; }
 
  private:
-  std::uint64_t steps_;
+  History() noexcept = default;
+
+  std::uint64_t steps_ = ~std::uint64_t{0};
 };
 
 }  // namespace dsasim

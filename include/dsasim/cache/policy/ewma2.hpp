@@ -15,9 +15,14 @@ namespace dsasim {
 struct Ewma2Sums {
   static constexpr std::size_t count = 2;
   std::array<double, 2> decay{0.8, 0.98};
-  std::array<float, 2> growth{0.2F, 0.02F};
 
   explicit Ewma2Sums(const PolicySpec& /*spec*/) {}
+  static History history(const PolicySpec& spec) { return History(spec); }
+  void begin(const StepSelection& /*selection*/) {}
+  void select(std::size_t /*i*/, std::array<float, 2>& sums) const noexcept {
+    sums[0] += 0.2F;
+    sums[1] += 0.02F;
+  }
   double worth(const std::array<double, 2>& sums) const noexcept { return (sums[0] + 0.003) * (sums[1] + 0.003); }
 };
 

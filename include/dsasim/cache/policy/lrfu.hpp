@@ -15,9 +15,11 @@ namespace dsasim {
 struct LrfuSums {
   static constexpr std::size_t count = 1;
   std::array<double, 1> decay;
-  std::array<float, 1> growth{1.0F};
 
   explicit LrfuSums(const PolicySpec& spec) : decay{decimal_value(spec, "decay")} {}
+  static History history(const PolicySpec& spec) { return History(spec); }
+  void begin(const StepSelection& /*selection*/) {}
+  void select(std::size_t /*i*/, std::array<float, 1>& sums) const noexcept { sums[0] += 1; }
   double worth(const std::array<double, 1>& sums) const noexcept { return sums[0]; }
 };
 
