@@ -174,6 +174,24 @@ class ReferenceCache {
     ++entry.count;
     entry.spared = true;
     entry.next = next;
+    age();
+  }
+
+  /// lfu: halves the counts and keeps the order of eviction.
+  void age() {
+    if (spec_.name != "lfu" || ++accesses_ != std::stoull(parameter("ageing"))) {
+      return;
+    }
+    accesses_ = 0;
+    std::vector<std::tuple<std::uint64_t, std::uint64_t, Key>> order;
+    for (const auto& [key, entry] : entries_) {
+      order.emplace_back(entry.count, entry.used, key);
+    }
+    std::ranges::sort(order);
+    for (const auto& [count, used, key] : order) {
+      entries_[key].count = std::max<std::uint64_t>(count / 2, 1);
+      entries_[key].used = ++clock_;
+    }
   }
 
   bool refuses(std::uint64_t next) const {
@@ -204,6 +222,7 @@ class ReferenceCache {
     }
     entries_[key] = {.inserted = clock_, .used = clock_, .next = next};
     order_.push_back(key);
+    age();
     return full ? 1 : 0;
   }
 
@@ -276,7 +295,8 @@ class ReferenceCache {
   std::set<Key> seen_;
   std::size_t hand_ = 0;
   std::uint64_t clock_ = 0;
-  std::uint64_t now_ = 0;  ///< the number of the next access
+  std::uint64_t now_ = 0;       ///< the number of the next access
+  std::uint64_t accesses_ = 0;  ///< lfu: since the counts were halved
 };
 
 }  // namespace dsasim::test

@@ -199,6 +199,20 @@ TEST_CASE("lfu evicts the entry counted least, of several the least recently use
   CHECK(ties.victims == "BA");
 }
 
+TEST_CASE("lfu,ageing=N halves its counts after N accesses", "[cache][lfu]") {
+  // Two slots, counts below; halved after six accesses, and again after twelve, when all count 1 but B had fewer than A.
+  //
+  //   A A A A B B         C       B       C B C B         C       B
+  //   m h h h m h         m       m       m m m m         m       m
+  //                       B       C       B C B C         B       A
+  //   B2 A4, then B1 A2   C1 A2   B1 A2   then B1 A1      A1 C1   C1 B1
+  const Replay result = replay("lfu,ageing=6", 2, spaced("AAAABBCBCBCBCB"));
+  CHECK(result.seen == spaced("mhhhmhmmmmmmmm"));
+  CHECK(result.victims == "BCBCBCBA");
+  // Without ageing A stays, counted 4.
+  CHECK(replay("lfu", 2, spaced("AAAABBCBCBCBCB")).left.front() == 'A');
+}
+
 TEST_CASE("belady evicts the entry whose next access is farthest", "[cache][belady]") {
   // Two slots.
   //

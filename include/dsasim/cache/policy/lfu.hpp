@@ -3,6 +3,7 @@
 #include "dsasim/cache/policy.hpp"
 #include "dsasim/types.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,9 @@
 namespace dsasim {
 
 /// Least frequently used, ties to the least recently used. Only resident entries are counted; a new one counts 1.
+///
+/// With ageing=N, all counts are halved (not below 1) after each N accesses and inserts. The order of eviction stays as
+/// it is then: of entries whose counts become the same, those that had fewer go first.
 ///
 /// One list of slots in the order of eviction: by count, then by time of the last access. The slots of one count, a
 /// bucket, are neighbours, and a bucket knows its last slot; a hit moves its slot behind the last of the next bucket.
@@ -23,7 +27,8 @@ class Lfu {
   static constexpr std::string_view sentence =
       "Evicts the entry accessed least often since it came in; of several, the least recently used.";
   static constexpr std::string_view source = "Shah, Mitra, Matani: an O(1) LFU, 2010";
-  static constexpr std::array<PolicyParameter, 0> parameters{};
+  static constexpr std::array parameters{
+      PolicyParameter{"ageing", "0", "0..1000000000", "halve all counts after so many accesses; 0 never"}};
   static constexpr Replacement replacement = Replacement::per_access;
   static constexpr double access_ns = 10;
   static constexpr PolicyNeeds needs{};
@@ -31,7 +36,8 @@ class Lfu {
   static constexpr double place_bytes = 0;
 
   explicit Lfu(const PolicySetup& setup)
-      : head_(setup.capacity_entries),
+      : ageing_(integer_value(setup.spec, "ageing")),
+        head_(setup.capacity_entries),
         links_(setup.capacity_entries + std::size_t{1}, Link{.prev = head_, .next = head_, .bucket = no_bucket}),
         buckets_(setup.capacity_entries),
         free_buckets_(setup.capacity_entries),
@@ -42,24 +48,8 @@ class Lfu {
   }
 
   void on_hit(Access access) noexcept {
-    const std::uint32_t at = value(access.slot);
-    const std::uint32_t from = links_[at].bucket;
-    const std::uint64_t count = buckets_[from].count + 1;
-    const std::uint32_t last = buckets_[from].last;
-    const std::uint32_t above = links_[links_[last].next].bucket;  // of the head: no_bucket
-    const bool joins = above != no_bucket && buckets_[above].count == count;
-    if (!joins && is_alone(at)) {
-      buckets_[from].count = count;
-      return;
-    }
-    // Where its bucket ends once it has left.
-    const std::uint32_t end = last == at ? links_[at].prev : last;
-    leave(at);
-    if (joins) {
-      join(at, above);
-    } else {
-      found(at, end, count);
-    }
+    count_once_more(value(access.slot));
+    age_in_time();
   }
 
   bool admits() noexcept { return true; }
@@ -79,6 +69,7 @@ class Lfu {
     } else {
       found(value(access.slot), head_, 1);
     }
+    age_in_time();
   }
 
   bool invariant() const {
@@ -112,6 +103,53 @@ class Lfu {
     std::uint64_t count = 0;
     std::uint32_t last = 0;
   };
+
+  void count_once_more(std::uint32_t at) noexcept {
+    const std::uint32_t from = links_[at].bucket;
+    const std::uint64_t count = buckets_[from].count + 1;
+    const std::uint32_t last = buckets_[from].last;
+    const std::uint32_t above = links_[links_[last].next].bucket;  // of the head: no_bucket
+    const bool joins = above != no_bucket && buckets_[above].count == count;
+    if (!joins && is_alone(at)) {
+      buckets_[from].count = count;
+      return;
+    }
+    // Where its bucket ends once it has left.
+    const std::uint32_t end = last == at ? links_[at].prev : last;
+    leave(at);
+    if (joins) {
+      join(at, above);
+    } else {
+      found(at, end, count);
+    }
+  }
+
+  void age_in_time() noexcept {
+    if (ageing_ > 0 && ++accesses_ == ageing_) {
+      accesses_ = 0;
+      halve_counts();
+    }
+  }
+
+  /// Buckets next to each other whose halves are the same become one.
+  void halve_counts() noexcept {
+    std::uint32_t below = no_bucket;
+    for (std::uint32_t at = links_[head_].next; at != head_; at = links_[buckets_[below].last].next) {
+      const std::uint32_t bucket = links_[at].bucket;
+      const std::uint64_t half = std::max<std::uint64_t>(buckets_[bucket].count / 2, 1);
+      if (below == no_bucket || buckets_[below].count != half) {
+        buckets_[bucket].count = half;
+        below = bucket;
+        continue;
+      }
+      const std::uint32_t end = links_[buckets_[bucket].last].next;
+      for (; at != end; at = links_[at].next) {
+        links_[at].bucket = below;
+      }
+      buckets_[below].last = buckets_[bucket].last;
+      free_buckets_[free_count_++] = bucket;
+    }
+  }
 
   bool is_alone(std::uint32_t at) const noexcept {
     const std::uint32_t bucket = links_[at].bucket;
@@ -152,8 +190,10 @@ class Lfu {
     links_[next].prev = at;
   }
 
-  std::uint32_t head_;       ///< the list's head, in the place after the last slot
-  std::vector<Link> links_;  ///< by slot, least frequently used first
+  std::uint64_t ageing_;
+  std::uint64_t accesses_ = 0;  ///< since the counts were halved
+  std::uint32_t head_;          ///< the list's head, in the place after the last slot
+  std::vector<Link> links_;     ///< by slot, least frequently used first
   std::vector<Bucket> buckets_;
   std::vector<std::uint32_t> free_buckets_;
   std::size_t free_count_;
