@@ -76,9 +76,10 @@ class KneeSearch {
 
   Knee run() {
     const bool monotonic = config_.target.measure->basis == Basis::misses && replay_.warm == Warm::none;
+    const PolicyNeeds needs = policy_needs(replay_.policy);
     if (monotonic && config_.capacities.empty() && is_stack(replay_)) {
       look_at_curve();
-    } else if (monotonic && config_.capacities.empty() && replay_.policy.name == "belady") {
+    } else if (monotonic && config_.capacities.empty() && needs.future && !needs.whole_selection) {
       narrow_down();
     } else {
       take_first_of(replayed(config_.capacities.empty() ? as_capacities(default_grid(trace_, replay_.scope))

@@ -5,42 +5,22 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <string_view>
 #include <utility>
 
 namespace dsasim {
 namespace {
 
-/// What a policy takes: nanoseconds an access on one thread, without decoding (docs/performance.md), and bytes for each
-/// id of each stream and for each slot, as the resident sets of replays showed (docs/sweep.md).
-struct PolicyCost {
-  std::string_view policy;
-  double access_ns;
-  std::uint64_t place_bytes;
-  std::uint64_t slot_bytes;
-};
-constexpr std::array policy_costs = {
-    PolicyCost{"lru", 2, 4, 64},      PolicyCost{"fifo", 3, 1, 4},  PolicyCost{"clock", 4, 1, 4},
-    PolicyCost{"hisparse", 4, 4, 32}, PolicyCost{"lfu", 10, 4, 48}, PolicyCost{"random", 10, 4, 4},
-    PolicyCost{"belady", 25, 12, 16},
-};
-constexpr PolicyCost cost_of_others = {"", 5, 4, 64};
+// What replays showed (docs/sweep.md). These divide the work, as does what policies and caches say of themselves.
 constexpr double byte_ns = 0.5;  // to get fresh memory
 constexpr double decode_ns = 2;
 constexpr double stack_ns = 8;
 constexpr std::uint64_t stack_place_bytes = 6;
+constexpr double foreseen_place_bytes = 8;  // Belady's future
 
 constexpr std::size_t most_together = 16;  // decoding is then a small part of the work
 constexpr std::size_t most_of_a_pass = 1024;
 constexpr std::size_t least_of_a_pass = 8;  // fewer are replayed faster than a pass is made
 constexpr std::uint64_t most_group_bytes = std::uint64_t{1} << 30U;
-
-const PolicyCost& cost_of(const std::string& policy) {
-  const auto* found =
-      std::find_if(policy_costs.begin(), policy_costs.end(), [&](const PolicyCost& c) { return c.policy == policy; });
-  return found == policy_costs.end() ? cost_of_others : *found;
-}
 
 std::uint64_t accesses_of(const TraceReader& trace, StepRange steps) {
   __extension__ using Wide = unsigned __int128;
@@ -57,12 +37,15 @@ std::uint64_t directory_entries(const TraceReader& trace) {
   return ids * trace.layer_count();
 }
 
-std::uint64_t replay_bytes(const TraceReader& trace, const EffectiveConfig& config, const PolicyCost& cost) {
+std::uint64_t replay_bytes(const TraceReader& trace, const EffectiveConfig& config) {
+  const PolicySpec& policy = config.asked.policy;
   const std::uint64_t places = directory_entries(trace);
   const std::uint64_t largest = *std::max_element(config.capacity_entries.begin(), config.capacity_entries.end());
   const std::uint64_t all_caches = std::max<std::uint64_t>(config.reservation.caches, 1);
-  const std::uint64_t slots = std::min(largest, places / all_caches + 1) * all_caches;
-  return places * cost.place_bytes + slots * cost.slot_bytes;
+  const CacheBytes bytes = cache_bytes(policy, std::min(largest, places / all_caches + 1));
+  const double foreseen = policy_needs(policy).future ? foreseen_place_bytes : 0;
+  return static_cast<std::uint64_t>(static_cast<double>(places) * (bytes.arrays * bytes.place_bytes + foreseen) +
+                                    static_cast<double>(all_caches) * bytes.slot_bytes);
 }
 
 bool all_reserve(const EffectiveConfig& config) {
@@ -149,9 +132,8 @@ RunPlan plan_run(const TraceReader& trace, const EffectiveConfig& config, Wanted
                   (all_reserve(config) || (asked.new_token == NewToken::demand && asked.resident_blocks == 0));
   plan.accesses = accesses_of(trace, config.steps);
   plan.stack_bytes = plan.is_stack ? directory_entries(trace) * stack_place_bytes : 0;
-  const PolicyCost& cost = cost_of(asked.policy.name);
-  plan.bytes = replay_bytes(trace, config, cost);
-  plan.cost_ns = 1 + static_cast<std::uint64_t>(static_cast<double>(plan.accesses) * cost.access_ns +
+  plan.bytes = replay_bytes(trace, config);
+  plan.cost_ns = 1 + static_cast<std::uint64_t>(static_cast<double>(plan.accesses) * policy_access_ns(asked.policy) +
                                                 static_cast<double>(plan.bytes) * byte_ns);
   plan.family = family_of(config, plan.is_stack, policy_needs(asked.policy).future);
   return plan;

@@ -4,6 +4,7 @@
 #include "dsasim/types.hpp"
 
 #include <array>
+#include <cstdint>
 #include <string_view>
 
 namespace dsasim {
@@ -16,15 +17,18 @@ class Lifo {
   static constexpr std::string_view source = "an example of tests/add_policy";
   static constexpr std::array<PolicyParameter, 0> parameters{};
   static constexpr Replacement replacement = Replacement::per_access;
-  static constexpr bool needs_future = false;
+  static constexpr double access_ns = 3;
+  static constexpr PolicyNeeds needs{};
   static constexpr double slot_bytes = 0;
+  static constexpr double place_bytes = 0;
 
   explicit Lifo(const PolicySetup& /*setup*/) {}
 
-  void on_hit(SlotId /*slot*/) noexcept {}
+  void on_hit(Access /*access*/) noexcept {}
   bool admits() noexcept { return true; }
-  SlotId victim() noexcept { return last_; }
-  void on_fill(SlotId slot) noexcept { last_ = slot; }
+  SlotId victim(std::uint32_t /*key*/) noexcept { return last_; }
+  void on_evict(Access /*access*/) noexcept {}
+  void on_fill(Access access) noexcept { last_ = access.slot; }
   bool invariant() const { return true; }
 
  private:
