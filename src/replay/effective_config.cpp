@@ -174,11 +174,11 @@ std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const Re
 void check_policy(const TraceReader& trace, const ReplayConfig& config) {
   const PolicyNeeds needs = policy_needs(config.policy);
   if (needs.scores && !trace.header().has_scores) {
-    throw ConfigError("--policy", "{} needs the indexer's scores: expected a trace with scores, found none in {}",
+    throw ConfigError("`policy`", "{} needs the indexer's scores: expected a trace with scores, found none in {}",
                       config.policy.name, trace.name());
   }
   if (needs.one_stream && config.scope != Scope::stream) {
-    throw ConfigError("--scope", "{} is defined for one stream: expected stream, found {}", config.policy.name,
+    throw ConfigError("`scope`", "{} is defined for one stream: expected stream, found {}", config.policy.name,
                       config.scope == Scope::shared  ? "shared"
                       : config.scope == Scope::layer ? "layer"
                                                      : "request");
