@@ -4,7 +4,8 @@
 #include "dsasim/model/gpu.hpp"
 #include "dsasim/model/model.hpp"
 #include "dsasim/replay/replay.hpp"
-#include "step/decode_step.hpp"
+#include "step/hidden_layers.hpp"
+#include "step/step_kernels.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -65,12 +66,12 @@ StepRange effective_steps(const TraceReader& trace, const ReplayConfig& config) 
 
 /// A trace of fewer layers than the model's is stretched over them: its groups stand for equal shares of what selects.
 std::vector<std::uint64_t> entry_cost_bytes(const TraceReader& trace, std::uint64_t entry_bytes,
-                                            const std::optional<DecodeStep>& step) {
+                                            std::optional<std::uint64_t> selecting_layers) {
   std::uint64_t traced = 0;
   for (const LayerInfo& layer : trace.header().layers) {
     traced += layer.group_size;
   }
-  const std::uint64_t layers = step ? step->selecting_layers() : traced;
+  const std::uint64_t layers = selecting_layers.value_or(traced);
   constexpr std::string_view entry_cost = "the bytes of an entry in the layers of its group";
   std::vector<std::uint64_t> bytes;
   bytes.reserve(trace.layer_count());
@@ -189,12 +190,21 @@ void check_step(const StepSpec& step) {
   if (step.model.empty() != step.gpu.empty()) {
     throw ConfigError(step.model.empty() ? "`model`" : "`gpu`", "expected one: a model and a GPU go together");
   }
-  if (!step.times_steps() && step.tensor_parallel != 1) {
-    throw ConfigError("`tp`", "expected `model` and `gpu` with it");
-  }
-  if (!step.times_steps() && step.overlap != StepSpec{}.overlap) {
-    throw ConfigError("`overlap`", "expected `model` and `gpu` with it");
-  }
+  const auto needs_model = [&](const char* option, bool given) {
+    if (given && !step.times_steps()) {
+      throw ConfigError(option, "expected `model` and `gpu` with it");
+    }
+  };
+  const Deployment plain;
+  needs_model("`tp`", step.deployment.tensor_parallel != plain.tensor_parallel);
+  needs_model("`ep`", step.deployment.expert_parallel != plain.expert_parallel);
+  needs_model("`dp-attention`", step.deployment.dp_attention);
+  needs_model("`kv-dtype`", step.deployment.kv.has_value());
+  needs_model("`expert-spread`", step.deployment.spread != plain.spread);
+  needs_model("`host-ns`", step.deployment.host_ns != 0);
+  needs_model("`kernels`", !step.kernels.empty());
+  needs_model("`overlap`", step.overlap != StepSpec{}.overlap);
+  needs_model("`reservation-cost`", step.reservation_cost != StepSpec{}.reservation_cost);
 }
 
 void check_llc(const EffectiveConfig& effective) {
@@ -218,12 +228,20 @@ void add_time(const TraceReader& trace, EffectiveConfig& effective) {
     effective.gpu_config = named_config("`gpu`", "gpus", config.step.gpu);
     effective.model_name = config_title(config.step.model);
     effective.model_config = named_config("`model`", "models", config.step.model);
+    if (is_config_file(config.step.kernels)) {
+      effective.kernels_config = named_config("`kernels`", "kernels", config.step.kernels);
+    }
     if (config.memory.name.empty()) {
       effective.memory.name = gpu.memory;
     }
     if (config.llc_of_gpu) {
       effective.llc = parse_llc(gpu.llc);
     }
+    const bool own = is_gpu_memory(config.step, config.memory);
+    const bool fits = gpu.llc_set_aside_bytes && effective.reservation.bytes.value_or(0) <= *gpu.llc_set_aside_bytes;
+    effective.counts_set_aside = own && fits && config.step.reservation_cost == ReservationCost::set_aside &&
+                                 (effective.reservation.entries > 0 || config.set_aside_bytes > 0);
+    effective.row_memory = own ? RowMemory::gpu : RowMemory::other;
   } else if (config.llc_of_gpu) {
     throw ConfigError("`llc`", "expected `gpu` with \"gpu\", or the cache itself");
   }
@@ -234,6 +252,10 @@ void add_time(const TraceReader& trace, EffectiveConfig& effective) {
                       effective.llc ? "llc" : "memory");
   }
   effective.memory_model = memory.model_name;
+  if (effective.memory_model == "host") {
+    effective.row_memory = RowMemory::host;
+    effective.counts_set_aside = false;
+  }
   effective.memory_config = memory.config;
 }
 
@@ -280,12 +302,23 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   effective.asked = config;
   effective.asked.policy = complete_policy(config.policy);
   check_step(config.step);
-  std::optional<DecodeStep> step;
+  std::uint64_t model_entry_bytes = trace.header().entry_bytes;
+  std::optional<std::uint64_t> selecting_layers;
   if (config.step.times_steps()) {
-    step.emplace(config.step, trace.header());
+    const Model model = load_model(config.step.model);
+    const Gpu gpu = load_gpu(config.step.gpu);
+    const KernelTable table = KernelTable::load(config.step.kernels, gpu);
+    const StepKernels kernels(model, gpu, table, config.step.deployment);
+    const HiddenLayers hidden(model, trace.header());
+    const ModelLayer& selecting = model.layers[hidden.selecting().front()];
+    model_entry_bytes = kernels.entry_bytes(selecting);
+    selecting_layers = hidden.selecting().size();
+    effective.kernels_name = table.name();
+    effective.lower_bound = table.lower_bound();
+    effective.kv = kernels.kv();
   }
-  effective.entry_bytes = config.entry_bytes.value_or(step ? step->entry_bytes() : trace.header().entry_bytes);
-  effective.entry_cost_bytes = entry_cost_bytes(trace, effective.entry_bytes, step);
+  effective.entry_bytes = config.entry_bytes.value_or(model_entry_bytes);
+  effective.entry_cost_bytes = entry_cost_bytes(trace, effective.entry_bytes, selecting_layers);
   effective.page_tokens = effective_page_tokens(trace, config);
   effective.steps = effective_steps(trace, config);
   effective.counted_steps =
@@ -296,8 +329,13 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   return effective;
 }
 
+bool is_gpu_memory(const StepSpec& step, const MemorySpec& memory) {
+  return memory.parameters.empty() && !memory.miss_ns &&
+         (memory.name.empty() || (!step.gpu.empty() && memory.name == load_gpu(step.gpu).memory));
+}
+
 std::vector<std::string> config_files(const StepSpec& step, const MemorySpec& memory) {
-  std::vector<std::string> names = {step.model, step.gpu, memory.name};
+  std::vector<std::string> names = {step.model, step.gpu, step.kernels, memory.name};
   std::error_code error;
   if (is_config_file(step.gpu) && std::filesystem::is_regular_file(step.gpu, error)) {
     names.push_back(load_gpu(step.gpu).memory);

@@ -23,6 +23,13 @@ bool times_steps(const ReplaySpec& spec) {
 }
 constexpr std::string_view step_needs = "`model` and `gpu` with it";
 
+Deployment& deployment(ReplaySpec& spec) {
+  return spec.config.step.deployment;
+}
+bool gathers_inside(const ReplaySpec& spec) {
+  return is_gpu_memory(spec.config.step, spec.config.memory);
+}
+
 bool has_llc(const ReplaySpec& spec) {
   return spec.config.llc || spec.config.llc_of_gpu;
 }
@@ -59,7 +66,7 @@ std::vector<ReplayField> cache_fields() {
       {.name = "entry-bytes",
        .group = group,
        .values = "N",
-       .sentence = "Bytes of an entry in one layer [the model's, divided by `tp`; without `model` the trace's]",
+       .sentence = "Bytes of an entry in one layer [the model's; without `model` the trace's]",
        .set =
            [](Spec& spec, Text text) {
              spec.config.entry_bytes =
@@ -200,21 +207,81 @@ std::vector<ReplayField> step_fields() {
        .values = "NAME|FILE.json",
        .sentence = "On this GPU; `dsasim gpus` lists them",
        .set = [](Spec& spec, Text text) { spec.config.step.gpu = text; }},
+      {.name = "kernels",
+       .group = group,
+       .values = "NAME|FILE.json",
+       .sentence = "Times of its kernels: measured ones that `dsasim kernels` lists, a file that tools/fit-kernels "
+                   "wrote, or roofline, a lower bound from the data sheet [the GPU's]",
+       .set = [](Spec& spec, Text text) { spec.config.step.kernels = text; },
+       .has_effect = times_steps,
+       .needs = step_needs},
       {.name = "tp",
        .group = group,
        .values = "N",
-       .sentence = "GPUs that share weights and arithmetic evenly [1]",
+       .sentence = "GPUs of one node: 1, 2, 4 or 8 [1]",
        .set = [](Spec& spec,
-                 Text text) { spec.config.step.tensor_parallel = parse_number<std::uint32_t>("`tp`", text, 1, 1024); },
+                 Text text) { deployment(spec).tensor_parallel = parse_number<std::uint64_t>("`tp`", text, 1, most); },
+       .has_effect = times_steps,
+       .needs = step_needs},
+      {.name = "ep",
+       .group = group,
+       .values = "N",
+       .sentence = "Groups of these GPUs, each of which holds a part of the experts whole [1]",
+       .set = [](Spec& spec,
+                 Text text) { deployment(spec).expert_parallel = parse_number<std::uint64_t>("`ep`", text, 1, most); },
+       .has_effect = times_steps,
+       .needs = step_needs},
+      {.name = "dp-attention",
+       .group = group,
+       .values = "",
+       .sentence = "Each GPU attends for its share of the requests, with all heads",
+       .set = [](Spec& spec, Text text) { deployment(spec).dp_attention = parse_flag("`dp-attention`", text); },
+       .has_effect = times_steps,
+       .needs = step_needs},
+      {.name = "kv-dtype",
+       .group = group,
+       .values = choices_text(kv_type_names),
+       .sentence = "How KV entries are kept [fp8 where the model has it]",
+       .set = [](Spec& spec, Text text) { deployment(spec).kv = parse_choice("`kv-dtype`", text, kv_type_names); },
+       .has_effect = times_steps,
+       .needs = step_needs},
+      {.name = "expert-spread",
+       .group = group,
+       .values = choices_text(expert_spread_names),
+       .sentence = "How tokens spread over experts [power-law]",
+       .set = [](Spec& spec,
+                 Text text) { deployment(spec).spread = parse_choice("`expert-spread`", text, expert_spread_names); },
+       .has_effect = times_steps,
+       .needs = step_needs},
+      {.name = "host-ns",
+       .group = group,
+       .values = "N",
+       .sentence = "Nanoseconds of each step in which the GPUs wait for the host, as you measured it [0]",
+       .set =
+           [](Spec& spec, Text text) {
+             constexpr std::uint64_t second_ns = 1'000'000'000;
+             deployment(spec).host_ns = parse_number<std::uint64_t>("`host-ns`", text, 0, second_ns);
+           },
        .has_effect = times_steps,
        .needs = step_needs},
       {.name = "overlap",
        .group = group,
        .values = choices_text(overlap_names),
-       .sentence = "What a gather shares its time with [attention]",
+       .sentence = "What a gather from another memory than the GPU's shares its time with [none]",
        .set = [](Spec& spec, Text text) { spec.config.step.overlap = parse_choice("`overlap`", text, overlap_names); },
-       .has_effect = times_steps,
-       .needs = step_needs},
+       .has_effect = [](const Spec& spec) { return times_steps(spec) && !gathers_inside(spec); },
+       .needs =
+           "`model` and `gpu`, and another `memory` than the GPU's, whose gathers are inside the attention kernel"},
+      {.name = "reservation-cost",
+       .group = group,
+       .values = choices_text(reservation_cost_names),
+       .sentence = "What reserving costs attention: the GPU's set-aside, as measured, or nothing [set-aside]",
+       .set =
+           [](Spec& spec, Text text) {
+             spec.config.step.reservation_cost = parse_choice("`reservation-cost`", text, reservation_cost_names);
+           },
+       .has_effect = [](const Spec& spec) { return times_steps(spec) && gathers_inside(spec); },
+       .needs = "`model` and `gpu` with it, and the GPU's own memory"},
   };
 }
 

@@ -74,28 +74,33 @@ GatherCost::GatherCost(const TraceReader& trace, const EffectiveConfig& effectiv
       sector_bytes_(effective.llc ? effective.llc->sector_bytes : 0),
       addresses_(needs_missed() ? std::make_optional<RowAddresses>(trace, effective.entry_bytes) : std::nullopt) {}
 
-std::uint64_t GatherCost::read_stream(const ByteStream& stream) {
-  return llc_ == nullptr ? 0 : llc_->read_stream(stream.address, stream.bytes).hit_sectors * sector_bytes_;
+void GatherCost::read_stream(const ByteStream& stream) {
+  if (llc_ != nullptr) {
+    llc_->read_stream(stream.address, stream.bytes);
+  }
 }
 
-std::uint64_t GatherCost::price(std::uint32_t layer, std::span<StepRow> rows,
-                                std::span<const std::vector<EntryId>> missed, bool counted) {
+GatherPrice GatherCost::price(std::uint32_t layer, std::span<StepRow> rows,
+                              std::span<const std::vector<EntryId>> missed, bool counted) {
   const std::uint32_t group_size = trace_.header().layers[layer].group_size;
   const bool report = counted && hooks_.on_lines;
+  // Without addresses to look up, the layers of a group are the same.
+  const bool alike = llc_ == nullptr && !report;
+  const std::uint32_t members = alike ? 1 : group_size;
+  GatherPrice price;
   double ns = 0;
-  if (llc_ == nullptr && !report) {  // the layers of a group differ in their addresses alone
-    ns = gather_ns(layer, 0, rows, missed) * group_size;
-  } else {
-    for (std::uint32_t member = 0; member < group_size; ++member) {
-      ns += gather_ns(layer, member, rows, missed);
-      if (report) {
-        hooks_.on_lines(lines_);
-      }
+  for (std::uint32_t member = 0; member < members; ++member) {
+    const Gather gather = gather_of(layer, member, rows, missed);
+    ns += memory_->gather_ns(gather);
+    price.rows += gather.rows();
+    price.cold_rows += gather.missed_rows - gather.llc_rows;
+    if (report) {
+      hooks_.on_lines(lines_);
     }
   }
-  const std::uint64_t total_ns = rounded(ns, "gather_ns");
-  share_out(total_ns, rows);
-  return total_ns;
+  price.ns = rounded(alike ? ns * group_size : ns, "gather_ns");
+  share_out(price.ns, rows);
+  return price;
 }
 
 std::uint64_t GatherCost::all_hit_ns(std::uint32_t layer, std::uint64_t rows) {
@@ -103,7 +108,7 @@ std::uint64_t GatherCost::all_hit_ns(std::uint32_t layer, std::uint64_t rows) {
   return rounded(memory_->gather_ns(gather) * trace_.header().layers[layer].group_size, "gather_ns if all rows hit");
 }
 
-double GatherCost::gather_ns(std::uint32_t layer, std::uint32_t member, std::span<StepRow> rows,
+Gather GatherCost::gather_of(std::uint32_t layer, std::uint32_t member, std::span<StepRow> rows,
                              std::span<const std::vector<EntryId>> missed) {
   Gather gather{.row_bytes = row_bytes_};
   lines_.clear();
@@ -122,7 +127,7 @@ double GatherCost::gather_ns(std::uint32_t layer, std::uint32_t member, std::spa
     read_rows(counters, gather);
   }
   gather.lines = lines_;
-  return memory_->gather_ns(gather);
+  return gather;
 }
 
 void GatherCost::read_rows(Counters& counters, Gather& gather) {

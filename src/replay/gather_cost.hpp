@@ -4,7 +4,7 @@
 #include "dsasim/memory/memory_model.hpp"
 #include "dsasim/replay/replay.hpp"
 #include "replay/row_addresses.hpp"
-#include "step/decode_step.hpp"
+#include "step/step_streams.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -13,6 +13,13 @@
 #include <vector>
 
 namespace dsasim {
+
+/// The gather of one (step, layer) by all layers of its group.
+struct GatherPrice {
+  std::uint64_t ns = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t cold_rows = 0;  ///< neither in the reservation nor, whole, in the ordinary part
+};
 
 /// What the gathers of a replay cost, in the order of steps and layers: what the reservation misses is looked for in
 /// the ordinary part of the last-level cache, if there is one, and what that lacks is read from memory.
@@ -25,19 +32,18 @@ class GatherCost {
   bool needs_missed() const noexcept { return needs_.lines || llc_ != nullptr || hooks_.on_lines; }
 
   bool has_llc() const noexcept { return llc_ != nullptr; }
-  /// Reads other data through the ordinary part; without one, nothing hits. Returns the bytes that hit.
-  std::uint64_t read_stream(const ByteStream& stream);
+  /// Reads other data through the ordinary part.
+  void read_stream(const ByteStream& stream);
 
-  /// The time of one (step, layer)'s gather by all layers of its group, in nanoseconds, shared out to the rows'
-  /// gather_ns; and their llc_ counters. One kernel fetches the misses of all requests. `missed` has the missed ids of
-  /// each row, if they are needed. `counted`: its lines are reported.
-  std::uint64_t price(std::uint32_t layer, std::span<StepRow> rows, std::span<const std::vector<EntryId>> missed,
-                      bool counted);
+  /// The time is shared out to the rows' gather_ns; their llc_ counters are set, too. One kernel fetches the misses of
+  /// all requests. `missed` has the missed ids of each row, if they are needed. `counted`: its lines are reported.
+  GatherPrice price(std::uint32_t layer, std::span<StepRow> rows, std::span<const std::vector<EntryId>> missed,
+                    bool counted);
   /// What it would be if the reservation held all these rows.
   std::uint64_t all_hit_ns(std::uint32_t layer, std::uint64_t rows);
 
  private:
-  double gather_ns(std::uint32_t layer, std::uint32_t member, std::span<StepRow> rows,
+  Gather gather_of(std::uint32_t layer, std::uint32_t member, std::span<StepRow> rows,
                    std::span<const std::vector<EntryId>> missed);
 
   /// Looks the rows at row_addresses_ up; lines_ gets what is left to read.

@@ -15,7 +15,7 @@ struct LinkTraffic {
   std::uint64_t hidden_layers = 0;
   std::optional<double> bytes;        ///< of all counted steps; none if those of an entry are unknown
   std::optional<double> step_bytes;   ///< mean of a counted step; none without steps
-  std::optional<double> bytes_per_s;  ///< at the mean TPOT, which is a lower bound: this is an upper one
+  std::optional<double> bytes_per_s;  ///< at the mean TPOT; an upper bound where that is a lower one
 };
 
 /// Layers that a layer of the trace stands for.

@@ -3,6 +3,7 @@
 #include "dsasim/checked.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 #include <utility>
 
@@ -16,123 +17,249 @@ constexpr std::string_view step_ns = "the time of a step";  // to name what over
 
 }  // namespace
 
+StepTiming::Deployed::Deployed(const StepSpec& spec, const TraceHeader& header)
+    : model(load_model(spec.model)),
+      gpu(load_gpu(spec.gpu)),
+      table(KernelTable::load(spec.kernels, gpu)),
+      hidden(model, header),
+      kernels(model, gpu, table, spec.deployment),
+      streams(model, hidden, spec.deployment.tensor_parallel, header.requests.size()) {}
+
 StepTiming::StepTiming(const TraceReader& trace, const EffectiveConfig& effective, const ReplayHooks& hooks)
     : trace_(trace), effective_(effective), hooks_(hooks), gather_cost_(trace, effective, hooks) {
-  if (effective.asked.step.times_steps()) {
-    step_.emplace(effective.asked.step, trace.header());
-    result_.layers.resize(trace.layer_count());
-    for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
-      result_.hidden_layers.push_back(step_->hidden_layers(layer));
+  if (!effective.asked.step.times_steps()) {
+    return;
+  }
+  deployed_.emplace(effective.asked.step, trace.header());
+  priced_.resize(deployed_->kernels.types().size());
+  result_.layers.resize(trace.layer_count());
+  types_of_.resize(trace.layer_count());
+  for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
+    const auto hidden = deployed_->hidden.of(layer);
+    result_.hidden_layers.push_back(static_cast<std::uint32_t>(hidden.size()));
+    for (std::size_t type = 0; type < priced_.size(); ++type) {
+      const auto layers = std::count_if(hidden.begin(), hidden.end(),
+                                        [&](std::size_t one) { return deployed_->kernels.type_of()[one] == type; });
+      if (layers > 0) {
+        types_of_[layer].push_back({.type = type, .layers = static_cast<std::uint32_t>(layers)});
+      }
     }
   }
 }
 
 void StepTiming::time(std::span<StepRow> rows, std::span<const std::vector<EntryId>> missed, bool counted) {
   const std::uint32_t layer = rows.front().layer;
-  DecodeStep::StreamHits hits;
-  if (step_) {
+  if (deployed_) {
     take_queries(rows);
   }
   if (gather_cost_.has_llc()) {
-    read_streams(layer, hits);
+    read_streams(layer);
   }
-  const std::uint64_t gather_ns = gather_cost_.price(layer, rows, missed, counted);
-  if (step_) {
-    add_layer(rows, gather_ns, hits, counted);
+  const GatherPrice gather = gather_cost_.price(layer, rows, missed, counted);
+  if (deployed_) {
+    add_layer(rows.front().step, layer, gather, counted);
   }
 }
 
 void StepTiming::take_queries(std::span<const StepRow> rows) {
   queries_.clear();
+  selected_rows_ = 0;
+  sums_of_queries_ = {.batch = rows.size(), .longest_tokens = 0, .context_tokens = 0};
   for (const StepRow& row : rows) {
     const RequestInfo& request = trace_.header().requests[row.request];
-    queries_.push_back({.request = row.request,
-                        .context_tokens = request.prompt_tokens + (row.step - request.start_step) + 1,
-                        .selected_entries = row.counters.accesses});
+    const std::uint64_t context = request.prompt_tokens + (row.step - request.start_step) + 1;
+    queries_.push_back({.request = row.request, .context_tokens = context});
+    sums_of_queries_.longest_tokens = std::max(sums_of_queries_.longest_tokens, context);
+    sums_of_queries_.context_tokens += context;
+    selected_rows_ += row.counters.accesses;
   }
 }
 
 /// In the order of a layer: the keys that its indexer scans come right before its gather, its weights after those of
 /// the layer before.
-void StepTiming::read_streams(std::uint32_t layer, DecodeStep::StreamHits& hits) {
+void StepTiming::read_streams(std::uint32_t layer) {
   if (effective_.asked.llc_stream_bytes > 0) {
     const std::uint64_t bytes = effective_.asked.llc_stream_bytes;
     gather_cost_.read_stream({.address = other_address + layer * bytes, .bytes = bytes});
   }
-  if (!step_) {
+  if (!deployed_) {
     return;
   }
-  hits.weight_bytes = gather_cost_.read_stream(step_->weight_stream(layer, queries_.size()));
-  step_->indexer_streams(layer, queries_, streams_);
+  gather_cost_.read_stream(deployed_->streams.weights(layer, queries_.size()));
+  deployed_->streams.indexer_keys(layer, queries_, streams_);
   for (const ByteStream& stream : streams_) {
-    hits.indexer_bytes += gather_cost_.read_stream(stream);
+    gather_cost_.read_stream(stream);
   }
 }
 
 std::uint64_t StepTiming::of_hidden_layers(std::uint32_t layer, std::uint64_t group_ns) const {
   const std::uint64_t group_size = trace_.header().layers[layer].group_size;
   __extension__ using Wide = unsigned __int128;
-  return checked_narrow((Wide{group_ns} * step_->hidden_layers(layer) + group_size / 2) / group_size, "gather_ns");
+  return checked_narrow((Wide{group_ns} * result_.hidden_layers[layer] + group_size / 2) / group_size, "gather_ns");
 }
 
-void StepTiming::add_layer(std::span<const StepRow> rows, std::uint64_t gather_ns, const DecodeStep::StreamHits& hits,
-                           bool counted) {
-  const std::uint32_t layer = rows.front().layer;
-  const Overlap overlap = effective_.asked.step.overlap;
-  std::uint64_t accesses = 0;
-  for (const StepQuery& query : queries_) {
-    accesses += query.selected_entries;
+void StepTiming::price_types(const SelectedRows& selected) {
+  if (priced_queries_ == sums_of_queries_ && priced_rows_ == selected) {
+    return;
   }
-  PartTimes times = step_->parts(layer, queries_, hits);
-  times.gather_ns = of_hidden_layers(layer, gather_cost_.all_hit_ns(layer, accesses));
-  current_.all_hit_ns = checked_sum(current_.all_hit_ns, times.total_ns(overlap), step_ns);
-  times.gather_ns =
-      step_->contiguous_ns(layer, checked_product(accesses, effective_.entry_bytes, "the selected bytes"));
-  current_.contiguous_ns = checked_sum(current_.contiguous_ns, times.total_ns(overlap), step_ns);
-  times.gather_ns = of_hidden_layers(layer, gather_ns);
-  current_.actual_ns = checked_sum(current_.actual_ns, times.total_ns(overlap), step_ns);
+  priced_queries_ = sums_of_queries_;
+  priced_rows_ = selected;
+  const StepKernels& kernels = deployed_->kernels;
+  for (std::size_t type = 0; type < priced_.size(); ++type) {
+    const ModelLayer& layer = kernels.types()[type];
+    const auto attention = [&](double cold, bool set_aside) {
+      return rounded(kernels.attention_ns(layer, sums_of_queries_, selected, cold, set_aside), "attention_ns");
+    };
+    TypePrice& price = priced_[type];
+    price.cold = kernels.layer(layer, sums_of_queries_, selected);
+    price.hot_ns = attention(0, false);
+    price.set_aside_ns = effective_.counts_set_aside ? attention(0, true) - price.hot_ns : 0;
+  }
+}
+
+std::uint64_t StepTiming::attention_ns(std::size_t type, double cold) const {
+  if (cold == 0 || cold == 1) {
+    return cold == 0 ? priced_[type].hot_ns : priced_[type].cold[StepPart::attention];
+  }
+  const StepKernels& kernels = deployed_->kernels;
+  return rounded(kernels.attention_ns(kernels.types()[type], priced_queries_, priced_rows_, cold, false),
+                 "attention_ns");
+}
+
+/// A gather from another memory than the GPU's own.
+std::uint64_t StepTiming::stall_ns(std::uint64_t gather_ns, std::uint64_t attention_ns) const noexcept {
+  const bool hides = effective_.asked.step.overlap == Overlap::attention;
+  return hides ? gather_ns - std::min(gather_ns, attention_ns) : gather_ns;
+}
+
+/// Of one layer. What all rows gain and what the set-aside costs were measured apart from each other.
+double StepTiming::gain_error_ns(double gained_share) const noexcept {
+  const std::optional<DifferenceErrors>& errors = deployed_->kernels.difference_errors();
+  if (!errors) {
+    return 0;
+  }
+  const double rows = errors->cold_ns * gained_share;
+  const double set_aside = effective_.counts_set_aside ? errors->set_aside_ns : 0;
+  return std::sqrt(rows * rows + set_aside * set_aside);
+}
+
+/// The part of the rows that the attention kernel finds cold: docs/step-time.md says where the others are.
+double StepTiming::cold_part(const GatherPrice& gather) const noexcept {
+  switch (effective_.row_memory) {
+    case RowMemory::host:
+      return 1;
+    case RowMemory::other:
+      return 0;
+    case RowMemory::gpu:
+      break;
+  }
+  return gather.rows == 0 ? 0 : static_cast<double>(gather.cold_rows) / static_cast<double>(gather.rows);
+}
+
+/// What it would be if all rows were hot, cold, or one piece of memory.
+void StepTiming::add_sums(const PartTimes& times, std::uint32_t layer, std::uint64_t hot_ns, std::uint64_t cold_ns) {
+  const std::uint64_t attention_ns = times.kernels[StepPart::attention];
+  const std::uint64_t other_ns = times.kernels.total_ns() - attention_ns;
+  const auto layers = static_cast<double>(result_.hidden_layers[layer]);
+  const double selected_bytes = static_cast<double>(selected_rows_) * static_cast<double>(effective_.entry_bytes);
+  const std::uint64_t read_ns =
+      rounded(selected_bytes * layers / deployed_->gpu.memory_gb_s, "gather_ns of one contiguous read");
+  const auto add_to = [&](std::uint64_t& sum, std::uint64_t rows_ns) {
+    sum = checked_sum(sum, checked_sum(other_ns, rows_ns, step_ns), step_ns);
+  };
+  current_.actual_ns = checked_sum(current_.actual_ns, times.total_ns(), step_ns);
+  add_to(current_.all_hit_ns, effective_.row_memory == RowMemory::host ? cold_ns : hot_ns);
+  add_to(current_.contiguous_ns, std::max(hot_ns, read_ns));
+  add_to(current_.unreserved_ns, cold_ns);
+  const auto most_gain = static_cast<double>(cold_ns - hot_ns);
+  current_.gain_error_ns +=
+      layers * gain_error_ns(most_gain == 0 ? 0 : static_cast<double>(cold_ns - attention_ns) / most_gain);
+  current_.perfect_error_ns += layers * gain_error_ns(1);
+}
+
+void StepTiming::add_layer(std::uint64_t step, std::uint32_t layer, const GatherPrice& gather, bool counted) {
+  const std::uint64_t batch = sums_of_queries_.batch;
+  price_types(
+      {.rows = std::max<std::uint64_t>(trace_.longest_selection(), 1), .filled = (selected_rows_ + batch - 1) / batch});
+  const double cold = cold_part(gather);
+  PartTimes times;
+  std::uint64_t hot_ns = 0;
+  std::uint64_t attention_ns = 0;
+  for (const LayersOfType& of : types_of_[layer]) {
+    const TypePrice& price = priced_[of.type];
+    times.kernels.add(price.cold, of.layers);
+    hot_ns += of.layers * price.hot_ns;
+    attention_ns += of.layers * this->attention_ns(of.type, cold);
+    times.set_aside_ns += of.layers * price.set_aside_ns;
+  }
+  const std::uint64_t cold_ns = std::exchange(times.kernels[StepPart::attention], attention_ns);
+  times.gather_ns = of_hidden_layers(layer, gather.ns);
+  if (effective_.row_memory != RowMemory::gpu) {
+    const std::uint64_t all_hit_ns = of_hidden_layers(layer, gather_cost_.all_hit_ns(layer, selected_rows_));
+    times.stall_ns = stall_ns(times.gather_ns - std::min(times.gather_ns, all_hit_ns), attention_ns);
+  }
+  add_sums(times, layer, hot_ns, cold_ns);
   if (!counted) {
     return;
   }
   result_.layers[layer] += times;
   if (hooks_.on_times) {
-    hooks_.on_times({.step = rows.front().step, .layer = layer, .times = times, .total_ns = times.total_ns(overlap)});
+    hooks_.on_times({.step = step, .layer = layer, .times = times, .total_ns = times.total_ns()});
   }
 }
 
 void StepTiming::end_step(bool counted) {
-  if (!step_) {
+  if (!deployed_) {
     return;
   }
   if (gather_cost_.has_llc()) {
-    gather_cost_.read_stream(step_->other_stream(queries_.size()));
+    gather_cost_.read_stream(deployed_->streams.other_weights(queries_.size()));
   }
-  const std::uint64_t other_ns = step_->other_ns(queries_);
-  const auto add_step = [other_ns](std::uint64_t ns, std::uint64_t& sum) {
-    sum = checked_sum(sum, checked_sum(ns, other_ns, step_ns), "the time of all steps");
+  const StepSums step = std::exchange(current_, {});
+  if (!counted) {
+    return;
+  }
+  const StepKernels& kernels = deployed_->kernels;
+  StepParts outside = kernels.outside(sums_of_queries_.batch);
+  for (const std::size_t hidden : deployed_->hidden.others()) {
+    outside.add(kernels.layer(kernels.types()[kernels.type_of()[hidden]], sums_of_queries_, {}), 1);
+  }
+  result_.totals.kernels.add(outside, 1);
+  const std::uint64_t outside_ns = outside.total_ns();
+  const auto add_step = [&](std::uint64_t ns, std::uint64_t& sum) {
+    sum = checked_sum(sum, checked_sum(ns, outside_ns, step_ns), "the time of all steps");
   };
-  if (counted) {
-    result_.other_ns = checked_sum(result_.other_ns, other_ns, "other_ns");
-    add_step(current_.actual_ns, sums_.actual_ns);
-    add_step(current_.all_hit_ns, sums_.all_hit_ns);
-    add_step(current_.contiguous_ns, sums_.contiguous_ns);
-    step_ns_.push_back(checked_sum(current_.actual_ns, other_ns, step_ns));
-  }
-  current_ = {};
+  add_step(step.actual_ns, sums_.actual_ns);
+  add_step(step.all_hit_ns, sums_.all_hit_ns);
+  add_step(step.contiguous_ns, sums_.contiguous_ns);
+  add_step(step.unreserved_ns, sums_.unreserved_ns);
+  sums_.gain_error_ns += step.gain_error_ns;
+  sums_.perfect_error_ns += step.perfect_error_ns;
+  step_ns_.push_back(checked_sum(step.actual_ns, outside_ns, step_ns));
 }
 
 std::optional<StepTimes> StepTiming::finish() {
-  if (!step_) {
+  if (!deployed_) {
     return std::nullopt;
   }
   for (const PartTimes& layer : result_.layers) {
     result_.totals += layer;
   }
-  const auto ratio = [&](std::uint64_t ns) {
-    return ns == 0 ? 0.0 : static_cast<double>(sums_.actual_ns) / static_cast<double>(ns);
-  };
+  const auto actual_ns = static_cast<double>(sums_.actual_ns);
+  const auto ratio = [&](std::uint64_t ns) { return ns == 0 ? 0.0 : actual_ns / static_cast<double>(ns); };
   result_.slowdown_all_hit = ratio(sums_.all_hit_ns);
   result_.slowdown_contiguous = ratio(sums_.contiguous_ns);
+  const auto steps = static_cast<double>(step_ns_.size());
+  if (effective_.row_memory == RowMemory::gpu && effective_.reservation.entries > 0 && !effective_.llc && steps > 0) {
+    const bool measured = deployed_->kernels.difference_errors().has_value();
+    const auto gain = [&](double reserved_ns, double error_ns) {
+      return NetGain{.ns = (static_cast<double>(sums_.unreserved_ns) - reserved_ns) / steps,
+                     .error_ns = measured ? std::optional(error_ns / steps) : std::nullopt};
+    };
+    result_.gain = gain(actual_ns, sums_.gain_error_ns);
+    result_.perfect_gain =
+        gain(static_cast<double>(sums_.all_hit_ns + result_.totals.set_aside_ns), sums_.perfect_error_ns);
+  }
   result_.tpot = summarise(std::move(step_ns_));
   return std::move(result_);
 }

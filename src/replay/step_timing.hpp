@@ -2,8 +2,11 @@
 
 #include "dsasim/replay/replay.hpp"
 #include "replay/gather_cost.hpp"
-#include "step/decode_step.hpp"
+#include "step/hidden_layers.hpp"
+#include "step/step_kernels.hpp"
+#include "step/step_streams.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -26,16 +29,47 @@ class StepTiming {
   std::optional<StepTimes> finish();
 
  private:
-  /// The times of one step, in which all is as it is, all rows hit, or selections are contiguous.
+  /// A deployment, over a trace.
+  struct Deployed {
+    Deployed(const StepSpec& spec, const TraceHeader& header);
+    Model model;
+    Gpu gpu;
+    KernelTable table;
+    HiddenLayers hidden;
+    StepKernels kernels;
+    StepStreams streams;
+  };
+  /// Hidden layers of one type (StepKernels::types()), among those that a layer of the trace stands for.
+  struct LayersOfType {
+    std::size_t type;
+    std::uint32_t layers;
+  };
+  /// One layer of a type, for the queries of this step.
+  struct TypePrice {
+    StepParts cold;  ///< all rows cold
+    std::uint64_t hot_ns = 0;
+    std::uint64_t set_aside_ns = 0;
+  };
+  /// Of a step, or of all that are counted.
   struct StepSums {
     std::uint64_t actual_ns = 0;
     std::uint64_t all_hit_ns = 0;
     std::uint64_t contiguous_ns = 0;
+    std::uint64_t unreserved_ns = 0;  ///< all rows cold, and nothing set aside
+    double gain_error_ns = 0;
+    double perfect_error_ns = 0;
   };
-  void read_streams(std::uint32_t layer, DecodeStep::StreamHits& hits);
+
+  void read_streams(std::uint32_t layer);
   void take_queries(std::span<const StepRow> rows);
-  void add_layer(std::span<const StepRow> rows, std::uint64_t gather_ns, const DecodeStep::StreamHits& hits,
-                 bool counted);
+  /// Kernels depend on the batch, its contexts and the type of layer: they are priced once a step, not once a layer.
+  void price_types(const SelectedRows& selected);
+  std::uint64_t attention_ns(std::size_t type, double cold) const;
+  double cold_part(const GatherPrice& gather) const noexcept;
+  void add_sums(const PartTimes& times, std::uint32_t layer, std::uint64_t hot_ns, std::uint64_t cold_ns);
+  void add_layer(std::uint64_t step, std::uint32_t layer, const GatherPrice& gather, bool counted);
+  std::uint64_t stall_ns(std::uint64_t gather_ns, std::uint64_t attention_ns) const noexcept;
+  double gain_error_ns(double gained_share) const noexcept;
   /// Of all the layers that a layer of the trace stands for, from that of its group.
   std::uint64_t of_hidden_layers(std::uint32_t layer, std::uint64_t group_ns) const;
 
@@ -43,8 +77,14 @@ class StepTiming {
   const EffectiveConfig& effective_;
   const ReplayHooks& hooks_;
   GatherCost gather_cost_;
-  std::optional<DecodeStep> step_;
-  std::vector<StepQuery> queries_;   ///< of the current step's requests
+  std::optional<Deployed> deployed_;
+  std::vector<std::vector<LayersOfType>> types_of_;  ///< by layer of the trace
+  std::vector<StepQuery> queries_;                   ///< of the current step's requests
+  StepQueries sums_of_queries_;
+  std::uint64_t selected_rows_ = 0;  ///< of the current (step, layer)
+  StepQueries priced_queries_;
+  SelectedRows priced_rows_;
+  std::vector<TypePrice> priced_;    ///< by type
   std::vector<ByteStream> streams_;  ///< scratch
   StepSums current_;
   StepSums sums_;

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <optional>
 #include <span>
 
 namespace dsasim {
@@ -20,7 +21,13 @@ void add_reservation(nlohmann::ordered_json& out, const Reservation& reservation
 /// What `--memory NAME,key=value` changed of the configuration NAME; nothing if nothing was.
 void add_memory_overrides(nlohmann::ordered_json& out, const MemorySpec& memory);
 
+/// How a model is served; `kv` is null without latent attention.
+void add_deployment(nlohmann::ordered_json& out, const Deployment& deployment, std::optional<KvType> kv);
+
 /// Nulls where no step was counted.
 nlohmann::ordered_json tpot_json(const Tpot& tpot);
+
+/// Null where there is none.
+nlohmann::ordered_json gain_json(const std::optional<NetGain>& gain);
 
 }  // namespace dsasim

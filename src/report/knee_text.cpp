@@ -86,7 +86,7 @@ std::string knee_table(const TraceReader& trace, const KneeResult& result) {
   fmt::format_to(line, "the smallest capacity, {}, at which {} is at most {}\n", scope_text(result.config.asked.scope),
                  result.target.name, result.target.at_most);
   if (result.target.measure->basis == Basis::step) {
-    fmt::format_to(line, "{} is {}\n", result.target.name, token_bound);
+    fmt::format_to(line, "{} is {}\n", result.target.name, kernels_text(result.config));
   } else if (result.target.measure->basis == Basis::time && !result.config.model_name.empty()) {
     fmt::format_to(line, "{} is of the trace's {} layers, not of the model's\n", result.target.name,
                    trace.layer_count());

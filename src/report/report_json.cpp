@@ -36,12 +36,27 @@ Json number_or_null(std::optional<double> number) {
   return number ? Json(*number) : Json(nullptr);
 }
 
-Json parts_json(const PartTimes& times) {
-  return {{"indexer_ns", times.indexer_ns},
-          {"topk_ns", times.topk_ns},
+/// Of a layer: what a selection changes, and the rest.
+Json layer_parts_json(const PartTimes& times) {
+  const StepParts& kernels = times.kernels;
+  return {{"indexer_ns", kernels[StepPart::indexer]},
+          {"topk_ns", kernels[StepPart::topk]},
           {"gather_ns", times.gather_ns},
-          {"attention_ns", times.attention_ns},
-          {"rest_ns", times.rest_ns}};
+          {"stall_ns", times.stall_ns},
+          {"attention_ns", kernels[StepPart::attention]},
+          {"set_aside_ns", times.set_aside_ns},
+          {"rest_ns", kernels.rest_ns()}};
+}
+
+Json parts_json(const PartTimes& times) {
+  Json out;
+  for (const auto& [name, part] : step_part_names) {
+    out[fmt::format("{}_ns", name)] = times.kernels[part];
+  }
+  out["gather_ns"] = times.gather_ns;
+  out["stall_ns"] = times.stall_ns;
+  out["set_aside_ns"] = times.set_aside_ns;
+  return out;
 }
 
 /// What no step was counted for is null.
@@ -49,20 +64,22 @@ Json slowdown(double value) {
   return value == 0 ? Json(nullptr) : Json(value);
 }
 
-Json step_times_json(const StepTimes& times, const LinkTraffic& traffic) {
+Json step_times_json(const StepTimes& times, const EffectiveConfig& config, const LinkTraffic& traffic) {
   Json out;
+  out["lower_bound"] = config.lower_bound;
   out["tpot_ns"] = tpot_json(times.tpot);
+  out["gain"] = gain_json(times.gain);
+  out["perfect_gain"] = gain_json(times.perfect_gain);
   out["slowdown_all_hit"] = slowdown(times.slowdown_all_hit);
   out["slowdown_contiguous"] = slowdown(times.slowdown_contiguous);
   out["hidden_layers"] = traffic.hidden_layers;
   out["fetched_bytes_per_step"] = number_or_null(traffic.step_bytes);
   out["fetched_bytes_per_s"] = number_or_null(traffic.bytes_per_s);
   out["parts"] = parts_json(times.totals);
-  out["parts"]["other_ns"] = times.other_ns;
   out["layers"] = Json::array();
   for (std::size_t layer = 0; layer < times.layers.size(); ++layer) {
     Json row = {{"layer", layer}, {"hidden_layers", times.hidden_layers[layer]}};
-    row.update(parts_json(times.layers[layer]));
+    row.update(layer_parts_json(times.layers[layer]));
     out["layers"].push_back(std::move(row));
   }
   return out;
@@ -81,8 +98,13 @@ void add_time_config(Json& out, const EffectiveConfig& config) {
     out["model_parameters"] = config.model_config->value().json;
     out["gpu"] = config.gpu_name;
     out["gpu_parameters"] = config.gpu_config->value().json;
-    out["tp"] = step.tensor_parallel;
+    out["kernels"] = config.kernels_name;
+    if (config.kernels_config) {
+      out["kernel_parameters"] = config.kernels_config->value().json;
+    }
+    add_deployment(out, step.deployment, config.kv);
     out["overlap"] = name_of(overlap_names, step.overlap);
+    out["reservation_cost"] = name_of(reservation_cost_names, step.reservation_cost);
   }
 }
 
@@ -165,6 +187,13 @@ Json tpot_json(const Tpot& tpot) {
           {"max", value(tpot.max_ns)}};
 }
 
+Json gain_json(const std::optional<NetGain>& gain) {
+  if (!gain) {
+    return nullptr;
+  }
+  return {{"ns", gain->ns}, {"error_ns", gain->error_ns ? Json(*gain->error_ns) : Json(nullptr)}};
+}
+
 std::string report_json(const TraceReader& trace, const ReplayResult& result) {
   Json out;
   out["schema"] = report_schema;
@@ -175,7 +204,7 @@ std::string report_json(const TraceReader& trace, const ReplayResult& result) {
   out["layers"] = numbered("layer", result.layers, result.config);
   out["requests"] = numbered("request", result.requests, result.config);
   if (result.step_times) {
-    out["step_time"] = step_times_json(*result.step_times, link_traffic(result));
+    out["step_time"] = step_times_json(*result.step_times, result.config, link_traffic(result));
   }
   return json_text(out);
 }

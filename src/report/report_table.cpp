@@ -80,25 +80,65 @@ void append_link(std::string& out, const ReplayResult& result, const LinkTraffic
   auto line = std::back_inserter(out);
   fmt::format_to(line, "A step fetches {}", bytes_text(*traffic.step_bytes));
   if (result.step_times) {
-    fmt::format_to(line, " in the {} layers of {}: at most {} at the time of a token below", traffic.hidden_layers,
-                   result.config.model_name,
+    fmt::format_to(line, " in the {} layers of {}: {}{} at the time of a token below", traffic.hidden_layers,
+                   result.config.model_name, result.config.lower_bound ? "at most " : "",
                    scaled(*traffic.bytes_per_s, std::array{"B/s", "kB/s", "MB/s", "GB/s", "TB/s"}));
   }
   fmt::format_to(line, ".\n");
 }
 
+/// Where the rows of the time above came from.
+std::string_view rows_text(const EffectiveConfig& config) {
+  switch (config.row_memory) {
+    case RowMemory::gpu:
+      return "gathers are in attention";
+    case RowMemory::host:
+      return "attention reads from the GPU's memory what was fetched";
+    case RowMemory::other:
+      break;
+  }
+  return "attention reads from the L2 what was gathered";
+}
+
+void append_gain(std::string& out, const StepTimes& times, const EffectiveConfig& config) {
+  if (!times.gain) {
+    return;
+  }
+  auto line = std::back_inserter(out);
+  const double unreserved_ns = times.tpot.mean_ns + times.gain->ns;
+  fmt::format_to(line, "The reservation takes {} off a token of which every row misses",
+                 gain_text(times.gain->ns, times.gain->error_ns, unreserved_ns));
+  if (config.counts_set_aside) {
+    fmt::format_to(line, ", net of the {} that the set-aside costs.\n",
+                   time_text(static_cast<double>(times.totals.set_aside_ns) / static_cast<double>(times.tpot.steps)));
+  } else {
+    fmt::format_to(line, "; what reserving costs is not counted.\n");
+  }
+  if (!times.gain->error_ns) {
+    fmt::format_to(line, "What hits take off was not measured with these kernels.\n");
+  }
+}
+
 void append_step_times(std::string& out, const StepTimes& times, const EffectiveConfig& config, double steps) {
   const auto part = [&](std::uint64_t ns) { return time_text(static_cast<double>(ns) / steps); };
   const auto tpot = [](std::uint64_t ns) { return token_text(static_cast<double>(ns)); };
+  const StepParts& kernels = times.totals.kernels;
   auto line = std::back_inserter(out);
-  fmt::format_to(line, "\nA token of {} on {} x {} takes {}: P50 {}, P95 {}, P99 {}, at most {} ({}).\n",
-                 config.model_name, config.asked.step.tensor_parallel, config.gpu_name, token_text(times.tpot.mean_ns),
-                 tpot(times.tpot.p50_ns), tpot(times.tpot.p95_ns), tpot(times.tpot.p99_ns), tpot(times.tpot.max_ns),
-                 token_bound);
-  fmt::format_to(line, "Indexer {}, top-k {}, gather {}, attention {} (overlap: {}), weights and the rest {}.\n",
-                 part(times.totals.indexer_ns), part(times.totals.topk_ns), part(times.totals.gather_ns),
-                 part(times.totals.attention_ns), name_of(overlap_names, config.asked.step.overlap),
-                 part(times.totals.rest_ns + times.other_ns));
+  fmt::format_to(line, "\nA token of {} on {} x {} takes {}{}: P50 {}, P95 {}, P99 {}, at most {} ({}).\n",
+                 config.model_name, config.asked.step.deployment.tensor_parallel, config.gpu_name,
+                 config.lower_bound ? "at least " : "", token_text(times.tpot.mean_ns), tpot(times.tpot.p50_ns),
+                 tpot(times.tpot.p95_ns), tpot(times.tpot.p99_ns), tpot(times.tpot.max_ns), kernels_text(config));
+  fmt::format_to(line, "Indexer {}, top-k {}, attention {}, weights and the rest {}", part(kernels[StepPart::indexer]),
+                 part(kernels[StepPart::topk]), part(kernels[StepPart::attention]), part(kernels.rest_ns()));
+  if (config.row_memory != RowMemory::gpu) {
+    fmt::format_to(line, ", gathers in addition {} (overlap: {})", part(times.totals.stall_ns),
+                   name_of(overlap_names, config.asked.step.overlap));
+  }
+  if (config.counts_set_aside) {
+    fmt::format_to(line, ", set-aside {}", part(times.totals.set_aside_ns));
+  }
+  fmt::format_to(line, "; {}.\n", rows_text(config));
+  append_gain(out, times, config);
   fmt::format_to(line,
                  "That is {:.3f} times as long as if every row hit, {:.3f} times as if a selection were contiguous.\n",
                  times.slowdown_all_hit, times.slowdown_contiguous);
@@ -153,8 +193,10 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
 
 void append_step_times_csv(std::string& out, const StepTimeRow& row) {
   const PartTimes& t = row.times;
-  fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{}\n", row.step, row.layer, t.indexer_ns, t.topk_ns,
-                 t.gather_ns, t.attention_ns, t.rest_ns, row.total_ns);
+  const StepParts& kernels = t.kernels;
+  fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{}\n", row.step, row.layer,
+                 kernels[StepPart::indexer], kernels[StepPart::topk], t.gather_ns, t.stall_ns,
+                 kernels[StepPart::attention], t.set_aside_ns, kernels.rest_ns(), row.total_ns);
 }
 
 std::string step_csv_header() {

@@ -2,6 +2,7 @@
 #include "dsasim/report/step_report.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
+#include "report/config_json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -18,11 +19,7 @@ Json config_json(const StepReport& of, const StepPrediction& step) {
   out["kernels"] = of.table.name();
   out["batch"] = workload.batch;
   out["context"] = workload.context_tokens;
-  out["tp"] = workload.tensor_parallel;
-  out["ep"] = workload.expert_parallel;
-  out["dp_attention"] = workload.dp_attention;
-  out["kv_dtype"] = name_of(kv_type_names, step.kv);
-  out["expert_spread"] = name_of(expert_spread_names, workload.spread);
+  add_deployment(out, workload.deployment, step.kv);
   return out;
 }
 
@@ -58,6 +55,15 @@ Json layer_types_json(const StepPrediction& step) {
 
 }  // namespace
 
+void add_deployment(Json& out, const Deployment& deployment, std::optional<KvType> kv) {
+  out["tp"] = deployment.tensor_parallel;
+  out["ep"] = deployment.expert_parallel;
+  out["dp_attention"] = deployment.dp_attention;
+  out["kv_dtype"] = kv ? Json(name_of(kv_type_names, *kv)) : Json(nullptr);
+  out["expert_spread"] = name_of(expert_spread_names, deployment.spread);
+  out["host_ns"] = deployment.host_ns;
+}
+
 std::string step_json(const StepReport& of, const StepPrediction& step) {
   const LayerTime* const owner = step.owner();
   const LayerTime* const selecting = owner != nullptr ? owner : step.sharer();
@@ -73,9 +79,10 @@ std::string step_json(const StepReport& of, const StepPrediction& step) {
   out["indexer_ns"] = of_layer(owner, StepPart::indexer);
   out["topk_ns"] = of_layer(owner, StepPart::topk);
   out["experts_ns"] = of_layer(step.mixture(), StepPart::experts);
-  out["all_reduce_ns"] =
-      step.workload.tensor_parallel == 1 || step.workload.dp_attention ? Json(nullptr) : Json(step.all_reduce_ns);
-  out["heads_per_gpu"] = step.heads_per_gpu;
+  out["all_reduce_ns"] = step.workload.deployment.tensor_parallel == 1 || step.workload.deployment.dp_attention
+                             ? Json(nullptr)
+                             : Json(step.all_reduce_ns);
+  out["heads_per_gpu"] = step.kv ? Json(step.heads_per_gpu) : Json(nullptr);
   out["parts"] = parts_json(step.parts);
   out["layer_types"] = layer_types_json(step);
   return json_text(out);

@@ -19,11 +19,11 @@ std::string milliseconds(std::uint64_t ns) {
 }
 
 std::string deployment(const StepReport& of, const StepPrediction& step) {
-  const StepWorkload& workload = step.workload;
-  std::string text = fmt::format("{} on {}, tp {}", of.model.name, of.gpu.name, workload.tensor_parallel);
-  text += workload.expert_parallel == 1 ? "" : fmt::format(", ep {}", workload.expert_parallel);
-  text += workload.dp_attention ? ", dp attention" : "";
-  text += fmt::format(", KV in {}", name_of(kv_type_names, step.kv));
+  const Deployment& deployment = step.workload.deployment;
+  std::string text = fmt::format("{} on {}, tp {}", of.model.name, of.gpu.name, deployment.tensor_parallel);
+  text += deployment.expert_parallel == 1 ? "" : fmt::format(", ep {}", deployment.expert_parallel);
+  text += deployment.dp_attention ? ", dp attention" : "";
+  text += step.kv ? fmt::format(", KV in {}", name_of(kv_type_names, *step.kv)) : "";
   text += of.table.lower_bound() ? "; from the data sheet alone, a lower bound"
                                  : fmt::format("; kernels of {}", of.table.name());
   return text;
@@ -47,9 +47,9 @@ void append_line(std::string& out, std::string_view name, const StepPrediction& 
 }  // namespace
 
 std::string step_table(const StepReport& of, const StepPrediction& step) {
-  std::string out =
-      fmt::format("{}: batch {}, context {}, {} heads a GPU\n\n", deployment(of, step), grouped(step.workload.batch),
-                  grouped(step.workload.context_tokens), step.heads_per_gpu);
+  std::string out = fmt::format("{}: batch {}, context {}{}\n\n", deployment(of, step), grouped(step.workload.batch),
+                                grouped(step.workload.context_tokens),
+                                step.kv ? fmt::format(", {} heads a GPU", step.heads_per_gpu) : "");
   append_line(out, "us of a layer", step, "ms of all", [](const LayerTime& type) { return type_name(type); });
   for (const auto& [name, part] : step_part_names) {
     if (step.parts[part] != 0) {

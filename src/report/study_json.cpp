@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json point_json(const StudyPoint& point) {
+Json point_json(const StudyPoint& point, double nothing_ns) {
   return {{"policy", point.policy},
           {"scope", name_of(scope_names, point.scope)},
           {"reserved_bytes", point.reserved_bytes},
@@ -20,7 +20,9 @@ Json point_json(const StudyPoint& point) {
           {"capacity_entries", point.capacity_entries},
           {"accesses", point.accesses},
           {"misses", point.misses},
-          {"tpot_ns", tpot_json(point.tpot)}};
+          {"tpot_ns", tpot_json(point.tpot)},
+          {"gain", gain_json(NetGain{.ns = nothing_ns - point.tpot.mean_ns, .error_ns = point.gain_error_ns})},
+          {"set_aside_ns", point.set_aside_ns}};
 }
 
 }  // namespace
@@ -37,14 +39,18 @@ std::string study_json(const TraceReader& trace, const StudyConfig& config, cons
   add_replay_config(out["config"], result.config);
   out["config"]["hidden_layers"] = result.hidden_layers;
   out["trace"] = trace_json(trace);
-  out["nothing"] = point_json(result.nothing);
+  out["lower_bound"] = result.config.lower_bound;
+  const double nothing_ns = result.nothing.tpot.mean_ns;
+  out["nothing"] = point_json(result.nothing, nothing_ns);
   out["all_hit_tpot_ns"] = result.all_hit_tpot_ns;
+  out["perfect_gain"] = gain_json(result.perfect_gain);
   out["best"] = place(result.best);
+  out["best_uncharged"] = place(result.best_uncharged);
   out["knee"] = place(result.knee);
   out["belady"] = place(result.belady);
   out["points"] = Json::array();
   for (const StudyPoint& point : result.points) {
-    out["points"].push_back(point_json(point));
+    out["points"].push_back(point_json(point, nothing_ns));
   }
   out["not_tried"] = Json::array();
   for (const StudyGap& gap : result.gaps) {

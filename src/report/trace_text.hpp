@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -63,8 +64,18 @@ inline std::string token_text(double ns) {
   return fmt::format("{:.4f} ms", ns / 1e6);
 }
 
-/// Said next to every time of a token: the sum of parts is a bound (docs/step-time.md).
-inline constexpr std::string_view token_bound = "a lower bound: measured kernels take longer, docs/step-time.md";
+/// Whose kernels a token's time is of.
+inline std::string kernels_text(const EffectiveConfig& config) {
+  return config.lower_bound ? "from the data sheet alone, a lower bound"
+                     : fmt::format("kernels of {}, docs/step-time.md", config.kernels_name);
+}
+
+/// A gain as a part of a token of `whole_ns`, with its error.
+inline std::string gain_text(double ns, std::optional<double> error_ns, double whole_ns) {
+  const auto percent = [&](double part) { return 100 * part / whole_ns; };
+  return error_ns ? fmt::format("{:.2f}% +- {:.2f}%", percent(ns), percent(*error_ns))
+                  : fmt::format("{:.2f}%", percent(ns));
+}
 
 /// What was changed of the configuration that a memory is named by.
 inline std::string overrides_text(const MemorySpec& memory) {

@@ -197,14 +197,14 @@ class Reader {
     const std::uint64_t context = row.integer("context", 1);
     const std::uint64_t heads = row.integer("heads", 1);
     const std::uint64_t dim = row.integer("dim", 1);
-    return indexer_scan(batch, context, heads, dim, dim + scale_bytes);
+    return indexer_scan(batch * context, heads, dim, dim + scale_bytes);
   }
 
   static Kernel selection(const Row& row) {
     constexpr std::uint64_t usual_top_k = 2048;
     const std::uint64_t batch = row.integer("batch", 1);
     const std::uint64_t context = row.integer("context", 1);
-    return select_top_k(batch, context, row.has("topk") ? row.integer("topk", 1) : usual_top_k);
+    return select_top_k(batch * context, context, row.has("topk") ? row.integer("topk", 1) : usual_top_k);
   }
 
   Kernel attention(const Row& row) const {
@@ -217,7 +217,8 @@ class Reader {
                           .heads = static_cast<std::uint32_t>(row.integer("heads", 1, 128)),
                           .kv = KvType::fp8,
                           .row_bytes = row_bytes,
-                          .cold = cold_part(row)},
+                          .cold = cold_part(row),
+                          .set_aside = row.has("set_aside_mib") && row.number("set_aside_mib", 0, most) > 0},
                          gpu_, table_);
   }
 
@@ -233,14 +234,13 @@ class Reader {
     if (!layer.latent) {
       row.refuse("model", "one with latent attention");
     }
-    const AttentionModule parts =
-        attention_module({.batch = row.integer("batch", 1, 1'000'000),
-                          .context = row.integer("context", 1, 100'000'000),
-                          .heads = static_cast<std::uint32_t>(row.integer("heads_per_gpu", 1, 128)),
-                          .kv = kv_type(row),
-                          .linear = gemm_type(row)},
-                         layer, model.indexer, gpu_, table_);
-    std::vector<Kernel> kernels = {parts.rest, parts.attention};
+    const std::uint64_t batch = row.integer("batch", 1, 1'000'000);
+    const ModuleShape shape = {.queries = equal_queries(layer, batch, row.integer("context", 1, 100'000'000)),
+                               .heads = static_cast<std::uint32_t>(row.integer("heads_per_gpu", 1, 128)),
+                               .kv = kv_type(row),
+                               .linear = gemm_type(row)};
+    const AttentionModule parts = attention_module(shape, layer, model.indexer);
+    std::vector<Kernel> kernels = {parts.rest, latent_decode(module_attention(shape, layer), gpu_, table_)};
     if (parts.indexer) {
       kernels.insert(kernels.end(), {*parts.indexer_rest, *parts.indexer, *parts.topk});
     }

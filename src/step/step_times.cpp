@@ -7,18 +7,35 @@
 
 namespace dsasim {
 
-std::uint64_t PartTimes::total_ns(Overlap overlap) const {
-  __extension__ using Wide = unsigned __int128;
-  const Wide rows = overlap == Overlap::attention ? std::max(gather_ns, attention_ns) : Wide{gather_ns} + attention_ns;
-  return checked_narrow(Wide{indexer_ns} + topk_ns + rows + rest_ns, "the time of a layer");
+std::uint64_t StepParts::total_ns() const {
+  std::uint64_t sum = 0;
+  for (const std::uint64_t ns : ns_) {
+    sum = checked_sum(sum, ns, "the time of a step");
+  }
+  return sum;
+}
+
+std::uint64_t StepParts::rest_ns() const {
+  const StepParts& parts = *this;
+  return total_ns() - parts[StepPart::indexer] - parts[StepPart::topk] - parts[StepPart::attention];
+}
+
+void StepParts::add(const StepParts& more, std::uint64_t times) {
+  for (std::size_t i = 0; i < ns_.size(); ++i) {
+    ns_[i] = checked_sum(ns_[i], checked_product(times, more.ns_[i], "the time of a step"), "the time of a step");
+  }
+}
+
+std::uint64_t PartTimes::total_ns() const {
+  return checked_sum(checked_sum(kernels.total_ns(), stall_ns, "the time of a layer"), set_aside_ns,
+                     "the time of a layer");
 }
 
 PartTimes& PartTimes::operator+=(const PartTimes& more) {
-  indexer_ns = checked_sum(indexer_ns, more.indexer_ns, "indexer_ns");
-  topk_ns = checked_sum(topk_ns, more.topk_ns, "topk_ns");
+  kernels.add(more.kernels, 1);
   gather_ns = checked_sum(gather_ns, more.gather_ns, "gather_ns");
-  attention_ns = checked_sum(attention_ns, more.attention_ns, "attention_ns");
-  rest_ns = checked_sum(rest_ns, more.rest_ns, "rest_ns");
+  stall_ns = checked_sum(stall_ns, more.stall_ns, "stall_ns");
+  set_aside_ns = checked_sum(set_aside_ns, more.set_aside_ns, "set_aside_ns");
   return *this;
 }
 

@@ -131,7 +131,7 @@ def targets(tool: Tool) -> None:
     assert set(known) >= {"miss_ratio", "misses", "step_misses", "missed_pages", "gather_ns", "step_gather_ns",
                           "tpot_mean_ns", "tpot_p99_ns"}, known
     needs = {"llc": "--entry-bytes 656 --llc 60MiB", "fetched_bytes": "--entry-bytes 656",
-             **dict.fromkeys(("tpot", "slowdown", "fetched_bytes_per_s"), "--model llama-3.1-8b --gpu h200")}
+             **dict.fromkeys(("tpot", "slowdown", "fetched_bytes_per_s"), "--model deepseek-v3.2 --gpu h200")}
     for target in [*known, "tpot_ns"]:
         begin = max((name for name in needs if target.startswith(name)), key=len, default=None)
         options = "--entry-bytes 656" if target == "fetched_bytes_per_step" else needs.get(begin, "")

@@ -7,12 +7,13 @@
 #include "import/captures.hpp"
 #include "replay/row_addresses.hpp"
 #include "replay/small_traces.hpp"
-#include "step/decode_step.hpp"
+#include "step/step_streams.hpp"
 
 #include <fmt/format.h>
 
 #include <fstream>
 #include <set>
+#include <vector>
 
 using namespace dsasim;
 using namespace dsasim::test;
@@ -71,6 +72,7 @@ ReplayConfig timed(const TempDir& scratch) {
   config.memory.miss_ns = 100;
   config.step.model = write_text(scratch, "plain.json", plain_model);
   config.step.gpu = write_text(scratch, "slow.json", slow_gpu);
+  config.step.kernels = "roofline";
   return config;
 }
 
@@ -89,43 +91,46 @@ TEST_CASE("A decode step, worked out by hand") {
   CHECK(result.step_times->hidden_layers == std::vector<std::uint32_t>{2, 2});
   CHECK(result.config.entry_bytes == 20);
   REQUIRE(rows.size() == 4);
-  // Keys of 9 tokens x 40 B in 2 layers: 72 ns; as many flops. Scores: 2 x 9 x 12 B. Two misses of 100 ns in 2 layers.
-  // Attention: 2 layers x 2 entries x 8 flops. Weights: 2 x 4,000 B, and 2 x 800 flops, which take longer.
-  CHECK(rows[0].times ==
-        PartTimes{.indexer_ns = 72, .topk_ns = 22, .gather_ns = 400, .attention_ns = 32, .rest_ns = 1600});
-  CHECK(rows[0].total_ns == 72 + 22 + 400 + 1600);  // attention hides behind the gather
-  CHECK(rows[1].times ==
-        PartTimes{.indexer_ns = 0, .topk_ns = 0, .gather_ns = 400, .attention_ns = 32, .rest_ns = 1200});
+  const auto numbers = [](const StepTimeRow& row) {
+    const StepParts& kernels = row.times.kernels;
+    return std::vector<std::uint64_t>{kernels[StepPart::indexer], kernels[StepPart::topk],      row.times.gather_ns,
+                                      row.times.stall_ns,         kernels[StepPart::attention], kernels.rest_ns()};
+  };
+  // Keys of 9 tokens x 40 B in 2 layers: 72 ns; half as many flops. Scores: 9 x 4 B in each. Two misses of 100 ns in 2
+  // layers, which is not the GPU's own memory. Attention: 2 layers x 2 entries x 8 flops. Weights: 2 x 4,000 B, and 2 x
+  // 800 flops, which take longer.
+  CHECK(numbers(rows[0]) == std::vector<std::uint64_t>{72, 8, 400, 400, 32, 1600});
+  CHECK(rows[0].total_ns == 72 + 8 + 400 + 32 + 1600);
+  CHECK(numbers(rows[1]) == std::vector<std::uint64_t>{0, 0, 400, 400, 32, 1200});
   // A step later the context is longer, and the first layer's rows hit.
-  CHECK(rows[2].times ==
-        PartTimes{.indexer_ns = 80, .topk_ns = 24, .gather_ns = 0, .attention_ns = 32, .rest_ns = 1600});
-  CHECK(rows[2].total_ns == 80 + 24 + 32 + 1600);
-  CHECK(rows[3].total_ns == 400 + 1200);
+  CHECK(numbers(rows[2]) == std::vector<std::uint64_t>{80, 8, 0, 0, 32, 1600});
+  CHECK(rows[2].total_ns == 80 + 8 + 32 + 1600);
+  CHECK(rows[3].total_ns == 400 + 32 + 1200);
   // The head: 4,000 B, 800 flops.
-  CHECK(result.step_times->other_ns == 1600);
+  CHECK(result.step_times->totals.kernels[StepPart::head] == 1600);
   const Tpot& tpot = result.step_times->tpot;
-  CHECK(tpot.max_ns == 2094 + 1600 + 800);
-  CHECK(tpot.p50_ns == 1736 + 1600 + 800);
-  CHECK(tpot.mean_ns == (4494 + 4136) / 2.0);
-  // Rows that hit, and 40 contiguous bytes, both hide behind attention.
-  CHECK(result.step_times->slowdown_all_hit == 8630.0 / (3758 + 3768));
+  CHECK(tpot.max_ns == 2112 + 1632 + 800);
+  CHECK(tpot.p50_ns == 1720 + 1632 + 800);
+  CHECK(tpot.mean_ns == (4544 + 4152) / 2.0);
+  // 40 contiguous bytes hide behind attention.
+  CHECK(result.step_times->slowdown_all_hit == 8696.0 / (3744 + 3752));
   CHECK(result.step_times->slowdown_contiguous == result.step_times->slowdown_all_hit);
 }
 
-TEST_CASE("Parts that do not overlap follow each other, and GPUs share weights and heads") {
+TEST_CASE("A gather may share its time with attention, and GPUs share weights and heads") {
   const TempDir scratch;
   write_trace(scratch.path() / "t.dsat", two_layers());
   const TraceReader trace(scratch.path() / "t.dsat");
   ReplayConfig config = timed(scratch);
-  config.step.overlap = Overlap::none;
-  const auto apart = replay(trace, config).step_times->tpot;
-  CHECK(apart.max_ns == 4494 + 2 * 32);
-  config.step.tensor_parallel = 2;
+  config.step.overlap = Overlap::attention;
+  const auto shared = replay(trace, config).step_times->tpot;
+  CHECK(shared.max_ns == 4544 - 2 * 32);
+  config.step.deployment.tensor_parallel = 2;
   const ReplayResult halves = replay(trace, config);
   CHECK(halves.config.entry_bytes == 10);
-  CHECK(halves.step_times->layers[0].attention_ns == 2 * 16);
-  CHECK(halves.step_times->layers[1].rest_ns == 2 * 600);
-  CHECK(halves.step_times->layers[0].indexer_ns == 72 + 80);  // every GPU scans all keys
+  CHECK(halves.step_times->layers[0].kernels[StepPart::attention] == 2 * 16);
+  CHECK(halves.step_times->layers[1].kernels.rest_ns() == 2 * 600);
+  CHECK(halves.step_times->layers[0].kernels[StepPart::indexer] == 72 + 80);  // every GPU scans all keys
 }
 
 TEST_CASE("Warm-up steps have no times") {
@@ -135,8 +140,8 @@ TEST_CASE("Warm-up steps have no times") {
   ReplayConfig config = timed(scratch);
   config.warmup_steps = 1;
   const auto times = replay(trace, config).step_times;
-  CHECK(times->tpot.p50_ns == 4136);
-  CHECK(times->tpot.max_ns == 4136);
+  CHECK(times->tpot.p50_ns == 4152);
+  CHECK(times->tpot.max_ns == 4152);
   CHECK(times->layers[0].gather_ns == 0);
   config.warmup_steps = 2;
   CHECK(replay(trace, config).step_times->tpot.max_ns == 0);
@@ -239,13 +244,13 @@ TEST_CASE("A model's weights and keys pass through the last-level cache") {
   write_trace(scratch.path() / "t.dsat", two_layers());
   const TraceReader trace(scratch.path() / "t.dsat");
   ReplayConfig config = timed(scratch);
-  config.llc_of_gpu = true;  // 64 KiB hold all weights, 18 KB, and keys
-  const auto cached = replay(trace, config).step_times;
-  CHECK(cached->layers[1].rest_ns == 2 * 1200);  // the GPU says no bandwidth of its cache: it is the memory's
-  CHECK(refusal(trace, config) == "accepted");
+  config.capacity = Capacity::parse("0");
+  config.llc_of_gpu = true;  // 64 KiB hold all weights, 18 KB, and keys: rows that come again are found
+  const Counters kept = replay(trace, config).layers[0];
+  CHECK(kept.llc_hit_sectors > kept.llc_sectors / 2);
   config.llc_of_gpu = false;
   config.llc = parse_llc("2KiB");
-  CHECK(replay(trace, config).step_times->totals.rest_ns == cached->totals.rest_ns);
+  CHECK(replay(trace, config).layers[0].llc_hit_sectors < kept.llc_hit_sectors);
 }
 
 TEST_CASE("Times do not depend on the threads, with lines and a last-level cache as well") {
@@ -323,11 +328,12 @@ TEST_CASE("A request's keys lie where they lay when others have ended") {
   TraceHeader header;
   header.layers = {{}, {}};
   header.requests = {{}, {}, {}};
-  const DecodeStep step(
-      {.model = write_text(scratch, "m.json", plain_model), .gpu = write_text(scratch, "g.json", slow_gpu)}, header);
+  const Model model = load_model(write_text(scratch, "m.json", plain_model));
+  const HiddenLayers hidden(model, header);
+  const StepStreams step(model, hidden, 1, header.requests.size());
   const auto streams_of = [&](const std::vector<StepQuery>& queries) {
     std::vector<ByteStream> streams;
-    step.indexer_streams(0, queries, streams);
+    step.indexer_keys(0, queries, streams);
     return streams;
   };
   const auto all = streams_of(
@@ -356,7 +362,9 @@ TEST_CASE("Bytes of a capacity are those of all layers that a layer of the trace
   config.capacity = Capacity::parse("160B");
   config.entry_bytes = 20;
   CHECK(effective_config(trace, config).capacity_entries == std::vector<std::uint64_t>{8});
-  config.step = {.model = write_text(scratch, "m.json", plain_model), .gpu = write_text(scratch, "g.json", slow_gpu)};
+  config.step = {.model = write_text(scratch, "m.json", plain_model),
+                 .gpu = write_text(scratch, "g.json", slow_gpu),
+                 .kernels = "roofline"};
   CHECK(effective_config(trace, config).entry_cost_bytes == std::vector<std::uint64_t>{40, 40});
   CHECK(effective_config(trace, config).capacity_entries == std::vector<std::uint64_t>{4});
   config.scope = Scope::shared;
@@ -370,7 +378,9 @@ TEST_CASE("A model whose entries are of other tokens than the trace's is refused
   plain.header.requests.front().prompt_tokens = 40;
   write_trace(scratch / "t.dsat", plain);
   ReplayConfig config;
-  config.step = {.model = write_text(scratch, "m.json", plain_model), .gpu = write_text(scratch, "g.json", slow_gpu)};
+  config.step = {.model = write_text(scratch, "m.json", plain_model),
+                 .gpu = write_text(scratch, "g.json", slow_gpu),
+                 .kernels = "roofline"};
   CHECK(refusal(TraceReader(scratch / "t.dsat"), config) ==
         "--model: m selects entries of 1 tokens, and the trace entries of 4");
 }

@@ -224,7 +224,7 @@ TEST_CASE("With a model, bytes and times that a person reads are of its layers",
   config.capacity = Capacity::parse("2x");
   config.steps = StepRange{.first = 0, .last = 4};
   config.warmup_steps = 1;
-  config.step = {.model = "deepseek-v3.2", .gpu = "h200", .tensor_parallel = 8};
+  config.step = {.model = "deepseek-v3.2", .gpu = "h200", .deployment = {.tensor_parallel = 8}};
   const ReplayResult result = replay(trace, config);
   const Json json = Json::parse(report_json(trace, result));
   const Json& step = json["step_time"];
@@ -245,15 +245,16 @@ TEST_CASE("With a model, bytes and times that a person reads are of its layers",
   const std::string table = report_table(trace, result);
   CHECK(table.find("trace: 16 layers; deepseek-v3.2: 61 that select, each of the trace's stands for 3.81.") !=
         std::string::npos);
-  CHECK(table.find("in the 61 layers of deepseek-v3.2: at most ") != std::string::npos);
-  CHECK(table.find("(a lower bound: ") != std::string::npos);
+  CHECK(table.find("in the 61 layers of deepseek-v3.2: ") != std::string::npos);
+  CHECK(table.find("(kernels of h200, ") != std::string::npos);
+  CHECK(table.find("bound") == std::string::npos);
 }
 
 TEST_CASE("Without a counted step, times are null and not 0", "[report][step]") {
   const TraceReader trace("traces/paper128-req_0.dsat");
   ReplayConfig config;
   config.steps = StepRange{.first = 3, .last = 3};
-  config.step = {.model = "llama-3.1-8b", .gpu = "h200"};
+  config.step = {.model = "llama-3.1-8b", .gpu = "h200", .kernels = "roofline"};
   const Json step = Json::parse(report_json(trace, replay(trace, config)))["step_time"];
   for (const char* field : {"mean", "p50", "p95", "p99", "max"}) {
     CHECK(step["tpot_ns"][field].is_null());

@@ -38,7 +38,8 @@ double error_of(std::uint64_t predicted_ns, double measured_us) {
 }  // namespace
 
 TEST_CASE("A step is its layers and what is outside of them") {
-  const StepPrediction step = predict("glm-5.2", "h200", {.batch = 16, .context_tokens = 30000, .tensor_parallel = 8});
+  const StepPrediction step =
+      predict("glm-5.2", "h200", {.batch = 16, .context_tokens = 30000, .deployment = {.tensor_parallel = 8}});
   CHECK(step.heads_per_gpu == 8);
   CHECK(step.kv == KvType::fp8);
   // 3 dense layers own their index; of 75 with experts, 18 do.
@@ -57,13 +58,13 @@ TEST_CASE("A step is its layers and what is outside of them") {
 
 TEST_CASE("A model without an indexer attends to everything, and selects nothing") {
   const StepPrediction step =
-      predict("deepseek-r1", "h200", {.batch = 4, .context_tokens = 9000, .tensor_parallel = 8});
+      predict("deepseek-r1", "h200", {.batch = 4, .context_tokens = 9000, .deployment = {.tensor_parallel = 8}});
   CHECK(step.owner() == nullptr);
   CHECK(step.sharer() == nullptr);
   CHECK(step.kv == KvType::bf16);
   CHECK(step.parts[StepPart::topk] == 0);
   const StepPrediction longer =
-      predict("deepseek-r1", "h200", {.batch = 4, .context_tokens = 90000, .tensor_parallel = 8});
+      predict("deepseek-r1", "h200", {.batch = 4, .context_tokens = 90000, .deployment = {.tensor_parallel = 8}});
   CHECK(longer.parts[StepPart::attention] > 3 * step.parts[StepPart::attention]);
 }
 
@@ -72,7 +73,7 @@ TEST_CASE(
   for (const std::string_view gpu : config_names("kernels")) {
     for (const std::string& model : latent_models) {
       for (const KvType kv : {KvType::fp8, KvType::bf16}) {
-        StepWorkload workload = {.batch = 1, .context_tokens = 1000, .tensor_parallel = 4, .kv = kv};
+        StepWorkload workload = {.batch = 1, .context_tokens = 1000, .deployment = {.tensor_parallel = 4, .kv = kv}};
         StepPrediction before = predict(model, std::string(gpu), workload);
         for (const std::uint64_t context : {2048U, 2049U, 10000U, 49152U, 60000U, 200000U}) {
           workload.context_tokens = context;
@@ -105,7 +106,7 @@ TEST_CASE("No measured step is faster than the data sheet") {
       for (const std::uint64_t batch : {1U, 16U, 128U}) {
         for (const bool dp : {false, true}) {
           const StepWorkload workload = {
-              .batch = batch, .context_tokens = 20000, .tensor_parallel = 4, .dp_attention = dp};
+              .batch = batch, .context_tokens = 20000, .deployment = {.tensor_parallel = 4, .dp_attention = dp}};
           INFO(gpu << " " << model << " batch " << batch);
           CHECK(predict(model, std::string(gpu), workload, "roofline").tpot_ns() <
                 predict(model, std::string(gpu), workload).tpot_ns());
@@ -137,26 +138,28 @@ TEST_CASE("Attention modules take what was measured") {
                                  {"b300", "deepseek-v3.2", 8, KvType::fp8, 4, 8193, 78.9},
                                  {"gb300", "deepseek-v3.2", 8, KvType::fp8, 1, 163840, 136.1}};
   for (const Row& row : rows) {
-    const StepPrediction step = predict(
-        row.model, row.gpu,
-        {.batch = row.batch, .context_tokens = row.context, .tensor_parallel = row.tensor_parallel, .kv = row.kv});
+    const StepPrediction step = predict(row.model, row.gpu,
+                                        {.batch = row.batch,
+                                         .context_tokens = row.context,
+                                         .deployment = {.tensor_parallel = row.tensor_parallel, .kv = row.kv}});
     INFO(row.gpu << " " << row.model << " batch " << row.batch << " context " << row.context << ": "
                  << step.owner()->module_ns());
     CHECK(error_of(step.owner()->module_ns(), row.us) < 0.1);
   }
-  const StepPrediction shared = predict("glm-5.2", "h200", {.batch = 4, .context_tokens = 65537, .tensor_parallel = 8});
+  const StepPrediction shared =
+      predict("glm-5.2", "h200", {.batch = 4, .context_tokens = 65537, .deployment = {.tensor_parallel = 8}});
   CHECK(error_of(shared.sharer()->module_ns(), 54.0) < 0.13);
 }
 
 // FlashMLA 9241ae3, DeepGEMM 54e2261 and SGLang's top-k, in CUDA graphs on one H200, rows cold in L2.
 TEST_CASE("Kernels of the selection take what was measured on an H200") {
   const StepPrediction one =
-      predict("deepseek-v3.2", "h200", {.batch = 1, .context_tokens = 65536, .tensor_parallel = 8});
+      predict("deepseek-v3.2", "h200", {.batch = 1, .context_tokens = 65536, .deployment = {.tensor_parallel = 8}});
   CHECK(error_of(one.owner()->parts[StepPart::attention], 18.0) < 0.05);
   CHECK(error_of(one.owner()->parts[StepPart::indexer], 5.9) < 0.15);
   CHECK(error_of(one.owner()->parts[StepPart::topk], 34.9) < 0.15);
   const StepPrediction many =
-      predict("deepseek-v3.2", "h200", {.batch = 16, .context_tokens = 131072, .tensor_parallel = 1});
+      predict("deepseek-v3.2", "h200", {.batch = 16, .context_tokens = 131072, .deployment = {.tensor_parallel = 1}});
   CHECK(error_of(many.owner()->parts[StepPart::attention], 38.4) < 0.06);
   CHECK(error_of(many.owner()->parts[StepPart::indexer], 73.5) < 0.1);
   CHECK(error_of(many.owner()->parts[StepPart::topk], 66.3) < 0.15);
@@ -167,7 +170,7 @@ TEST_CASE("A timeline holds the step, part after part") {
   const Model model = load_model("glm-5.2");
   const KernelTable table = KernelTable::load("h200", gpu);
   const StepPrediction step =
-      predict_step(model, gpu, table, {.batch = 8, .context_tokens = 50000, .tensor_parallel = 8});
+      predict_step(model, gpu, table, {.batch = 8, .context_tokens = 50000, .deployment = {.tensor_parallel = 8}});
   const auto json = nlohmann::json::parse(step_timeline_json({.model = model, .gpu = gpu, .table = table}, step));
   double end_us = 0;
   double layers_us = 0;
@@ -190,11 +193,12 @@ TEST_CASE("What a step refuses") {
   CHECK(refusal_of("deepseek-v3.2", {.batch = 0, .context_tokens = 1}) == "--batch: expected 1 to 1000000, found 0");
   CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 0}) ==
         "--context: expected 1 to 100000000, found 0");
-  CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 1, .tensor_parallel = 16}) ==
+  CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 1, .deployment = {.tensor_parallel = 16}}) ==
         "--tp: expected 1, 2, 4 or 8 GPUs of one node, found 16");
-  CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 1, .tensor_parallel = 4, .expert_parallel = 3}) ==
+  CHECK(refusal_of("deepseek-v3.2",
+                   {.batch = 1, .context_tokens = 1, .deployment = {.tensor_parallel = 4, .expert_parallel = 3}}) ==
         "--ep: expected a divisor of --tp 4, found 3");
-  CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 1, .dp_attention = true}) ==
+  CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 1, .deployment = {.dp_attention = true}}) ==
         "--dp-attention: needs --tp of 2 or more GPUs, found 1");
   CHECK(refusal_of("llama-3.1-8b", {.batch = 1, .context_tokens = 1}).find("layer 0 has none") != std::string::npos);
   CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 1}, "h900").find("known: ") != std::string::npos);

@@ -12,6 +12,7 @@ StudyConfig config_of(std::uint32_t parts) {
   StudyConfig config;
   config.step.model = "llama-3.1-8b";
   config.step.gpu = "h200";
+  config.step.kernels = "roofline";
   config.memory.name = "serial";
   config.parts = parts;
   return config;

@@ -282,17 +282,20 @@ def a_trace_is_all_that_a_replay_reads(sweeps: Sweeps) -> None:
 def configurations_belong_to_a_sweep(sweeps: Sweeps) -> None:
     """Those that the grid names, and the memory that a GPU's file names."""
     def write(name: str, **changes) -> None:
-        folder = {"gpu.json": "gpus/h200", "model.json": "models/deepseek-v3.2", "memory.json": "memory/h200"}[name]
+        folder = {"gpu.json": "gpus/h200", "model.json": "models/deepseek-v3.2", "memory.json": "memory/h200",
+                  "kernels.json": "kernels/h200"}[name]
         lines = (sweeps.repository / f"configs/{folder}.json").read_text().splitlines(keepends=True)
         text = "".join(line for line in lines if not line.lstrip().startswith("//"))
         (sweeps.folder / name).write_text(json.dumps(json.loads(text) | changes))
 
     write("memory.json")
     write("model.json")
+    write("kernels.json")
     write("gpu.json", memory="./memory.json")
-    sweeps.write_grid({"trace": "t.dsat", "model": "./model.json", "gpu": "gpu.json", "capacity": "1x"})
+    sweeps.write_grid({"trace": "t.dsat", "model": "./model.json", "gpu": "gpu.json", "kernels": "./kernels.json",
+                       "capacity": "1x"})
     sweeps.run("sweep grid.json -o out.csv")
-    for path in ("gpu.json", "./model.json", "./memory.json"):
+    for path in ("gpu.json", "./model.json", "./kernels.json", "./memory.json"):
         before = sweeps.read(path)
         (sweeps.folder / path).write_bytes(before + b"\n")
         sweeps.run("sweep grid.json -o out.csv", 2, f"belongs to another sweep: /files/{path} was ")

@@ -110,7 +110,8 @@ void add_format_rules(CLI::App& app, Options& options) {
   rule(
       {"--order"}, [](const Options& o) { return o.to == "oracle-general" || o.to == "addresses"; },
       "--to oracle-general or addresses; the others keep the logged order");
-  rule({"--lines", "--entry-bytes", "--warmup-steps", "--model", "--gpu", "--tp"}, addresses, "--to addresses");
+  rule({"--lines", "--entry-bytes", "--warmup-steps", "--model", "--gpu", "--kernels", "--tp", "--kv-dtype"}, addresses,
+       "--to addresses");
   rule(
       {"--policy", "--scope", "--capacity", "--budget", "--warm", "--new-token", "--resident-blocks", "--llc",
        "--set-aside", "--llc-stream"},
@@ -124,7 +125,7 @@ std::function<int()> add_export(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_trace_argument(app, options->spec);
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::llc, FieldGroup::step},
-                    {"overlap"});
+                    {"ep", "dp-attention", "expert-spread", "host-ns", "overlap", "reservation-cost"});
   app.add_option("--to", options->to, list_formats())->required()->type_name("FORMAT");
   add_output_option(app, "-o,--output", options->output,
                     "File to write (- for stdout); a folder for npz of several requests")

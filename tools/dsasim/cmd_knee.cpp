@@ -76,7 +76,8 @@ void add_target_rules(CLI::App& app, Options& options) {
       },
       "--target missed_pages=N, or one of time and --memory serial, which alone prices pages");
   options.rules.only_if(
-      app, {"--overlap"}, [=] { return basis() == Basis::step; }, "a --target of a token: tpot_ns or tpot_p99_ns");
+      app, {"--overlap", "--reservation-cost"}, [=] { return basis() == Basis::step; },
+      "a --target of a token: tpot_ns or tpot_p99_ns");
 }
 
 std::string target_help() {

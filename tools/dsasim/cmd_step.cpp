@@ -2,6 +2,7 @@
 #include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "replay_options.hpp"
 
 #include "dsasim/model/gpu.hpp"
 #include "dsasim/model/model.hpp"
@@ -23,10 +24,7 @@ namespace {
 
 constexpr std::size_t most_points = 10'000;
 
-struct Options {
-  std::string model;
-  std::string gpu;
-  std::string kernels;
+struct Options : ReplayRun {
   StepWorkload workload;
   std::vector<std::uint64_t> batches;
   std::vector<std::uint64_t> contexts;
@@ -43,10 +41,11 @@ void require(std::string_view option, bool given, std::string_view expected) {
 }
 
 void check(const Options& options) {
+  const StepSpec& step = options.spec.config.step;
   const bool batches = !options.batches.empty();
   const bool contexts = !options.contexts.empty();
-  require("--model", !options.model.empty(), "a name (dsasim models lists them) or a FILE.json");
-  require("--gpu", !options.gpu.empty(), "a name (dsasim gpus lists them) or a FILE.json");
+  require("--model", !step.model.empty(), "a name (dsasim models lists them) or a FILE.json");
+  require("--gpu", !step.gpu.empty(), "a name (dsasim gpus lists them) or a FILE.json");
   require("--batch", batches || options.workload.batch != 0, "the requests that decode together, or --sweep-batch");
   require("--context", contexts || options.workload.context_tokens != 0,
           "the tokens of each request's context, or --sweep-context");
@@ -74,7 +73,7 @@ std::vector<StepWorkload> workloads(const Options& options) {
   };
   for (const std::uint64_t batch : one(options.batches, options.workload.batch)) {
     for (const std::uint64_t context : one(options.contexts, options.workload.context_tokens)) {
-      StepWorkload workload = options.workload;
+      StepWorkload workload = {.batch = 0, .context_tokens = 0, .deployment = options.spec.config.step.deployment};
       workload.batch = batch;
       workload.context_tokens = context;
       all.push_back(workload);
@@ -97,9 +96,10 @@ int run(const Options& options) {
   if (!options.timeline.empty()) {
     timeline.emplace("--timeline", options.timeline);
   }
-  const Model model = load_model(options.model);
-  const Gpu gpu = load_gpu(options.gpu);
-  const KernelTable table = KernelTable::load(options.kernels.empty() ? gpu.name : options.kernels, gpu);
+  const StepSpec& step = options.spec.config.step;
+  const Model model = load_model(step.model);
+  const Gpu gpu = load_gpu(step.gpu);
+  const KernelTable table = KernelTable::load(step.kernels, gpu);
   std::vector<StepPrediction> steps;
   for (const StepWorkload& workload : workloads(options)) {
     steps.push_back(predict_step(model, gpu, table, workload));
@@ -144,23 +144,9 @@ std::function<int()> add_step(CLI::App& app) {
   constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
   auto options = std::make_shared<Options>();
   StepWorkload& workload = options->workload;
-  app.add_option("--model", options->model, "One that dsasim models lists, or a file")->type_name("NAME|FILE.json");
-  app.add_option("--gpu", options->gpu, "One that dsasim gpus lists, or a file")->type_name("NAME|FILE.json");
-  app.add_option(
-         "--kernels", options->kernels,
-         "Times of its kernels: measured ones that dsasim kernels lists, a file that tools/fit-kernels wrote, or "
-         "roofline, a lower bound from the data sheet [the GPU's]")
-      ->type_name("NAME|FILE.json");
+  add_replay_fields(app, *options, {FieldGroup::step}, {"overlap", "reservation-cost"});
   add_number<std::uint64_t>(app, "--batch", workload.batch, "Requests that decode together, on all GPUs", 1, most);
   add_number<std::uint64_t>(app, "--context", workload.context_tokens, "Tokens of each request's context", 1, most);
-  add_number<std::uint64_t>(app, "--tp", workload.tensor_parallel, "GPUs of one node: 1, 2, 4 or 8 [1]", 1, most);
-  add_number<std::uint64_t>(app, "--ep", workload.expert_parallel,
-                            "Groups of these GPUs, each of which holds a part of the experts whole [1]", 1, most);
-  app.add_flag("--dp-attention", workload.dp_attention,
-               "Each GPU attends for its share of the requests, with all heads");
-  add_choice(app, "--kv-dtype", workload.kv, "How KV entries are kept [fp8 where the model has it]", kv_type_names);
-  add_choice(app, "--expert-spread", workload.spread, "How tokens spread over experts [power-law]",
-             expert_spread_names);
   add_numbers(app, "--sweep-batch", options->batches, "A line for each of these batches");
   add_numbers(app, "--sweep-context", options->contexts, "A line for each of these contexts");
   add_output_option(app, "--json", options->json, "Write the step as JSON (- for stdout) instead of the table",

@@ -5,6 +5,7 @@
 #include "dsasim/memory/memory_model.hpp"
 #include "dsasim/replay/capacity.hpp"
 #include "dsasim/replay/counters.hpp"
+#include "dsasim/step/step_spec.hpp"
 #include "dsasim/step/step_times.hpp"
 #include "dsasim/trace/reader.hpp"
 
@@ -87,6 +88,13 @@ struct Reservation {
 /// Caches of a scope, over a trace.
 std::uint64_t cache_count(const TraceReader& trace, Scope scope);
 
+/// Where the rows of a step with a model come from: docs/step-time.md says what is added to what.
+enum class RowMemory : std::uint8_t {
+  gpu,    ///< the GPU's own memory: the attention kernel was measured with it, and gathers inside
+  host,   ///< into the GPU's memory before the kernel, which reads them there
+  other,  ///< another memory in the place of the GPU's
+};
+
 /// The configuration as it was applied to a trace: nothing left to default.
 struct EffectiveConfig {
   ReplayConfig asked;
@@ -103,10 +111,16 @@ struct EffectiveConfig {
   std::string_view memory_model;
   std::optional<ConfigObject> memory_config;  ///< all parameters of the memory model; none for `serial`
   std::optional<LlcSpec> llc;
-  std::string model_name;  ///< empty unless decode steps are timed
+  RowMemory row_memory = RowMemory::gpu;  ///< with a model
+  bool counts_set_aside = false;          ///< a token has what setting a part of the L2 aside costs
+  std::string model_name;                 ///< empty unless decode steps are timed
   std::string gpu_name;
+  std::string kernels_name;
+  bool lower_bound = false;  ///< kernels by the data sheet
+  std::optional<KvType> kv;  ///< of a model with latent attention
   std::optional<ConfigObject> model_config;
   std::optional<ConfigObject> gpu_config;
+  std::optional<ConfigObject> kernels_config;  ///< of the user's file; what is named goes with the tool's version
 };
 
 struct ReplayResult {
@@ -152,8 +166,12 @@ std::vector<ReplayResult> replay_all(const TraceReader& trace, std::span<const R
 /// The checks of replay() alone, and what it would apply.
 EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& config);
 
-/// The files of the user's that a configuration names: of its model, its GPU, and its memory or the GPU's.
+/// The files of the user's that a configuration names: of its model, its GPU, its kernels, and its memory or the
+/// GPU's.
 std::vector<std::string> config_files(const StepSpec& step, const MemorySpec& memory);
+
+/// Whether a memory is that of the step's GPU, as it is. Throws ConfigError for an unknown GPU.
+bool is_gpu_memory(const StepSpec& step, const MemorySpec& memory);
 
 /// With other capacities than those of `config`, in the same form. Every entry of a cache takes its row in all layers
 /// that its layer stands for; where a cache holds streams of several layers, the one that stands for most counts.

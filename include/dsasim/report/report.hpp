@@ -22,7 +22,7 @@ void append_step_csv(std::string& out, const StepRow& row, const EffectiveConfig
 
 /// Rows of --step-times.
 inline constexpr std::string_view step_times_csv_header =
-    "step,layer,indexer_ns,topk_ns,gather_ns,attention_ns,rest_ns,total_ns\n";
+    "step,layer,indexer_ns,topk_ns,gather_ns,stall_ns,attention_ns,set_aside_ns,rest_ns,total_ns\n";
 void append_step_times_csv(std::string& out, const StepTimeRow& row);
 
 }  // namespace dsasim

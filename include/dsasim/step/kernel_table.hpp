@@ -41,12 +41,19 @@ struct KernelClass {
 };
 std::span<const KernelClass> kernel_classes() noexcept;
 
+/// Of what differs between rows that are else alike, root mean squares in nanoseconds.
+struct DifferenceErrors {
+  double cold_ns = 0;       ///< all rows cold instead of hot in the L2
+  double set_aside_ns = 0;  ///< most of the L2 set aside
+};
+
 /// Of a fit: relative errors of the rows that it was made of, and of batches and contexts that were left out.
 struct KernelErrors {
   double mean = 0;
   double worst = 0;
   std::optional<double> left_out_mean;
   std::optional<double> left_out_worst;
+  std::optional<DifferenceErrors> differences;  ///< of attention, where they were measured
 };
 
 struct FittedClass {
@@ -62,8 +69,8 @@ class KernelTable {
   /// The bytes and flops of each kernel by the peaks of the data sheet, whichever takes longer; nothing for launches,
   /// and nothing for communication.
   static KernelTable roofline(const Gpu& gpu);
-  /// One of configs/kernels/, a file, or "roofline". Throws ConfigError.
-  static KernelTable load(const std::string& name, const Gpu& gpu);
+  /// One of configs/kernels/, a file, "roofline", or, without a name, that of the GPU's name. Throws ConfigError.
+  static KernelTable load(const std::string& asked, const Gpu& gpu);
   static KernelTable read(ConfigObject config, const Gpu& gpu);
 
   const std::string& name() const noexcept { return name_; }

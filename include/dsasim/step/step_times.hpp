@@ -1,42 +1,23 @@
 #pragma once
 
-#include <array>
+#include "dsasim/step/step_parts.hpp"
+
 #include <cstdint>
-#include <string>
-#include <string_view>
-#include <utility>
+#include <optional>
 #include <vector>
 
 namespace dsasim {
 
-/// What a gather shares its time with.
-enum class Overlap : std::uint8_t {
-  none,       ///< parts follow each other
-  attention,  ///< one kernel gathers rows and computes with those that are there: the longer of the two counts
-};
-inline constexpr std::array overlap_names = {std::pair<std::string_view, Overlap>{"none", Overlap::none},
-                                             std::pair<std::string_view, Overlap>{"attention", Overlap::attention}};
-
-/// `--model`, `--gpu` and what goes with them.
-struct StepSpec {
-  std::string model;                  ///< in configs/models/, or a file; empty: steps are not timed
-  std::string gpu;                    ///< in configs/gpus/, or a file; goes with a model
-  std::uint32_t tensor_parallel = 1;  ///< GPUs that share weights, heads and arithmetic evenly
-  Overlap overlap = Overlap::attention;
-
-  bool times_steps() const noexcept { return !model.empty(); }
-};
-
-/// Nanoseconds of a decode step by part, of one (step, layer) or summed. Docs: docs/step-time.md.
+/// Nanoseconds of a decode step, of one (step, layer) or summed: its kernels, and what a cache of rows changes. All are
+/// of the model's layers. Docs: docs/step-time.md.
 struct PartTimes {
-  std::uint64_t indexer_ns = 0;    ///< scan of the keys of the whole context, in layers that own an indexer
-  std::uint64_t topk_ns = 0;       ///< selection among the scores
-  std::uint64_t gather_ns = 0;     ///< rows of the selection, by the memory model: the stall
-  std::uint64_t attention_ns = 0;  ///< arithmetic with these rows
-  std::uint64_t rest_ns = 0;       ///< weights and their arithmetic
+  StepParts kernels;               ///< attention's with the rows as they were, hot or cold
+  std::uint64_t gather_ns = 0;     ///< rows of the selection, by the memory model
+  std::uint64_t stall_ns = 0;      ///< the part of it that comes on top of the kernels
+  std::uint64_t set_aside_ns = 0;  ///< what setting a part of the L2 aside adds to attention
 
   // These throw Error, naming the quantity, for a sum of 2^64 or more.
-  std::uint64_t total_ns(Overlap overlap) const;
+  std::uint64_t total_ns() const;
   PartTimes& operator+=(const PartTimes& more);
   friend bool operator==(const PartTimes&, const PartTimes&) = default;
 };
@@ -61,16 +42,25 @@ struct Tpot {
 };
 Tpot summarise(std::vector<std::uint64_t> step_ns);
 
+/// What a reservation takes off the mean token, its own cost included, and the error of that by the errors of the
+/// kernels' fits.
+struct NetGain {
+  double ns = 0;
+  std::optional<double> error_ns;  ///< none: nobody measured what hits take off these kernels
+};
+
 /// What a replay with a model and a GPU says about time. Sums are over the steps that were counted.
 struct StepTimes {
-  PartTimes totals;
+  PartTimes totals;  ///< of all layers, and what is outside of those that select
   std::vector<PartTimes> layers;
-  std::uint64_t other_ns = 0;  ///< head, and layers that no layer of the trace stands for
   Tpot tpot;
-  /// Mean TPOT divided by what it would be (a) if the reservation held every row, (b) if the rows of a selection were
-  /// one contiguous read. 0 without steps.
+  /// Mean TPOT divided by what it would be (a) if every row were in the L2 and that cost nothing, (b) if the rows of a
+  /// selection were one contiguous read. 0 without steps.
   double slowdown_all_hit = 0;
   double slowdown_contiguous = 0;
+  /// Where the GPU's own memory holds the rows and something is reserved: against a token of which every row misses.
+  std::optional<NetGain> gain;
+  std::optional<NetGain> perfect_gain;  ///< likewise, if every row hit
   std::vector<std::uint32_t> hidden_layers;  ///< of the model that each layer of the trace stands for
 };
 

@@ -28,6 +28,8 @@ struct StudyPoint {
   std::uint64_t accesses = 0;
   std::uint64_t misses = 0;
   Tpot tpot;
+  double set_aside_ns = 0;              ///< of the mean token, which includes it
+  std::optional<double> gain_error_ns;  ///< of what it takes off the mean token: see NetGain
 };
 
 /// A point that cannot be: its caches are too small for the policy.
@@ -49,15 +51,18 @@ struct StudyResult {
   std::uint64_t hidden_layers = 0;               ///< of the model, that the trace's stand for
   std::uint64_t entry_cost_bytes = 0;            ///< in all the layers that a layer of the trace stands for, on average
   StudyPoint nothing;                            ///< reserved
-  double all_hit_tpot_ns = 0;                    ///< if every row hit
+  double all_hit_tpot_ns = 0;                    ///< if every row hit, and reserving cost nothing
+  std::optional<NetGain> perfect_gain;           ///< of a reservation in which every row hits, with its cost
   std::vector<StudyPoint> points;                ///< by policy, scope and bytes
   std::vector<StudyGap> gaps;                    ///< what is not among them
   /// Of the points: the shortest mean TPOT of a policy that can be built; if it gains worth_while or more, the least
   /// reservation of the same policy and scope that has 90% of its gain; Belady's with the bytes and scope of the
   /// latter, or of the best.
   std::optional<std::size_t> best, knee, belady;
+  /// The one that would be best if setting aside cost nothing, as in a cache that is made for it.
+  std::optional<std::size_t> best_uncharged;
 
-  /// Of a mean TPOT: the part that a reservation takes off.
+  /// Of a mean TPOT: the part that a reservation takes off, net of what it costs.
   double gain(const StudyPoint& point) const noexcept { return 1 - point.tpot.mean_ns / nothing.tpot.mean_ns; }
   static constexpr double worth_while = 0.01;  ///< below, a reservation is not worth its trouble
 };

@@ -9,28 +9,37 @@ std::uint64_t entry_bytes(const ModelLayer& layer, KvType kv) noexcept {
   return kv == KvType::bf16 ? bf16 : layer.entry_bytes < bf16 ? layer.entry_bytes : bf16 / 2;
 }
 
-AttentionModule attention_module(const ModuleShape& shape, const ModelLayer& layer, const Indexer& indexer,
-                                 const Gpu& gpu, const KernelTable& table) {
+LayerQueries equal_queries(const ModelLayer& layer, std::uint64_t batch, std::uint64_t context) {
+  return {.batch = batch,
+          .longest = context,
+          .contexts = batch * context,
+          .rows = layer.top_k,
+          .filled = std::min<std::uint64_t>(layer.top_k, context)};
+}
+
+LatentDecode module_attention(const ModuleShape& shape, const ModelLayer& layer) {
+  const LayerQueries& queries = shape.queries;
+  const bool selected = queries.rows != 0;
+  // Of whole contexts, a kernel that splits them reads as much as if all were as long as their mean.
+  const std::uint64_t mean = (queries.contexts + queries.batch - 1) / queries.batch;
+  return {.selected = selected,
+          .batch = queries.batch,
+          .rows = selected ? queries.rows : mean,
+          .filled = selected ? queries.filled : mean,
+          .heads = shape.heads,
+          .kv = shape.kv,
+          .row_bytes = entry_bytes(layer, shape.kv)};
+}
+
+AttentionModule attention_module(const ModuleShape& shape, const ModelLayer& layer, const Indexer& indexer) {
   const LatentAttention& latent = *layer.latent;
-  const ModuleRest rest = {.batch = shape.batch, .heads = shape.heads, .kv = shape.kv, .linear = shape.linear};
-  const bool selects = layer.top_k != 0;
-  const std::uint64_t rows = selects ? layer.top_k : shape.context;
-  AttentionModule module = {.rest = attention_rest(rest, latent),
-                            .indexer_rest = {},
-                            .indexer = {},
-                            .topk = {},
-                            .attention = latent_decode({.selected = selects,
-                                                        .batch = shape.batch,
-                                                        .rows = rows,
-                                                        .filled = std::min(rows, shape.context),
-                                                        .heads = shape.heads,
-                                                        .kv = shape.kv,
-                                                        .row_bytes = entry_bytes(layer, shape.kv)},
-                                                       gpu, table)};
+  const LayerQueries& queries = shape.queries;
+  const ModuleRest rest = {.batch = queries.batch, .heads = shape.heads, .kv = shape.kv, .linear = shape.linear};
+  AttentionModule module = {.rest = attention_rest(rest, latent), .indexer_rest = {}, .indexer = {}, .topk = {}};
   if (layer.owns_indexer) {
-    module.indexer_rest = indexer_rest(rest, latent, indexer.heads, indexer.dim, shape.context > layer.top_k);
-    module.indexer = indexer_scan(shape.batch, shape.context, indexer.heads, indexer.dim, indexer.key_bytes);
-    module.topk = select_top_k(shape.batch, shape.context, layer.top_k);
+    module.indexer_rest = indexer_rest(rest, latent, indexer.heads, indexer.dim, queries.longest > queries.rows);
+    module.indexer = indexer_scan(queries.contexts, indexer.heads, indexer.dim, indexer.key_bytes);
+    module.topk = select_top_k(queries.contexts, queries.longest, queries.rows);
   }
   return module;
 }

@@ -35,8 +35,10 @@ constexpr std::array flash_mla_parameters = {
     KernelParameter{"combine_ns", "the second kernel, where a request is split"},
     KernelParameter{"split_ns", "a split of the request that has most"},
     KernelParameter{"partial_mb_ns", "a MB of partial outputs"},
-    KernelParameter{"cold_ns", "any row that is not in the L2"},
-    KernelParameter{"cold_part_ns", "all of them"}};
+    KernelParameter{"cold_part_ns", "rows that are not in the L2: all of them, and of a part its square root"},
+    KernelParameter{"cold_tile_ns", "the same, for the second and the third tile of the fullest part"},
+    KernelParameter{"set_aside_mb2_ns",
+                    "the square of the MB of partial outputs above 9, where most of the L2 is set aside"}};
 constexpr std::array sparse_attention_parameters = {
     KernelParameter{"wave_ns", "a wave of requests over the multiprocessors"},
     KernelParameter{"request_share_ns", "requests for each multiprocessor"},
@@ -113,7 +115,12 @@ FittedClass read_class(const KernelClass& known, ConfigObject config) {
     fitted.errors = KernelErrors{.mean = errors.number("mean", 0, most_ns),
                                  .worst = errors.number("worst", 0, most_ns),
                                  .left_out_mean = optional_number("left_out_mean"),
-                                 .left_out_worst = optional_number("left_out_worst")};
+                                 .left_out_worst = optional_number("left_out_worst"),
+                                 .differences = {}};
+    if (errors.has("cold_ns")) {
+      fitted.errors->differences = DifferenceErrors{.cold_ns = errors.number("cold_ns", 0, most_ns),
+                                                    .set_aside_ns = errors.number("set_aside_ns", 0, most_ns)};
+    }
     errors.refuse_unread();
   }
   for (const KernelParameter& parameter : known.parameters) {
@@ -154,7 +161,8 @@ KernelTable KernelTable::read(ConfigObject config, const Gpu& gpu) {
   return table;
 }
 
-KernelTable KernelTable::load(const std::string& name, const Gpu& gpu) {
+KernelTable KernelTable::load(const std::string& asked, const Gpu& gpu) {
+  const std::string& name = asked.empty() ? gpu.name : asked;
   if (name == "roofline") {
     return roofline(gpu);
   }

@@ -1,6 +1,7 @@
 #include "step/kernels/shapes.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace dsasim {
@@ -12,6 +13,10 @@ constexpr std::uint64_t tile_rows = 64;
 constexpr std::uint64_t overhead_tiles = 5;
 /// Of a partial output of one head: 512 float32.
 constexpr double partial_head_bytes = 2048;
+/// Partial outputs that what is not set aside of an H200's L2 (23 MiB) holds with everything else: more of them spill.
+constexpr double unspilled_mb = 9;
+/// Of the fullest part: from the next tile on, the gather hides behind the products of the tiles before.
+constexpr std::uint64_t exposed_tiles = 3;
 
 constexpr std::uint64_t parts_of(std::uint64_t whole, std::uint64_t part) {
   return (whole + part - 1) / part;
@@ -22,6 +27,11 @@ Kernel flash_mla(const LatentDecode& shape, const Gpu& gpu, std::uint32_t padded
   const auto blocks = static_cast<double>(plan.blocks);
   const double filled = static_cast<double>(shape.filled) / static_cast<double>(shape.rows);
   const bool split = plan.partial_outputs > 0;
+  const double partial_mb = static_cast<double>(plan.partial_outputs) * padded * partial_head_bytes / mega;
+  const double spilled_mb = shape.set_aside ? std::max(0.0, partial_mb - unspilled_mb) : 0;
+  // Few cold rows cost nearly as much as all: the slowest of many in flight decides.
+  const double cold = std::sqrt(shape.cold);
+  const auto further_tiles = static_cast<double>(std::max<std::uint64_t>(std::min(plan.blocks, exposed_tiles), 1) - 1);
   kernel.kernel_class = padded == 64 ? "flash_mla_64" : "flash_mla_128";
   kernel.terms = {{"start_ns", 1},
                   {"block_ns", blocks * filled},
@@ -30,9 +40,10 @@ Kernel flash_mla(const LatentDecode& shape, const Gpu& gpu, std::uint32_t padded
                   {"piece_ns", static_cast<double>(plan.pieces - 1)},
                   {"combine_ns", split ? 1.0 : 0.0},
                   {"split_ns", static_cast<double>(plan.most_splits)},
-                  {"partial_mb_ns", static_cast<double>(plan.partial_outputs) * padded * partial_head_bytes / mega},
-                  {"cold_ns", shape.cold > 0 ? 1.0 : 0.0},
-                  {"cold_part_ns", shape.cold}};
+                  {"partial_mb_ns", partial_mb},
+                  {"cold_part_ns", cold},
+                  {"cold_tile_ns", cold * further_tiles},
+                  {"set_aside_mb2_ns", spilled_mb * spilled_mb}};
   return kernel;
 }
 

@@ -14,27 +14,25 @@ constexpr std::uint64_t near_scores = 49152;
 
 }  // namespace
 
-Kernel indexer_scan(std::uint64_t batch, std::uint64_t context, std::uint64_t heads, std::uint64_t dim,
-                    std::uint64_t key_bytes) {
-  const double keys = static_cast<double>(batch) * static_cast<double>(context);
+Kernel indexer_scan(std::uint64_t keys, std::uint64_t heads, std::uint64_t dim, std::uint64_t key_bytes) {
+  const auto scores = static_cast<double>(keys);
   return {.kernel_class = "indexer",
-          .terms = {{"start_ns", 1}, {"key_mb_ns", keys * static_cast<double>(key_bytes) / mega}},
-          .bytes = keys * static_cast<double>(key_bytes),
-          .flops = 2 * keys * static_cast<double>(heads * dim),
+          .terms = {{"start_ns", 1}, {"key_mb_ns", scores * static_cast<double>(key_bytes) / mega}},
+          .bytes = scores * static_cast<double>(key_bytes),
+          .flops = 2 * scores * static_cast<double>(heads * dim),
           .arithmetic = Arithmetic::fp8};
 }
 
-Kernel select_top_k(std::uint64_t batch, std::uint64_t context, std::uint64_t top_k) {
+Kernel select_top_k(std::uint64_t scores, std::uint64_t longest, std::uint64_t top_k) {
   Kernel kernel = {.kernel_class = "topk", .terms = {}, .bytes = 0, .flops = 0, .arithmetic = Arithmetic::bf16};
-  if (context <= top_k) {
+  if (longest <= top_k) {
     return kernel;
   }
-  const double scores = static_cast<double>(batch) * static_cast<double>(context);
   kernel.terms = {{"start_ns", 1},
-                  {"near_k_score_ns", static_cast<double>(std::min(context, near_scores)) / kilo},
-                  {"far_k_score_ns", static_cast<double>(context - std::min(context, near_scores)) / kilo},
-                  {"mega_score_ns", scores / mega}};
-  kernel.bytes = scores * score_bytes;
+                  {"near_k_score_ns", static_cast<double>(std::min(longest, near_scores)) / kilo},
+                  {"far_k_score_ns", static_cast<double>(longest - std::min(longest, near_scores)) / kilo},
+                  {"mega_score_ns", static_cast<double>(scores) / mega}};
+  kernel.bytes = static_cast<double>(scores) * score_bytes;
   return kernel;
 }
 

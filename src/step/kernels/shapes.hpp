@@ -57,16 +57,17 @@ struct LatentDecode {
   std::uint32_t heads = 0;  ///< on this GPU
   KvType kv = KvType::fp8;
   std::uint64_t row_bytes = 0;
-  double cold = 1;  ///< the part of the rows that comes from memory, not from the L2
+  double cold = 1;         ///< the part of the rows that comes from memory, not from the L2
+  bool set_aside = false;  ///< most of the L2 is set aside, whatever it holds
 };
 Kernel latent_decode(const LatentDecode& shape, const Gpu& gpu, const KernelTable& table);
 
-/// Scores of all keys of the context (DeepGEMM's paged MQA logits).
-Kernel indexer_scan(std::uint64_t batch, std::uint64_t context, std::uint64_t heads, std::uint64_t dim,
-                    std::uint64_t key_bytes);
+/// Scores of all keys of the requests' contexts (DeepGEMM's paged MQA logits).
+Kernel indexer_scan(std::uint64_t keys, std::uint64_t heads, std::uint64_t dim, std::uint64_t key_bytes);
 
-/// The selection of `top_k` among `context` float32 scores. Nothing to do where everything is selected.
-Kernel select_top_k(std::uint64_t batch, std::uint64_t context, std::uint64_t top_k);
+/// The selection of `top_k` among the float32 scores of each request: `scores` of all, `longest` of one. Nothing to do
+/// where everything is selected.
+Kernel select_top_k(std::uint64_t scores, std::uint64_t longest, std::uint64_t top_k);
 
 /// All of an attention module but what the functions above say: projections, norms, RoPE, quantisation, writing the KV
 /// entry.
