@@ -246,7 +246,7 @@ void GapSearch::extend(std::size_t part, Wide gap, std::vector<State>& states) {
   const std::uint64_t last_cost = std::min(most->cost + dearest->cost, budget_ - least_later_[part + 1]);
   constexpr std::uint64_t most_cells = std::uint64_t{1} << 28U;
   if (last_cost >= first_cost && (last_cost - first_cost) / unit_ >= most_cells) {
-    throw ConfigError("`granularity`", "too fine: {} sums of sizes are to be told apart, at most {}",
+    throw ConfigError("`granularity`", "expected a coarser granularity: {} sums of sizes, at most {}",
                       (last_cost - first_cost) / unit_, most_cells);
   }
   cells_.assign(last_cost < first_cost ? 0 : (last_cost - first_cost) / unit_ + 1, {});

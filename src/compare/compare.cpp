@@ -47,8 +47,8 @@ CompareCell& CompareCell::operator+=(const CompareCell& more) {
   return *this;
 }
 
-PolicySpec bound_of(const PolicySpec& /*policy*/) {
-  return complete_policy(parse_policy("belady"));
+PolicySpec bound_of(const PolicySpec& policy) {
+  return complete_policy(parse_policy(policy_needs(policy).whole_selection ? "belady,atomic=step" : "belady"));
 }
 
 std::optional<double> CompareResult::gap_closed(const CompareCells& of, std::size_t policy,

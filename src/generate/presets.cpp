@@ -177,7 +177,7 @@ const Preset& find_preset(std::string_view name) {
   if (found == all_presets.end()) {
     std::vector<std::string_view> known;
     std::ranges::transform(all_presets, std::back_inserter(known), &Preset::name);
-    throw ConfigError("--preset", "expected one of {}, found \"{}\"", fmt::join(known, ", "), name);
+    throw ConfigError("`preset`", "expected one of {}, found \"{}\"", fmt::join(known, ", "), name);
   }
   return *found;
 }

@@ -16,9 +16,9 @@
 
 namespace dsasim {
 
-/// Sets of lines, of which the policy says who goes. A line lies in the set (line number modulo sets); a set's ways
-/// fill in ascending order and are never emptied. Marked lines, at most `marked_quota` a set, are evicted only by each
-/// other.
+/// Sets of lines; the policy selects the victim of a set. A line lies in the set (line number modulo sets); a set's
+/// ways fill in ascending order and are never emptied. Marked lines, at most `marked_quota` a set, are evicted only by
+/// each other.
 template <SetPolicy Policy>
 class SetAssociative final : public Llc {
  public:

@@ -29,8 +29,8 @@ struct SetShape {
   WayMask all_ways() const noexcept { return ~WayMask{0} >> (max_llc_ways - ways); }
 };
 
-/// Who goes, in each set of an LLC. The cache keeps lines, sectors and marks, and fills empty ways in ascending order
-/// without asking; the policy keeps the order of the ways.
+/// Victim selection in each set of an LLC. The cache keeps lines, sectors and marks, and fills empty ways in ascending
+/// order without asking; the policy keeps the order of the ways.
 ///
 ///   on_hit(set, way)             a line was read that is present
 ///   victim(set, candidates)      a set without an empty way; one of the candidates, of which there is at least one

@@ -55,7 +55,7 @@ class CacheRun final : public BlockRun {
   /// Prices and adds up what the parts counted.
   void end_block(const ReplayBlock& block) override;
 
-  /// After the last block. Throws std::logic_error if a cache has lost its way.
+  /// After the last block. Throws std::logic_error if a cache's invariant fails.
   ReplayResult finish();
 
  private:

@@ -167,7 +167,7 @@ std::vector<ReplayField> llc_fields() {
       {.name = "llc",
        .group = group,
        .values = "BYTES[,key=value...]|gpu",
-       .sentence = "Last-level cache that the capacity is reserved in; what is not reserved caches lines. gpu: that of "
+       .sentence = "Last-level cache around the reservation; the rest of it caches lines. gpu: that of "
                    "`gpu` [none]",
        .set =
            [](Spec& spec, Text text) {

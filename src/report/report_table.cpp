@@ -182,7 +182,8 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
                    ratio_text(result.totals.llc_hit_sectors, result.totals.llc_sectors), to_string(*config.llc),
                    bytes_text(static_cast<double>(config.asked.set_aside_bytes)));
     if (!make_memory(config.memory).model->needs().llc) {
-      fmt::format_to(line, "The gathers' time prices all that the reservation misses, whether it held it or not.\n");
+      fmt::format_to(line,
+                     "Gather times price every miss of the reservation, hits of the last-level cache included.\n");
     }
   }
   if (result.step_times && steps > 0) {

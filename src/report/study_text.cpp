@@ -64,7 +64,7 @@ void append_answer(std::string& out, const StudyResult& result) {
                    mebibytes(knee.reserved_bytes), whole_text(result), point_text(knee), token_text(knee.tpot.mean_ns),
                    token_text(none_ns), gain_of(result, knee, 0),
                    100 * static_cast<double>(knee.misses) / static_cast<double>(knee.accesses));
-    fmt::format_to(line, "That is the knee: at least 90% of what the best gains, {} with {}.\n",
+    fmt::format_to(line, "The smallest reservation with 90% of the best gain is {} with {}.\n",
                    token_text(best.tpot.mean_ns), mebibytes(best.reserved_bytes));
   }
   append_uncharged(out, result);

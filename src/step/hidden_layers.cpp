@@ -13,7 +13,7 @@ HiddenLayers::HiddenLayers(const Model& model, const TraceHeader& header) {
     (selects ? selecting_ : others_).push_back(i);
   }
   if (selecting_.empty()) {
-    throw ConfigError("--model", "{} has no layer that sees the whole context", model.name);
+    throw ConfigError("`model`", "{} has no layer that sees the whole context", model.name);
   }
   const std::size_t count = selecting_.size();
   std::uint64_t traced = 0;
@@ -21,7 +21,7 @@ HiddenLayers::HiddenLayers(const Model& model, const TraceHeader& header) {
     traced += layer.group_size;
   }
   if (traced == 0 || traced > count) {
-    throw ConfigError("--model", "{} selects in {} layers, and the trace has {}", model.name, count, traced);
+    throw ConfigError("`model`", "{} selects in {} layers, and the trace has {}", model.name, count, traced);
   }
   std::uint64_t before = 0;
   firsts_.push_back(0);
@@ -31,7 +31,7 @@ HiddenLayers::HiddenLayers(const Model& model, const TraceHeader& header) {
   }
   const auto unit_tokens = std::max<std::uint32_t>(model.layers[selecting_.front()].unit_tokens, 1);
   if (unit_tokens != header.unit_tokens) {
-    throw ConfigError("--model", "{} selects entries of {} tokens, and the trace entries of {}", model.name,
+    throw ConfigError("`model`", "{} selects entries of {} tokens, and the trace entries of {}", model.name,
                       unit_tokens, header.unit_tokens);
   }
 }

@@ -43,8 +43,8 @@ StepPrediction predict_step(const Model& model, const Gpu& gpu, const KernelTabl
       throw ConfigError(option, "expected 1 to {}, found {}", most, value);
     }
   };
-  in_range("--batch", workload.batch, most_batch);
-  in_range("--context", workload.context_tokens, most_context);
+  in_range("`batch`", workload.batch, most_batch);
+  in_range("`context`", workload.context_tokens, most_context);
   const StepKernels kernels(model, gpu, table, workload.deployment);
   const StepQueries queries = {.batch = workload.batch,
                                .longest_tokens = workload.context_tokens,

@@ -22,17 +22,17 @@ constexpr std::uint64_t sampling_kernels = 5;  // temperature, softmax, choice, 
 void check(const Model& model, const Deployment& deployment) {
   const std::uint64_t gpus = deployment.tensor_parallel;
   if (gpus == 0 || gpus > most_gpus || (gpus & (gpus - 1)) != 0) {
-    throw ConfigError("--tp", "expected 1, 2, 4 or 8 GPUs of one node, found {}", gpus);
+    throw ConfigError("`tp`", "expected 1, 2, 4 or 8 GPUs of one node, found {}", gpus);
   }
   if (deployment.expert_parallel == 0 || gpus % deployment.expert_parallel != 0) {
-    throw ConfigError("--ep", "expected a divisor of --tp {}, found {}", gpus, deployment.expert_parallel);
+    throw ConfigError("`ep`", "expected a divisor of `tp` {}, found {}", gpus, deployment.expert_parallel);
   }
   if (deployment.dp_attention && gpus == 1) {
-    throw ConfigError("--dp-attention", "needs --tp of 2 or more GPUs, found 1");
+    throw ConfigError("`dp_attention`", "needs `tp` of 2 or more GPUs, found 1");
   }
   for (const ModelLayer& layer : model.layers) {
     if (layer.latent && layer.latent->heads % gpus != 0) {
-      throw ConfigError("--tp", "expected a divisor of the {} heads of {}, found {}", layer.latent->heads, model.name,
+      throw ConfigError("`tp`", "expected a divisor of the {} heads of {}, found {}", layer.latent->heads, model.name,
                         gpus);
     }
   }
@@ -41,17 +41,17 @@ void check(const Model& model, const Deployment& deployment) {
 /// Throws for what kernels were not measured of: a roofline alone has a time of it, by bytes and flops.
 void check_bounds(const Model& model, std::size_t layer, const KernelTable& table, const Deployment& deployment) {
   if (!table.lower_bound()) {
-    throw ConfigError("--model",
+    throw ConfigError("`model`",
                       "expected latent attention (MLA) in every layer of {}; layer {} has none, and no kernels of "
-                      "other attention were measured: --kernels roofline has a lower bound",
+                      "other attention were measured: `kernels` roofline has a lower bound",
                       model.name, layer);
   }
   const Deployment plain = {.tensor_parallel = deployment.tensor_parallel, .host_ns = deployment.host_ns};
   if (deployment != plain) {
-    throw ConfigError(deployment.expert_parallel != plain.expert_parallel ? "--ep"
-                      : deployment.dp_attention                           ? "--dp-attention"
-                      : deployment.kv                                     ? "--kv-dtype"
-                                                                          : "--expert-spread",
+    throw ConfigError(deployment.expert_parallel != plain.expert_parallel ? "`ep`"
+                      : deployment.dp_attention                           ? "`dp_attention`"
+                      : deployment.kv                                     ? "`kv_dtype`"
+                                                                          : "`expert_spread`",
                       "has no effect on {}; expected a model with latent attention (MLA) in every layer", model.name);
   }
 }
@@ -273,7 +273,7 @@ void StepKernels::add_experts(StepParts& parts, const ModelLayer& layer, std::ui
 }
 
 void StepKernels::refuse_ffn() const {
-  throw ConfigError("--model", "expected FFNs of {} to have a gate, an up and a down matrix of one size each",
+  throw ConfigError("`model`", "expected FFNs of {} to have a gate, an up and a down matrix of one size each",
                     model_.name);
 }
 

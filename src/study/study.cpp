@@ -85,7 +85,7 @@ class Study {
         std::accumulate(effective.entry_cost_bytes.begin(), effective.entry_cost_bytes.end(), std::uint64_t{0}) /
         trace_.layer_count();
     if (result_.entry_cost_bytes == 0) {
-      throw ConfigError("--entry-bytes", "{} and {} do not give an entry's bytes", trace_.name(), effective.model_name);
+      throw ConfigError("`entry_bytes`", "{} and {} do not give an entry's bytes", trace_.name(), effective.model_name);
     }
   }
 
@@ -219,7 +219,7 @@ class Study {
 StudyResult study(const TraceReader& trace, const StudyConfig& config, std::uint32_t jobs,
                   const std::function<void(double share)>& on_share) {
   if (config.step.model.empty() || config.step.gpu.empty()) {
-    throw ConfigError(config.step.model.empty() ? "--model" : "--gpu", "expected one: a study is of a model on a GPU");
+    throw ConfigError(config.step.model.empty() ? "`model`" : "`gpu`", "expected one: a study is of a model on a GPU");
   }
   return Study(trace, config, jobs, on_share).run();
 }

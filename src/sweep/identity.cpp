@@ -22,7 +22,7 @@ std::string long_hash(std::string_view text) {
   return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }
 
-/// Empty for a file that cannot be read: whoever needs it says so.
+/// Empty for a file that cannot be read; its reader reports the error.
 std::string hash_of_file(const std::string& path) {
   try {
     return long_hash(read_text(path, max_config_bytes));

@@ -382,7 +382,7 @@ TEST_CASE("A model whose entries are of other tokens than the trace's is refused
                  .gpu = write_text(scratch, "g.json", slow_gpu),
                  .kernels = "roofline"};
   CHECK(refusal(TraceReader(scratch / "t.dsat"), config) ==
-        "--model: m selects entries of 1 tokens, and the trace entries of 4");
+        "`model`: m selects entries of 1 tokens, and the trace entries of 4");
 }
 
 TEST_CASE("Steps at which nothing runs are not counted") {

@@ -134,7 +134,7 @@ TEST_CASE("What a table of kernels must be like") {
     }
     return std::string("accepted");
   };
-  CHECK(message_of([] { table_of("").ns(all_reduce(8, 1)); }) == "--kernels:  has no times of the class all_reduce_8");
+  CHECK(message_of([] { table_of("").ns(all_reduce(8, 1)); }) == "`kernels`:  has no times of the class all_reduce_8");
   CHECK(message_of([] {
           KernelTable::load("mi300x", load_gpu("mi300x"));
         }).find("no kernels were measured on mi300x; known: ") != std::string::npos);

@@ -190,16 +190,16 @@ TEST_CASE("A timeline holds the step, part after part") {
 }
 
 TEST_CASE("What a step refuses") {
-  CHECK(refusal_of("deepseek-v3.2", {.batch = 0, .context_tokens = 1}) == "--batch: expected 1 to 1000000, found 0");
+  CHECK(refusal_of("deepseek-v3.2", {.batch = 0, .context_tokens = 1}) == "`batch`: expected 1 to 1000000, found 0");
   CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 0}) ==
-        "--context: expected 1 to 100000000, found 0");
+        "`context`: expected 1 to 100000000, found 0");
   CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 1, .deployment = {.tensor_parallel = 16}}) ==
-        "--tp: expected 1, 2, 4 or 8 GPUs of one node, found 16");
+        "`tp`: expected 1, 2, 4 or 8 GPUs of one node, found 16");
   CHECK(refusal_of("deepseek-v3.2",
                    {.batch = 1, .context_tokens = 1, .deployment = {.tensor_parallel = 4, .expert_parallel = 3}}) ==
-        "--ep: expected a divisor of --tp 4, found 3");
+        "`ep`: expected a divisor of `tp` 4, found 3");
   CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 1, .deployment = {.dp_attention = true}}) ==
-        "--dp-attention: needs --tp of 2 or more GPUs, found 1");
+        "`dp_attention`: needs `tp` of 2 or more GPUs, found 1");
   CHECK(refusal_of("llama-3.1-8b", {.batch = 1, .context_tokens = 1}).find("layer 0 has none") != std::string::npos);
   CHECK(refusal_of("deepseek-v3.2", {.batch = 1, .context_tokens = 1}, "h900").find("known: ") != std::string::npos);
 }

@@ -67,7 +67,7 @@ std::vector<PolicySpec> parse_policies(std::string_view text) {
 
 std::function<int()> add_compare(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  options->compare.policies = parse_policies("lru,hisparse,fifo,clock,lfu");
+  options->compare.policies = parse_policies("hisparse,lru,fifo,clock,lfu");
   for (const char* capacity : {"1x", "1.5x", "2x", "4x"}) {
     options->compare.capacities.push_back(Capacity::parse(capacity));
   }
@@ -75,7 +75,7 @@ std::function<int()> add_compare(CLI::App& app) {
   app.add_option_function<std::string>(
          "--policies",
          [options = options.get()](const std::string& text) { options->compare.policies = parse_policies(text); },
-         "Replacement policies; gaps to the bound are measured from the first [lru,hisparse,fifo,clock,lfu]")
+         "Replacement policies; gaps to the bound are measured from the first [hisparse,lru,fifo,clock,lfu]")
       ->type_name("NAME[,key=value...],...")
       ->multi_option_policy(list_policy);
   add_capacities_options(app, options->compare.capacities, "Of each cache: entries, 20MiB, 2x, 0.2ctx [1x,1.5x,2x,4x]");

@@ -36,7 +36,7 @@ int run(Options& options) {
 
 std::function<int()> add_diff(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("first", options->first, "Report, or what another command wrote as JSON; the golden, if one is")
+  app.add_option("first", options->first, "JSON of any command; the golden, if there is one")
       ->required()
       ->type_name("A.json");
   app.add_option("second", options->second, "The one to compare with it")->required()->type_name("B.json");
@@ -58,7 +58,7 @@ std::function<int()> add_diff(CLI::App& app) {
            const auto items = list_items(text);
            options->diff.ignored.assign(items.begin(), items.end());
          },
-         "Do not compare what bears these names, nor what is below: config,digest")
+         "Ignore fields of these names and all below them: config,digest")
       ->type_name("FIELD,...")
       ->multi_option_policy(list_policy);
   options->result.add_options(app, "the differences");

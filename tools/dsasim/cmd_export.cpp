@@ -58,7 +58,7 @@ void write_npz(const TraceReader& trace, const Options& options, const CLI::App&
   }
 }
 
-/// What goes out and does not come back.
+/// What `export` writes and `import` refuses.
 void warn_of_empty(const TraceReader& trace) {
   std::uint32_t empty = 0;
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {

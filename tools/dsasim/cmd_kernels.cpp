@@ -44,7 +44,7 @@ int run(const Options& options) {
     return exit_done;
   }
   if (!options.kind) {
-    throw ConfigError("--kind", "expected what the rows of --csv are, found none");
+    throw ConfigError("--kind", "expected the kind of the rows of --csv, found none");
   }
   const MeasuredRows rows = read_measured(options.csv, *options.kind, gpu, table);
   fmt::print("{}", options.terms ? kernel_terms_json(rows) : kernel_times_csv(rows, table));

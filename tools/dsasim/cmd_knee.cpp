@@ -57,7 +57,7 @@ void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies) {
              at = end + 1;
            }
          },
-         "Replacement policy; several by giving it several times [lru]")
+         "Replacement policy; repeat the option for several [lru]")
       ->type_name("NAME[,key=value...]")
       ->multi_option_policy(list_policy);
 }
@@ -81,7 +81,7 @@ void add_target_rules(CLI::App& app, Options& options) {
 }
 
 std::string target_help() {
-  std::string help = "What to reach, at most NUMBER: ";
+  std::string help = "The field is at most NUMBER. Fields: ";
   for (const Measure& measure : measures()) {
     help += fmt::format("{}{} ({})", &measure == measures().data() ? "" : ", ", measure.name,
                         with_options(measure.sentence));

@@ -58,7 +58,7 @@ void warn_of_another_trace(const std::string& path, const TraceReader& trace) {
   }
 }
 
-/// A CSV that grows while the replay goes on. Without a path it swallows everything.
+/// A CSV that is written during the replay. Without a path its rows are dropped.
 class RowFile {
  public:
   RowFile(const char* option, const std::string& path, std::string_view header) : rows_(header) {

@@ -60,7 +60,7 @@ void add_workload(CLI::App& app, Options& options) {
   add_number<std::uint64_t>(app, "--context", config.context_tokens, "Tokens of each user's context", 1, most);
   add_number<std::uint64_t>(app, "--batch", config.batch, "Users that decode together", 1, most);
   add_number<double>(app, "--rate", config.rate, "Tokens a second for each user", least_number, 1e9);
-  add_number<std::uint64_t>(app, "--gpus", config.gpus, "That are there [as many as are needed]", 1, most);
+  add_number<std::uint64_t>(app, "--gpus", config.gpus, "GPUs of the deployment [as many as are needed]", 1, most);
   add_number<std::uint64_t>(app, "--tp", config.tensor_parallel,
                             "GPUs that each layer's attention is spread over: where KV heads are fewer, several keep "
                             "and read the same entries [1]",

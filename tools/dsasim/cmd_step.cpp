@@ -57,7 +57,7 @@ void check(const Options& options) {
   }
   if ((batches || contexts) && (!options.json.empty() || !options.timeline.empty())) {
     throw ConfigError(options.json.empty() ? "--timeline" : "--json",
-                      "holds one step; a sweep goes to a table or to --csv");
+                      "expected one step; a sweep goes to a table or to --csv");
   }
   if (options.batches.size() * options.contexts.size() > most_points) {
     throw ConfigError("--sweep-batch", "expected at most {} points, found {}", most_points,

@@ -169,12 +169,12 @@ KernelTable KernelTable::load(const std::string& asked, const Gpu& gpu) {
   if (!is_config_file(name)) {
     const auto known = config_names("kernels");
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      throw ConfigError("--kernels",
+      throw ConfigError("`kernels`",
                         "no kernels were measured on {}; known: {}, roofline (a lower bound), or a FILE.json", name,
                         fmt::join(known, ", "));
     }
   }
-  KernelTable table = read(named_config("--kernels", "kernels", name), gpu);
+  KernelTable table = read(named_config("`kernels`", "kernels", name), gpu);
   table.name_ = config_title(name);
   return table;
 }
@@ -193,7 +193,7 @@ double KernelTable::ns(const Kernel& kernel) const {
   // Far above any kernel; it keeps the sums over layers and parts within their type.
   constexpr double most_kernel_ns = 1e13;
   if (!(ns <= most_kernel_ns)) {
-    throw ConfigError("--kernels", "a kernel of the class {} would take {:.3g} ns; expected at most {:.0e}",
+    throw ConfigError("`kernels`", "a kernel of the class {} would take {:.3g} ns; expected at most {:.0e}",
                       kernel.kernel_class, ns, most_kernel_ns);
   }
   return ns;
@@ -207,7 +207,7 @@ double KernelTable::bound_ns(const Kernel& kernel) const noexcept {
 double KernelTable::measured_ns(const Kernel& kernel) const {
   const FittedClass* fitted = this->fitted(kernel.kernel_class);
   if (fitted == nullptr) {
-    throw ConfigError("--kernels", "{} has no times of the class {}", name_, kernel.kernel_class);
+    throw ConfigError("`kernels`", "{} has no times of the class {}", name_, kernel.kernel_class);
   }
   double ns = 0;
   for (const KernelTerm& term : kernel.terms) {
