@@ -180,9 +180,7 @@ void check_policy(const TraceReader& trace, const ReplayConfig& config) {
   }
   if (needs.one_stream && config.scope != Scope::stream) {
     throw ConfigError("`scope`", "{} is defined for one stream: expected stream, found {}", config.policy.name,
-                      config.scope == Scope::shared  ? "shared"
-                      : config.scope == Scope::layer ? "layer"
-                                                     : "request");
+                      scope_names[static_cast<std::size_t>(config.scope)].first);
   }
 }
 

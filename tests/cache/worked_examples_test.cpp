@@ -200,7 +200,8 @@ TEST_CASE("lfu evicts the entry counted least, of several the least recently use
 }
 
 TEST_CASE("lfu,ageing=N halves its counts after N accesses", "[cache][lfu]") {
-  // Two slots, counts below; halved after six accesses, and again after twelve, when all count 1 but B had fewer than A.
+  // Two slots, counts below; halved after six accesses, and again after twelve, when all count 1 but B had fewer than
+  // A.
   //
   //   A A A A B B         C       B       C B C B         C       B
   //   m h h h m h         m       m       m m m m         m       m

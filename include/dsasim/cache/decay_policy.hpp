@@ -44,7 +44,8 @@ class DecayPolicy {
   static constexpr double access_ns = 25;
   static constexpr PolicyNeeds needs{.whole_selection = true};
   static constexpr double slot_bytes = 36;
-  static constexpr double place_bytes = 16 + 8 * ((Sums::count + 1) / 2);
+  static constexpr double place_bytes = 24;
+  static_assert(Sums::count <= 2, "place_bytes is of one sum or two");
 
   explicit DecayPolicy(const PolicySetup& setup)
       : sums_(setup.spec),

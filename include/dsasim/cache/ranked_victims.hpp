@@ -4,10 +4,10 @@
 #include "dsasim/types.hpp"
 
 #include <algorithm>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace dsasim {
@@ -18,7 +18,9 @@ struct Worth {
   std::uint64_t last_use;  ///< step
   std::uint32_t key;
 
-  auto operator<=>(const Worth&) const = default;
+  friend bool operator<(const Worth& a, const Worth& b) noexcept {
+    return std::tie(a.value, a.last_use, a.key) < std::tie(b.value, b.last_use, b.key);
+  }
 };
 
 /// The entries that a selection evicts, chosen together: each resident that it does not name is looked at once.

@@ -7,10 +7,10 @@
 
 #include <algorithm>
 #include <array>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace dsasim {
@@ -63,7 +63,9 @@ class LruK {
   struct Rank {
     std::uint64_t kth_last = 0;
     std::uint64_t last = 0;
-    auto operator<=>(const Rank&) const = default;
+    friend bool operator<(const Rank& a, const Rank& b) noexcept {
+      return std::tie(a.kth_last, a.last) < std::tie(b.kth_last, b.last);
+    }
   };
   struct Aside {
     std::uint32_t slot;

@@ -113,7 +113,7 @@ class ReuseTable {
   static constexpr std::uint32_t one = 65536;  ///< a frequency of 1; of what is expected, 2
   static constexpr std::uint64_t prior_weight = 10240;
   static constexpr std::uint64_t entry_weight = 1024;
-  static constexpr std::size_t cells = 16 * 16 * 4;
+  static constexpr std::size_t cells = std::size_t{16} * 16 * 4;
   static constexpr std::uint64_t oldest = 49;  ///< all ages above are of one class
 
   struct Entry {

@@ -19,8 +19,8 @@ namespace dsasim {
 /// The value of a float16. Infinities and NaN become the largest and smallest finite value: scores have an order.
 inline float float16_value(std::uint16_t bits) noexcept {
   constexpr float largest = 65504;
-  const int exponent = (bits >> 10U) & 0x1FU;
-  const int fraction = bits & 0x3FFU;
+  const int exponent = static_cast<int>((bits >> 10U) & 0x1FU);
+  const int fraction = static_cast<int>(bits & 0x3FFU);
   const bool negative = (bits & 0x8000U) != 0;
   if (exponent == 0x1F) {
     return negative || fraction != 0 ? -largest : largest;
