@@ -73,6 +73,7 @@ CompareResult compare(std::span<const TraceReader* const> traces, const CompareC
   }
   CompareResult result;
   result.capacities = config.capacities;
+  result.policies.reserve(config.policies.size());
   for (const PolicySpec& policy : config.policies) {
     result.policies.push_back(complete_policy(policy));
   }

@@ -163,11 +163,13 @@ std::vector<ReplayResult> run_group(const TraceReader& trace, std::span<const Re
     return replay_all(trace, configs, hooks, jobs);
   }
   CurveConfig config{.replay = configs.front(), .capacities = {}};
+  config.capacities.reserve(configs.size());
   for (const ReplayConfig& run : configs) {
     config.capacities.push_back(run.capacity);
   }
   const CurveResult curves = curve(trace, config, hooks, jobs);
   std::vector<ReplayResult> results;
+  results.reserve(configs.size());
   for (std::size_t i = 0; i < configs.size(); ++i) {
     results.push_back(result_of(trace, curves, i, configs[i]));
   }
@@ -177,6 +179,7 @@ std::vector<ReplayResult> run_group(const TraceReader& trace, std::span<const Re
 std::vector<ReplayResult> run_all(const TraceReader& trace, std::span<const ReplayConfig> configs, Wanted wanted,
                                   const ReplayHooks& hooks, std::uint32_t jobs) {
   std::vector<RunPlan> plans;
+  plans.reserve(configs.size());
   for (const ReplayConfig& config : configs) {
     plans.push_back(plan_run(trace, effective_config(trace, config), wanted));
   }
@@ -187,6 +190,7 @@ std::vector<ReplayResult> run_all(const TraceReader& trace, std::span<const Repl
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return plans[a].family < plans[b].family; });
   std::vector<const RunPlan*> ordered;
+  ordered.reserve(order.size());
   for (const std::size_t run : order) {
     ordered.push_back(&plans[run]);
   }
@@ -194,6 +198,7 @@ std::vector<ReplayResult> run_all(const TraceReader& trace, std::span<const Repl
   std::vector<ReplayResult> results(configs.size());
   for (std::size_t number = 0; number < groups.size(); ++number) {
     std::vector<ReplayConfig> together;
+    together.reserve(groups[number].runs.size());
     for (const std::size_t run : groups[number].runs) {
       together.push_back(configs[order[run]]);
     }
