@@ -67,7 +67,7 @@ inline std::string token_text(double ns) {
 /// Whose kernels a token's time is of.
 inline std::string kernels_text(const EffectiveConfig& config) {
   return config.lower_bound ? "from the data sheet alone, a lower bound"
-                     : fmt::format("kernels of {}, docs/step-time.md", config.kernels_name);
+                            : fmt::format("kernels of {}, docs/step-time.md", config.kernels_name);
 }
 
 /// A gain as a part of a token of `whole_ns`, with its error.

@@ -60,7 +60,7 @@ struct StepTimes {
   double slowdown_contiguous = 0;
   /// Where the GPU's own memory holds the rows and something is reserved: against a token of which every row misses.
   std::optional<NetGain> gain;
-  std::optional<NetGain> perfect_gain;  ///< likewise, if every row hit
+  std::optional<NetGain> perfect_gain;       ///< likewise, if every row hit
   std::vector<std::uint32_t> hidden_layers;  ///< of the model that each layer of the trace stands for
 };
 
