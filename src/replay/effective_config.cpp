@@ -196,13 +196,13 @@ void check_step(const StepSpec& step) {
   const Deployment plain;
   needs_model("`tp`", step.deployment.tensor_parallel != plain.tensor_parallel);
   needs_model("`ep`", step.deployment.expert_parallel != plain.expert_parallel);
-  needs_model("`dp-attention`", step.deployment.dp_attention);
-  needs_model("`kv-dtype`", step.deployment.kv.has_value());
-  needs_model("`expert-spread`", step.deployment.spread != plain.spread);
-  needs_model("`host-ns`", step.deployment.host_ns != 0);
+  needs_model("`dp_attention`", step.deployment.dp_attention);
+  needs_model("`kv_dtype`", step.deployment.kv.has_value());
+  needs_model("`expert_spread`", step.deployment.spread != plain.spread);
+  needs_model("`host_ns`", step.deployment.host_ns != 0);
   needs_model("`kernels`", !step.kernels.empty());
   needs_model("`overlap`", step.overlap != StepSpec{}.overlap);
-  needs_model("`reservation-cost`", step.reservation_cost != StepSpec{}.reservation_cost);
+  needs_model("`reservation_cost`", step.reservation_cost != StepSpec{}.reservation_cost);
 }
 
 void check_llc(const EffectiveConfig& effective) {

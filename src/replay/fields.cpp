@@ -226,7 +226,7 @@ std::vector<ReplayField> step_fields() {
       {.name = "ep",
        .group = group,
        .values = "N",
-       .sentence = "Groups of these GPUs, each of which holds a part of the experts whole [1]",
+       .sentence = "Expert-parallel groups of these GPUs; each holds whole experts [1]",
        .set = [](Spec& spec,
                  Text text) { deployment(spec).expert_parallel = parse_number<std::uint64_t>("`ep`", text, 1, most); },
        .has_effect = times_steps,
@@ -235,14 +235,14 @@ std::vector<ReplayField> step_fields() {
        .group = group,
        .values = "",
        .sentence = "Each GPU attends for its share of the requests, with all heads",
-       .set = [](Spec& spec, Text text) { deployment(spec).dp_attention = parse_flag("`dp-attention`", text); },
+       .set = [](Spec& spec, Text text) { deployment(spec).dp_attention = parse_flag("`dp_attention`", text); },
        .has_effect = times_steps,
        .needs = step_needs},
       {.name = "kv-dtype",
        .group = group,
        .values = choices_text(kv_type_names),
        .sentence = "How KV entries are kept [fp8 where the model has it]",
-       .set = [](Spec& spec, Text text) { deployment(spec).kv = parse_choice("`kv-dtype`", text, kv_type_names); },
+       .set = [](Spec& spec, Text text) { deployment(spec).kv = parse_choice("`kv_dtype`", text, kv_type_names); },
        .has_effect = times_steps,
        .needs = step_needs},
       {.name = "expert-spread",
@@ -250,7 +250,7 @@ std::vector<ReplayField> step_fields() {
        .values = choices_text(expert_spread_names),
        .sentence = "How tokens spread over experts [power-law]",
        .set = [](Spec& spec,
-                 Text text) { deployment(spec).spread = parse_choice("`expert-spread`", text, expert_spread_names); },
+                 Text text) { deployment(spec).spread = parse_choice("`expert_spread`", text, expert_spread_names); },
        .has_effect = times_steps,
        .needs = step_needs},
       {.name = "host-ns",
@@ -260,7 +260,7 @@ std::vector<ReplayField> step_fields() {
        .set =
            [](Spec& spec, Text text) {
              constexpr std::uint64_t second_ns = 1'000'000'000;
-             deployment(spec).host_ns = parse_number<std::uint64_t>("`host-ns`", text, 0, second_ns);
+             deployment(spec).host_ns = parse_number<std::uint64_t>("`host_ns`", text, 0, second_ns);
            },
        .has_effect = times_steps,
        .needs = step_needs},
@@ -278,7 +278,7 @@ std::vector<ReplayField> step_fields() {
        .sentence = "What reserving costs attention: the GPU's set-aside, as measured, or nothing [set-aside]",
        .set =
            [](Spec& spec, Text text) {
-             spec.config.step.reservation_cost = parse_choice("`reservation-cost`", text, reservation_cost_names);
+             spec.config.step.reservation_cost = parse_choice("`reservation_cost`", text, reservation_cost_names);
            },
        .has_effect = [](const Spec& spec) { return times_steps(spec) && gathers_inside(spec); },
        .needs = "`model` and `gpu` with it, and the GPU's own memory"},
