@@ -40,9 +40,10 @@ struct CompareResult {
   std::vector<CompareCells> cells;  ///< by trace
   CompareCells together;            ///< all traces' accesses and misses added up; capacities are the largest
 
-  /// Of the gap between the first policy and its bound: the share that a policy closes. None for the bounds, for a
+  /// Of the gap between the first policy and its bound in `of` (the cells of a trace, or those of all together): the
+  /// share that a policy closes. None for the bounds, for a
   /// policy that has another bound, and without a gap.
-  std::optional<double> gap_closed(const CompareCells& cells, std::size_t policy, std::size_t capacity) const;
+  std::optional<double> gap_closed(const CompareCells& of, std::size_t policy, std::size_t capacity) const;
 };
 
 /// The bound of a policy: Belady's (1966), of those that replace in the same way. A policy that replaces by selection
