@@ -21,7 +21,7 @@ using Json = nlohmann::ordered_json;
 Json row_json(const CompareResult& result, const CompareCells& cells, std::size_t policy, std::size_t capacity) {
   const CompareCell& cell = cells[policy][capacity];
   const auto closed = result.gap_closed(cells, policy, capacity);
-  const double accesses = static_cast<double>(cell.accesses);
+  const auto accesses = static_cast<double>(cell.accesses);
   return {{"policy", to_string(result.policies[policy])},
           {"capacity", result.capacities[capacity].text()},
           {"capacity_entries", cell.capacity_entries},

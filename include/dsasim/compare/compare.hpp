@@ -41,8 +41,7 @@ struct CompareResult {
   CompareCells together;            ///< all traces' accesses and misses added up; capacities are the largest
 
   /// Of the gap between the first policy and its bound in `of` (the cells of a trace, or those of all together): the
-  /// share that a policy closes. None for the bounds, for a
-  /// policy that has another bound, and without a gap.
+  /// share that a policy closes. None for the bounds, for a policy that has another bound, and without a gap.
   std::optional<double> gap_closed(const CompareCells& of, std::size_t policy, std::size_t capacity) const;
 };
 
