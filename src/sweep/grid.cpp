@@ -3,6 +3,7 @@
 #include "config/config_value.hpp"
 #include "dsasim/config/config_object.hpp"
 #include "dsasim/error.hpp"
+#include "dsasim/replay/fields.hpp"
 
 #include <fmt/ranges.h>
 
@@ -120,8 +121,8 @@ Grid Grid::parse(const std::string& where, std::string_view text, std::span<cons
       grid.axes_.push_back({.key = key, .values = distinct_values(object, key)});
     }
   }
-  if (!object.has(trace_key)) {
-    throw ConfigError(where, "expected a key \"{}\", found none", trace_key);
+  if (!object.has(trace_field)) {
+    throw ConfigError(where, "expected a key \"{}\", found none", trace_field);
   }
   grid.strides_.resize(grid.axes_.size());
   for (std::size_t axis = grid.axes_.size(); axis-- > 0;) {

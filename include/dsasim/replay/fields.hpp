@@ -2,11 +2,10 @@
 
 #include "dsasim/replay/replay.hpp"
 
-#include <functional>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace dsasim {
 

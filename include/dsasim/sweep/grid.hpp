@@ -21,10 +21,6 @@ struct GridAxis {
 class Grid {
  public:
   static constexpr std::size_t most_points = 100'000;  ///< before "skip"
-  /// The options that a sweep itself looks at.
-  static constexpr std::string_view trace_key = "trace";
-  static constexpr std::string_view capacity_key = "capacity";
-  static constexpr std::string_view budget_key = "budget";
 
   /// `known` are the names of the options. Throws ConfigError for a key or a column that is not known, a value given
   /// twice, a rule that no point can meet, and a grid without points; SystemError if the file cannot be read.
