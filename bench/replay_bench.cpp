@@ -25,7 +25,7 @@ void replay_policy(benchmark::State& state, const std::string& policy, Scope sco
   state.counters["misses"] = static_cast<double>(misses);
 }
 
-/// Every policy of the list, with each of the two ways to replace where it has them.
+/// Every policy of the list, with each of the two ways to replace where it has them. The trace has no scores.
 int register_policies() {
   for (const PolicyDescription& policy : policy_descriptions()) {
     std::vector<std::string> variants = {std::string(policy.name)};
@@ -35,6 +35,9 @@ int register_policies() {
       }
     }
     for (const std::string& variant : variants) {
+      if (policy_needs(parse_policy(variant)).scores) {
+        continue;
+      }
       benchmark::RegisterBenchmark(("replay/stream/2x/" + variant).c_str(), replay_policy, variant, Scope::stream, "2x")
           ->Unit(benchmark::kMillisecond);
     }
