@@ -143,6 +143,19 @@ std::string to_string(const PolicySpec& spec) {
   return text;
 }
 
+std::string short_name(const PolicySpec& spec) {
+  const PolicySpec complete = complete_policy(spec);
+  PolicySpec shorter{.name = spec.name, .parameters = {}};
+  for (const auto& parameter : complete.parameters) {
+    PolicySpec with = shorter;
+    with.parameters.push_back(parameter);
+    if (complete_policy(with) != complete_policy(shorter)) {
+      shorter = std::move(with);
+    }
+  }
+  return to_string(shorter);
+}
+
 std::string_view parameter_value(const PolicySpec& spec, std::string_view key) noexcept {
   const auto found = std::ranges::find(spec.parameters, key, &std::pair<std::string, std::string>::first);
   assert(found != spec.parameters.end());
@@ -175,6 +188,10 @@ bool evicts_least_recent(const PolicySpec& spec) {
   bool does = false;
   visit_policy(complete_policy(spec), [&]<class P>() { does = RecencyPolicy<P>; });
   return does;
+}
+
+PolicySpec bound_of(const PolicySpec& spec) {
+  return parse_policy(policy_needs(spec).whole_selection ? "belady,atomic=step" : "belady");
 }
 
 double policy_access_ns(const PolicySpec& spec) {

@@ -47,10 +47,6 @@ CompareCell& CompareCell::operator+=(const CompareCell& more) {
   return *this;
 }
 
-PolicySpec bound_of(const PolicySpec& policy) {
-  return complete_policy(parse_policy(policy_needs(policy).whole_selection ? "belady,atomic=step" : "belady"));
-}
-
 std::optional<double> CompareResult::gap_closed(const CompareCells& of, std::size_t policy,
                                                 std::size_t capacity) const {
   const PolicySpec bound = bound_of(policies.front());

@@ -46,19 +46,6 @@ void add_rows(Json& rows, const CompareResult& result, const CompareCells& cells
   }
 }
 
-/// A policy with the parameters that are not at their defaults.
-std::string short_name(const PolicySpec& policy) {
-  PolicySpec shorter{.name = policy.name, .parameters = {}};
-  for (const auto& parameter : policy.parameters) {
-    PolicySpec with = shorter;
-    with.parameters.push_back(parameter);
-    if (complete_policy(with) != complete_policy(shorter)) {
-      shorter = std::move(with);
-    }
-  }
-  return to_string(shorter);
-}
-
 /// The fewest misses of the policies that were asked for.
 std::uint64_t fewest_misses(const CompareResult& result, std::size_t capacity) {
   std::uint64_t fewest = result.together.front()[capacity].misses;

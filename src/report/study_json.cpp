@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json point_json(const StudyPoint& point, double nothing_ns) {
-  return {{"policy", point.policy},
+  return {{"policy", short_name(point.policy)},
           {"scope", name_of(scope_names, point.scope)},
           {"reserved_bytes", point.reserved_bytes},
           {"caches", point.caches},
@@ -54,7 +54,7 @@ std::string study_json(const TraceReader& trace, const StudyConfig& config, cons
   }
   out["not_tried"] = Json::array();
   for (const StudyGap& gap : result.gaps) {
-    out["not_tried"].push_back({{"policy", gap.policy},
+    out["not_tried"].push_back({{"policy", short_name(gap.policy)},
                                 {"scope", name_of(scope_names, gap.scope)},
                                 {"reserved_bytes", gap.reserved_bytes},
                                 {"reason", gap.reason}});

@@ -15,7 +15,7 @@ std::string mebibytes(std::uint64_t bytes) {
 
 std::string point_text(const StudyPoint& point) {
   return fmt::format(
-      "`{}`, {}", point.policy,
+      "`{}`, {}", short_name(point.policy),
       point.scope == Scope::shared ? "one cache for all layers and requests" : "a cache for each layer and request");
 }
 
@@ -79,8 +79,8 @@ void append_answer(std::string& out, const StudyResult& result) {
   if (result.belady) {
     const StudyPoint& belady = result.points[*result.belady];
     fmt::format_to(
-        line, "Belady, who knows the future, would miss {:.1f}% with {} and take {}; if every row hit: {}.\n",
-        100 * static_cast<double>(belady.misses) / static_cast<double>(belady.accesses),
+        line, "`{}`, which knows the future, would miss {:.1f}% with {} and take {}; if every row hit: {}.\n",
+        short_name(belady.policy), 100 * static_cast<double>(belady.misses) / static_cast<double>(belady.accesses),
         mebibytes(belady.reserved_bytes), token_text(belady.tpot.mean_ns), token_text(result.all_hit_tpot_ns));
   }
 }
@@ -88,14 +88,14 @@ void append_answer(std::string& out, const StudyResult& result) {
 void append_row(std::string& out, const StudyResult& result, const StudyPoint& point, std::string_view policy) {
   const auto& points = result.points;
   const bool is_knee = result.knee && &point == &points[*result.knee];
-  fmt::format_to(std::back_inserter(out), "{:<10} {:<8} {:>10} {:>7} {:>12} {:>9} {:>13} {:>16}{}\n", policy,
+  fmt::format_to(std::back_inserter(out), "{:<18} {:<8} {:>10} {:>7} {:>12} {:>9} {:>13} {:>16}{}\n", policy,
                  policy == "-" ? "-" : name_of(scope_names, point.scope), mebibytes(point.reserved_bytes),
                  grouped(point.caches), grouped(point.capacity_entries), ratio_text(point.misses, point.accesses),
                  token_text(point.tpot.mean_ns), gain_of(result, point, 0), is_knee ? "  knee" : "");
 }
 
 void append_gap(std::string& out, const StudyGap& gap) {
-  fmt::format_to(std::back_inserter(out), "{:<10} {:<8} {:>10}  not tried: {}\n", gap.policy,
+  fmt::format_to(std::back_inserter(out), "{:<18} {:<8} {:>10}  not tried: {}\n", short_name(gap.policy),
                  name_of(scope_names, gap.scope), mebibytes(gap.reserved_bytes), gap.reason);
 }
 
@@ -108,7 +108,7 @@ void append_rows(std::string& out, const StudyResult& result) {
       append_gap(out, *gap);
     }
     if (i < result.points.size()) {
-      append_row(out, result, result.points[i], result.points[i].policy);
+      append_row(out, result, result.points[i], short_name(result.points[i].policy));
     }
   }
 }
@@ -129,7 +129,7 @@ std::string study_text(const TraceReader& trace, const StudyResult& result) {
                      ? fmt::format(", of which at most {} can be set aside.", mebibytes(*result.set_aside_bytes))
                      : "; how much of it can be set aside is not known, so all of it is tried.");
   append_answer(out, result);
-  fmt::format_to(line, "\n{:<10} {:<8} {:>10} {:>7} {:>12} {:>9} {:>13} {:>16}\n", "policy", "scope", "reserved",
+  fmt::format_to(line, "\n{:<18} {:<8} {:>10} {:>7} {:>12} {:>9} {:>13} {:>16}\n", "policy", "scope", "reserved",
                  "caches", "entries each", "misses", "TPOT", "gain");
   append_rows(out, result);
   return out;

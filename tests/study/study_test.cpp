@@ -10,10 +10,10 @@ namespace {
 
 StudyConfig config_of(std::uint32_t parts) {
   StudyConfig config;
-  config.step.model = "llama-3.1-8b";
-  config.step.gpu = "h200";
-  config.step.kernels = "roofline";
-  config.memory.name = "serial";
+  config.replay.step.model = "llama-3.1-8b";
+  config.replay.step.gpu = "h200";
+  config.replay.step.kernels = "roofline";
+  config.replay.memory.name = "serial";
   config.parts = parts;
   return config;
 }
@@ -27,12 +27,10 @@ TEST_CASE("Every point of a study is what a replay counts") {
   CHECK(result.entry_cost_bytes == 2 * result.config.entry_bytes);  // 16 layers stand for 32
   REQUIRE(!result.points.empty());
   for (const StudyPoint& point : result.points) {
-    ReplayConfig replayed;
-    replayed.policy = parse_policy(point.policy);
+    ReplayConfig replayed = config.replay;
+    replayed.policy = point.policy;
     replayed.scope = point.scope;
     replayed.capacity = Capacity::parse_budget(std::to_string(point.reserved_bytes) + "B");
-    replayed.memory = config.memory;
-    replayed.step = config.step;
     const ReplayResult expected = replay(trace, replayed);
     CHECK(point.misses == expected.totals.misses());
     CHECK(point.tpot.mean_ns == expected.step_times->tpot.mean_ns);
@@ -55,13 +53,14 @@ TEST_CASE("The best point, the knee and Belady's are what they are called") {
   const StudyPoint& belady = result.points[*result.belady];
   const double none_ns = result.nothing.tpot.mean_ns;
   for (const StudyPoint& point : result.points) {
-    CHECK((point.policy == "belady" || point.tpot.mean_ns >= best.tpot.mean_ns));
+    CHECK((point.policy.name == "belady" || point.tpot.mean_ns >= best.tpot.mean_ns));
     const bool same = point.policy == best.policy && point.scope == best.scope;
     if (same && point.reserved_bytes < knee.reserved_bytes) {
       CHECK(none_ns - point.tpot.mean_ns < 0.9 * (none_ns - best.tpot.mean_ns));
     }
   }
   CHECK(none_ns - knee.tpot.mean_ns >= 0.9 * (none_ns - best.tpot.mean_ns));
+  CHECK(belady.policy == bound_of(knee.policy));
   CHECK(belady.misses <= knee.misses);
   CHECK(belady.reserved_bytes == knee.reserved_bytes);
   CHECK(study_text(trace, result).find("Reserve ") != std::string::npos);
@@ -72,14 +71,14 @@ TEST_CASE("A study reserves no more than a GPU sets aside, and leaves nothing ou
   const StudyResult result = study(trace, config_of(4), 2);
   CHECK(result.llc_bytes == 60 << 20U);
   CHECK(result.reservable_bytes == (75 << 20U) / 2);  // 37.5 MiB: data/hardware/README.md
-  CHECK(result.points.size() + result.gaps.size() == 3 * 2 * 4);
+  CHECK(result.points.size() + result.gaps.size() == 4 * 2 * 4);
   for (const StudyPoint& point : result.points) {
     CHECK(point.reserved_bytes <= result.reservable_bytes);
   }
   const std::string text = study_text(trace, result);
   CHECK(text.find("of which at most 37.5 MiB can be set aside") != std::string::npos);
   for (const StudyGap& gap : result.gaps) {
-    CHECK(gap.policy == "hisparse");
+    CHECK(policy_needs(gap.policy).whole_selection);
     CHECK(gap.reason.find("a whole selection 128") != std::string::npos);
     CHECK(text.find(gap.reason) != std::string::npos);
   }
@@ -88,8 +87,8 @@ TEST_CASE("A study reserves no more than a GPU sets aside, and leaves nothing ou
 TEST_CASE("A reservation that gains next to nothing has no knee") {
   const TraceReader trace("traces/paper128-req_0.dsat");
   StudyConfig config = config_of(2);
-  config.memory.name = "serial";
-  config.memory.miss_ns = 0;  // misses cost nothing
+  config.replay.memory.name = "serial";
+  config.replay.memory.miss_ns = 0;  // misses cost nothing
   const StudyResult result = study(trace, config, 2);
   REQUIRE(result.best);
   CHECK_FALSE(result.knee);
@@ -101,7 +100,7 @@ TEST_CASE("A reservation that gains next to nothing has no knee") {
 TEST_CASE("Where a GPU's set-aside is not known, a study says so") {
   const TraceReader trace("traces/paper128-req_0.dsat");
   StudyConfig config = config_of(1);
-  config.step.gpu = "h100";  // whose largest set-aside nobody measured
+  config.replay.step.gpu = "h100";  // whose largest set-aside nobody measured
   const StudyResult result = study(trace, config, 1);
   CHECK_FALSE(result.set_aside_bytes);
   CHECK(result.reservable_bytes == result.llc_bytes);
@@ -111,6 +110,6 @@ TEST_CASE("Where a GPU's set-aside is not known, a study says so") {
 TEST_CASE("A study needs a model and a GPU") {
   const TraceReader trace("traces/paper128-req_0.dsat");
   StudyConfig config = config_of(1);
-  config.step.gpu.clear();
+  config.replay.step.gpu.clear();
   CHECK_THROWS_AS(study(trace, config, 1), ConfigError);
 }

@@ -45,23 +45,6 @@ int run(Options& options) {
   return exit_done;
 }
 
-/// Policies have commas in them, so each comes with an option of its own.
-void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies) {
-  app.add_option_function<std::string>(
-         "--policy",
-         [&](const std::string& text) {
-           policies.clear();
-           for (std::size_t at = 0; at <= text.size();) {
-             const std::size_t end = std::min(text.find('\n', at), text.size());
-             policies.push_back(parse_policy(std::string_view(text).substr(at, end - at)));
-             at = end + 1;
-           }
-         },
-         "Replacement policy; repeat the option for several [lru]")
-      ->type_name("NAME[,key=value...]")
-      ->multi_option_policy(list_policy);
-}
-
 /// What the target does not look at has no effect.
 void add_target_rules(CLI::App& app, Options& options) {
   const auto basis = [&options] { return options.target->measure->basis; };
@@ -94,7 +77,7 @@ std::string target_help() {
 std::function<int()> add_knee(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_trace_argument(app, options->spec);
-  add_policies_option(app, options->policies);
+  add_policies_option(app, options->policies, "lru");
   add_capacities_options(app, options->capacities,
                          "To try, of each cache: entries, 20MiB, 2x, 0.2ctx [all for lru and belady, otherwise 8 to an "
                          "octave from 1x on]");

@@ -22,10 +22,7 @@ struct Options : ReplayRun {
 
 int run(Options& options) {
   options.rules.check();
-  const ReplayConfig& replay = options.spec.config;
-  options.config.step = replay.step;
-  options.config.memory = replay.memory;
-  options.config.entry_bytes = replay.entry_bytes;
+  options.config.replay = options.spec.config;
   const TraceReader trace = open_trace(options.spec);
   options.result.open();
   Progress progress("study");
@@ -43,9 +40,9 @@ int run(Options& options) {
 std::function<int()> add_study(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_trace_argument(app, options->spec);
-  add_replay_fields(app, *options, {FieldGroup::step, FieldGroup::memory}, {"page-tokens"});
-  add_replay_fields(app, *options, {FieldGroup::cache},
-                    {"policy", "scope", "capacity", "budget", "order", "warm", "new-token", "resident-blocks"});
+  add_policies_option(app, options->config.policies, "lru, hisparse");
+  add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::step},
+                    {"policy", "scope", "capacity", "budget", "page-tokens"});
   add_number<std::uint32_t>(app, "--parts", options->config.parts,
                             "Try 1, 2, ... N of N equal parts of the last-level cache [8]", 1, 64);
   add_jobs_option(app, options->jobs);

@@ -2,6 +2,7 @@
 
 #include "options.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -66,6 +67,22 @@ void add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<Fiel
 
 void add_jobs_option(CLI::App& app, std::uint32_t& jobs) {
   add_number<std::uint32_t>(app, "--jobs", jobs, "Threads; results do not depend on it [1]", 1, 4096);
+}
+
+void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies, std::string_view defaults) {
+  app.add_option_function<std::string>(
+         "--policy",
+         [&policies](const std::string& text) {
+           policies.clear();
+           for (std::size_t at = 0; at <= text.size();) {
+             const std::size_t end = std::min(text.find('\n', at), text.size());
+             policies.push_back(parse_policy(std::string_view(text).substr(at, end - at)));
+             at = end + 1;
+           }
+         },
+         fmt::format("Replacement policy; repeat the option for several [{}]", defaults))
+      ->type_name("NAME[,key=value...]")
+      ->multi_option_policy(list_policy);
 }
 
 void add_capacities_options(CLI::App& app, std::vector<Capacity>& capacities, const std::string& description) {

@@ -31,6 +31,9 @@ PolicySpec complete_policy(const PolicySpec& spec, std::string_view where = "--p
 /// The inverse of parse_policy: "fifo,atomic=step", parameters at their defaults included.
 std::string to_string(const PolicySpec& spec);
 
+/// The same without the parameters at their defaults: "fifo".
+std::string short_name(const PolicySpec& spec);
+
 /// One parameter of a policy, for `dsasim policies`.
 struct PolicyParameter {
   std::string_view key;
@@ -64,6 +67,10 @@ PolicyNeeds policy_needs(const PolicySpec& spec);
 
 /// True if the policy evicts the least recently used entry: its misses at all capacities come from one pass.
 bool evicts_least_recent(const PolicySpec& spec);
+
+/// The bound of a policy: Belady's (1966), of those that replace in the same way. A policy that replaces by selection
+/// keeps what the current selection names, and so does its bound.
+PolicySpec bound_of(const PolicySpec& spec);
 
 /// About what an access takes on one thread, without decoding (docs/performance.md). No result depends on it.
 double policy_access_ns(const PolicySpec& spec);

@@ -45,10 +45,6 @@ struct CompareResult {
   std::optional<double> gap_closed(const CompareCells& of, std::size_t policy, std::size_t capacity) const;
 };
 
-/// The bound of a policy: Belady's (1966), of those that replace in the same way. A policy that replaces by selection
-/// keeps what the current selection names, and so does its bound.
-PolicySpec bound_of(const PolicySpec& policy);
-
 /// Throws as replay() does, and ConfigError without policies, capacities or traces. `on_share` is told how much is
 /// done.
 CompareResult compare(std::span<const TraceReader* const> traces, const CompareConfig& config, std::uint32_t jobs,

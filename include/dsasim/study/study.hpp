@@ -12,15 +12,14 @@
 namespace dsasim {
 
 struct StudyConfig {
-  StepSpec step;                             ///< both a model and a GPU
-  MemorySpec memory;                         ///< that of the GPU unless named
-  std::optional<std::uint64_t> entry_bytes;  ///< otherwise the model's
-  std::uint32_t parts = 8;                   ///< of what can be reserved: 0, 1, ... all of them are tried
+  ReplayConfig replay;  ///< all but its policy, scope and capacity; with both a model and a GPU
+  std::vector<PolicySpec> policies = {parse_policy("lru"), parse_policy("hisparse")};  ///< their bounds are added
+  std::uint32_t parts = 8;  ///< of what can be reserved: 0, 1, ... all of them are tried
 };
 
 /// A policy and a scope with a part of the cache reserved, all caches together.
 struct StudyPoint {
-  std::string policy;
+  PolicySpec policy;
   Scope scope = Scope::stream;
   std::uint64_t reserved_bytes = 0;
   std::uint64_t caches = 0;
@@ -34,7 +33,7 @@ struct StudyPoint {
 
 /// A point that cannot be: its caches are too small for the policy.
 struct StudyGap {
-  std::string policy;
+  PolicySpec policy;
   Scope scope = Scope::stream;
   std::uint64_t reserved_bytes = 0;
   std::string reason;
@@ -56,8 +55,8 @@ struct StudyResult {
   std::vector<StudyPoint> points;                ///< by policy, scope and bytes
   std::vector<StudyGap> gaps;                    ///< what is not among them
   /// Of the points: the shortest mean TPOT of a policy that can be built; if it gains worth_while or more, the least
-  /// reservation of the same policy and scope that has 90% of its gain; Belady's with the bytes and scope of the
-  /// latter, or of the best.
+  /// reservation of the same policy and scope that has 90% of its gain; the policy's bound with the bytes and scope of
+  /// the latter, or of the best.
   std::optional<std::size_t> best, knee, belady;
   /// The one that would be best if setting aside cost nothing, as in a cache that is made for it.
   std::optional<std::size_t> best_uncharged;
