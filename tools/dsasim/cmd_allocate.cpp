@@ -46,22 +46,22 @@ int run(Options& options) {
 }
 
 void add_budget_options(CLI::App& app, Options& options) {
-  app.add_option_function<std::string>(
-         "--budget", [&](const std::string& text) { options.budget = Capacity::parse_budget(text); },
-         "To split: of all caches together in entries or bytes (65536, 20MiB), for each cache on average in 2x or "
-         "0.2ctx")
-      ->type_name("CAP");
+  add_option(
+      app, "--budget", [&](const std::string& text) { options.budget = Capacity::parse_budget(text); },
+      "To split: of all caches together in entries or bytes (65536, 20MiB), for each cache on average in 2x or "
+      "0.2ctx")
+      .type("CAP");
   add_choice(app, "--over", options.allocate.over, "Between whom [layers]", over_names);
   add_choice(app, "--minimise", options.allocate.minimise, "What the optimal split has least of [misses]",
              minimise_names);
-  app.add_option_function<std::string>(
-         "--min", [&](const std::string& text) { options.allocate.least = Capacity::parse(text, "--min"); },
-         "The least that each cache gets, rounded up to the granularity [1x]")
-      ->type_name("CAP");
-  app.add_option_function<std::string>(
-         "--max", [&](const std::string& text) { options.allocate.most = Capacity::parse(text, "--max"); },
-         "The most that each cache gets, rounded down [the contexts of its requests]")
-      ->type_name("CAP");
+  add_option(
+      app, "--min", [&](const std::string& text) { options.allocate.least = Capacity::parse(text, "--min"); },
+      "The least that each cache gets, rounded up to the granularity [1x]")
+      .type("CAP");
+  add_option(
+      app, "--max", [&](const std::string& text) { options.allocate.most = Capacity::parse(text, "--max"); },
+      "The most that each cache gets, rounded down [the contexts of its requests]")
+      .type("CAP");
   add_number<std::uint64_t>(app, "--granularity", options.allocate.granularity,
                             "Capacities are multiples of N entries [16, more where that is too many]", 1,
                             std::numeric_limits<std::uint32_t>::max());
@@ -76,8 +76,11 @@ std::function<int()> add_allocate(CLI::App& app) {
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory},
                     {"capacity", "budget"});
   add_jobs_option(app, options->jobs);
-  app.add_flag(
-      "--no-verify", [options](std::int64_t count) { options->allocate.verify = count == 0; },
+  add_flag(
+      app, "--no-verify",
+      [options = options.get()](const std::string& text) {
+        options->allocate.verify = !parse_flag("--no-verify", text);
+      },
       "Do not replay the splits to confirm what they come to");
   options->result.add_options(app, "the splits");
   const auto shows_time = [options = options.get()] {

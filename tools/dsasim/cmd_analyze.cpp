@@ -33,17 +33,17 @@ struct Options {
 
 void add_list(CLI::App& app, const std::string& option, std::vector<std::uint32_t>& list,
               const std::string& description) {
-  app.add_option_function<std::string>(
-         option,
-         [&list, option](const std::string& text) {
-           list.clear();
-           for (const std::string_view item : list_items(text)) {
-             list.push_back(parse_number<std::uint32_t>(option, item, 1, most_analysis_number));
-           }
-         },
-         description)
-      ->type_name("N,...")
-      ->multi_option_policy(list_policy);
+  add_option(
+      app, option,
+      [&list, option](const std::string& text) {
+        list.clear();
+        for (const std::string_view item : list_items(text)) {
+          list.push_back(parse_number<std::uint32_t>(option, item, 1, most_analysis_number));
+        }
+      },
+      description)
+      .type("N,...")
+      .list();
 }
 
 /// As add_list, with `trace` for the trace's own page size.
@@ -57,19 +57,19 @@ std::vector<std::uint32_t> parse_pages(const std::string& text) {
 
 void add_paper_options(CLI::App& app, AnalysisConfig& config) {
   add_list(app, "--windows", config.windows, "Working sets over N steps [50]");
-  app.add_flag("--inclusive-windows", config.inclusive_windows,
-               "A window of N steps holds N + 1 selections, as in the paper's formula, instead of N as in its prose");
-  app.add_option_function<std::string>(
-         "--page-tokens", [&](const std::string& text) { config.page_tokens = parse_pages(text); },
-         "Page utilisation for pages of N tokens; `trace` takes the trace's [16]")
-      ->type_name("N|trace,...")
-      ->multi_option_policy(list_policy);
+  add_flag(app, "--inclusive-windows", config.inclusive_windows,
+           "A window of N steps holds N + 1 selections, as in the paper's formula, instead of N as in its prose");
+  add_option(
+      app, "--page-tokens", [&](const std::string& text) { config.page_tokens = parse_pages(text); },
+      "Page utilisation for pages of N tokens; `trace` takes the trace's [16]")
+      .type("N|trace,...")
+      .list();
 }
 
 void add_further_options(CLI::App& app, AnalysisConfig& config) {
-  app.add_flag("--all", config.all,
-               "Every metric: those of the options below, reuse distance, the overlap shifted by an entry, and between "
-               "requests");
+  add_flag(app, "--all", config.all,
+           "Every metric: those of the options below, reuse distance, the overlap shifted by an entry, and between "
+           "requests");
   add_list(app, "--overlap-steps", config.overlap_steps,
            "Overlap with the selection N steps before [with --all: 1,2,4,8,16,32,64]");
   add_list(app, "--union-steps", config.union_steps, "Union of N consecutive selections [with --all: 2,4,8,16,32,64]");
@@ -82,17 +82,17 @@ void add_further_options(CLI::App& app, AnalysisConfig& config) {
 }
 
 void add_run_options(CLI::App& app, Options& options) {
-  app.add_option_function<std::string>(
-         "--steps", [&](const std::string& text) { options.config.steps = parse_steps("--steps", text); },
-         "Analyse steps A up to B only, as if there were no others [all]")
-      ->type_name("A:B");
+  add_option(
+      app, "--steps", [&](const std::string& text) { options.config.steps = parse_steps("--steps", text); },
+      "Analyse steps A up to B only, as if there were no others [all]")
+      .type("A:B");
   add_number<std::uint32_t>(app, "--jobs", options.config.jobs,
                             "Threads, each with requests of its own; results do not depend on it [1]", 1, 4096);
-  app.add_flag("--allow-truncated", options.allow_truncated, "Analyse the whole chunks of a trace that was cut off");
+  add_flag(app, "--allow-truncated", options.allow_truncated, "Analyse the whole chunks of a trace that was cut off");
   add_output_option(app, "--json", options.json, "Write everything as JSON (- for stdout) instead of the table",
                     ".json");
-  app.add_option("--csv", options.csv, "Write metrics.csv and histograms.csv, a row for each number, into a folder")
-      ->type_name("DIR");
+  add_text(app, "--csv", options.csv, "Write metrics.csv and histograms.csv, a row for each number, into a folder")
+      .type("DIR");
 }
 
 /// The two tables of --csv. Their folder is made if its parent exists, and removed again if nothing comes of it.
@@ -190,10 +190,10 @@ int run(const Options& options, const CLI::App& app) {
 
 std::function<int()> add_analyze(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("trace", options->traces, "Trace to analyse (.dsat), or two to compare")
-      ->required()
-      ->expected(1, 2)
-      ->type_name("TRACE");
+  add_texts(app, "trace", options->traces, "Trace to analyse (.dsat), or two to compare")
+      .required()
+      .at_most(2)
+      .type("TRACE");
   add_paper_options(app, options->config);
   add_further_options(app, options->config);
   add_run_options(app, *options);

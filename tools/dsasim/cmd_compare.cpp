@@ -71,13 +71,13 @@ std::function<int()> add_compare(CLI::App& app) {
   for (const char* capacity : {"1x", "1.5x", "2x", "4x"}) {
     options->compare.capacities.push_back(Capacity::parse(capacity));
   }
-  app.add_option("trace", options->traces, "Traces to replay (.dsat)")->required()->type_name("TRACE");
-  app.add_option_function<std::string>(
-         "--policies",
-         [options = options.get()](const std::string& text) { options->compare.policies = parse_policies(text); },
-         "Replacement policies; gaps to the bound are measured from the first [hisparse,lru,fifo,clock,lfu]")
-      ->type_name("NAME[,key=value...],...")
-      ->multi_option_policy(list_policy);
+  add_texts(app, "trace", options->traces, "Traces to replay (.dsat)").required().type("TRACE");
+  add_option(
+      app, "--policies",
+      [options = options.get()](const std::string& text) { options->compare.policies = parse_policies(text); },
+      "Replacement policies; gaps to the bound are measured from the first [hisparse,lru,fifo,clock,lfu]")
+      .type("NAME[,key=value...],...")
+      .list();
   add_capacities_options(app, options->compare.capacities, "Of each cache: entries, 20MiB, 2x, 0.2ctx [1x,1.5x,2x,4x]");
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload}, {"policy", "capacity", "budget"});
   add_jobs_option(app, options->jobs);

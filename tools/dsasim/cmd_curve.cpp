@@ -47,7 +47,7 @@ std::function<int()> add_curve(CLI::App& app) {
                          "Of each cache: entries, 20MiB, 2x, 0.2ctx [lru: all at which misses change]");
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload}, {"capacity", "budget"});
   add_jobs_option(app, options->jobs);
-  app.add_flag("--histograms", options->histograms, "lru: count reuse distances and intervals as well, for --json");
+  add_flag(app, "--histograms", options->histograms, "lru: count reuse distances and intervals as well, for --json");
   options->result.add_options(app, "the curve");
   options->rules.only_if(
       app, {"--histograms"}, [options = options.get()] { return !options->result.is_text(); },

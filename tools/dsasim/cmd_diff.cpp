@@ -36,31 +36,29 @@ int run(Options& options) {
 
 std::function<int()> add_diff(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("first", options->first, "JSON of any command; the golden, if there is one")
-      ->required()
-      ->type_name("A.json");
-  app.add_option("second", options->second, "The one to compare with it")->required()->type_name("B.json");
-  app.add_option_function<std::string>(
-         "--tolerance",
-         [options](const std::string& text) {
-           options->diff.tolerances.clear();
-           for (const std::string_view item : list_items(text)) {
-             options->diff.tolerances.push_back(parse_tolerance(item));
-           }
-         },
-         "How far times and ratios may move: an amount (below 1 also a share) or a share in percent; of a named field, "
-         "even of a count [0]")
-      ->type_name("[FIELD=]0.01|5%,...")
-      ->multi_option_policy(list_policy);
-  app.add_option_function<std::string>(
-         "--ignore",
-         [options](const std::string& text) {
-           const auto items = list_items(text);
-           options->diff.ignored.assign(items.begin(), items.end());
-         },
-         "Ignore fields of these names and all below them: config,digest")
-      ->type_name("FIELD,...")
-      ->multi_option_policy(list_policy);
+  add_text(app, "first", options->first, "JSON of any command; the golden, if there is one").required().type("A.json");
+  add_text(app, "second", options->second, "The one to compare with it").required().type("B.json");
+  add_option(
+      app, "--tolerance",
+      [options](const std::string& text) {
+        options->diff.tolerances.clear();
+        for (const std::string_view item : list_items(text)) {
+          options->diff.tolerances.push_back(parse_tolerance(item));
+        }
+      },
+      "How far times and ratios may move: an amount (below 1 also a share) or a share in percent; of a named field, "
+      "even of a count [0]")
+      .type("[FIELD=]0.01|5%,...")
+      .list();
+  add_option(
+      app, "--ignore",
+      [options](const std::string& text) {
+        const auto items = list_items(text);
+        options->diff.ignored.assign(items.begin(), items.end());
+      },
+      "Ignore fields of these names and all below them: config,digest")
+      .type("FIELD,...")
+      .list();
   options->result.add_options(app, "the differences");
   return [options] { return run(*options); };
 }

@@ -126,10 +126,10 @@ std::function<int()> add_export(CLI::App& app) {
   add_trace_argument(app, options->spec);
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::llc, FieldGroup::step},
                     {"ep", "dp-attention", "expert-spread", "host-ns", "overlap", "reservation-cost"});
-  app.add_option("--to", options->to, list_formats())->required()->type_name("FORMAT");
+  add_text(app, "--to", options->to, list_formats()).required().type("FORMAT");
   add_output_option(app, "-o,--output", options->output,
                     "File to write (- for stdout); a folder for npz of several requests")
-      ->required();
+      .required();
   add_choice(app, "--lines", options->lines,
              "addresses: lines of all rows, or of those that the replay of --policy and --capacity misses [all]",
              lines_names);

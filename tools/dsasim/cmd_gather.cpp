@@ -77,10 +77,10 @@ std::function<int()> add_gather(CLI::App& app) {
                             std::uint64_t{1} << 46U);
   add_number<std::uint64_t>(app, "--seed", random.seed, "Of their positions, for models that ask for lines [1]", 0,
                             std::numeric_limits<std::uint64_t>::max());
-  app.add_option("--csv", options->csv,
-                 "Price each line of a file with the columns row_bytes, rows and perhaps hot_fraction, "
-                 "reserved_fraction; prints it with predicted_us and gather_ns")
-      ->type_name("FILE.csv");
+  add_text(app, "--csv", options->csv,
+           "Price each line of a file with the columns row_bytes, rows and perhaps hot_fraction, "
+           "reserved_fraction; prints it with predicted_us and gather_ns")
+      .type("FILE.csv");
   add_output_option(app, "--json", options->json, "Write the prediction as JSON (- for stdout) instead of the table",
                     ".json");
   options->rules.only_if(

@@ -104,8 +104,8 @@ int run(const Options& options) {
 std::function<int()> add_generate(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_output_option(app, "-o,--output", options->output, "Trace to write", ".dsat");
-  app.add_option("--preset", options->preset, "Draw from published statistics; --list shows them")->type_name("NAME");
-  app.add_option("--like", options->like, "Draw from the statistics of this trace")->type_name("TRACE");
+  add_text(app, "--preset", options->preset, "Draw from published statistics; --list shows them").type("NAME");
+  add_text(app, "--like", options->like, "Draw from the statistics of this trace").type("TRACE");
   add_number<std::uint64_t>(app, "--seed", options->seed, "Where the sequence of draws starts [1]", 0,
                             std::numeric_limits<std::uint64_t>::max());
   add_number<std::uint32_t>(app, "--layers", options->shape.layers, "Layers that own an index", 1, 1U << 16U);
@@ -113,18 +113,18 @@ std::function<int()> add_generate(CLI::App& app) {
   add_number<std::uint64_t>(app, "--steps", options->shape.steps, "Decode steps of each request", 1, (1U << 20U) - 1);
   add_number<std::uint64_t>(app, "--context", options->shape.prompt_tokens, "Tokens of the prompt", 1, max_entry_ids);
   add_number<std::uint32_t>(app, "--batch", options->shape.requests, "Requests", 1, 1U << 20U);
-  app.add_flag("--list", options->list, "List the presets: what each was fitted to and what it predicts");
-  app.add_flag("--statistics", options->list_statistics, "List the preset's numbers, and what each may be");
+  add_flag(app, "--list", options->list, "List the presets: what each was fitted to and what it predicts");
+  add_flag(app, "--statistics", options->list_statistics, "List the preset's numbers, and what each may be");
   for (const StatisticDescription& statistic : statistic_descriptions()) {
     const std::string option = fmt::format("--{}", statistic.name);
-    app.add_option_function<std::string>(
-           option,
-           [options, option, &statistic](const std::string& text) {
-             options->statistics.emplace_back(&statistic,
-                                              parse_number<double>(option, text, statistic.least, statistic.most));
-           },
-           std::string(statistic.description) + " [the preset's]")
-        ->type_name("X");
+    add_option(
+        app, option,
+        [options, option, &statistic](const std::string& text) {
+          options->statistics.emplace_back(&statistic,
+                                           parse_number<double>(option, text, statistic.least, statistic.most));
+        },
+        std::string(statistic.description) + " [the preset's]")
+        .type("X");
   }
   options->rules.only_if(
       app, {"--output", "--seed", "--layers", "--top-k", "--steps", "--context", "--batch"},

@@ -61,17 +61,17 @@ void add_shape_options(CLI::App& app, ImportOptions& import) {
   add_number<std::uint32_t>(app, "--top-k", import.top_k, "Ids in a row, where the capture does not say", 1, 1U << 30U);
   add_number<std::uint64_t>(app, "--prompt-len", import.prompt_tokens,
                             "Tokens of the prompt, where the capture does not say", 0, most_tokens);
-  app.add_option_function<std::string>(
-         "--prompt-start", [&import](const std::string& text) { import.prompt_start = parse_prompt_start(text); },
-         "Position of the query of a capture's first row, where the capture does not say: a number (a cached prefix "
-         "has "
-         "no rows), last (the prompt's last token) or end (behind the prompt)")
-      ->type_name("N|last|end");
+  add_option(
+      app, "--prompt-start", [&import](const std::string& text) { import.prompt_start = parse_prompt_start(text); },
+      "Position of the query of a capture's first row, where the capture does not say: a number (a cached prefix "
+      "has "
+      "no rows), last (the prompt's last token) or end (behind the prompt)")
+      .type("N|last|end");
   add_number<std::uint64_t>(app, "--steps", import.steps, "Import no more than the first N steps of each capture [all]",
                             1, most_tokens);
-  app.add_flag("--skip-bad", import.skip_bad,
-               "Leave out requests that cannot be used (aborted, without decode steps) and ids outside their context, "
-               "and say how many");
+  add_flag(app, "--skip-bad", import.skip_bad,
+           "Leave out requests that cannot be used (aborted, without decode steps) and ids outside their context, "
+           "and say how many");
   add_choice(
       app, "--ids", import.ids,
       "What ids are: positions (logical) or slots of the stack's pool (physical); auto finds out, and turns slots "
@@ -86,30 +86,26 @@ void add_shape_options(CLI::App& app, ImportOptions& import) {
 std::function<int()> add_import(CLI::App& app) {
   auto options = std::make_shared<Options>();
   ImportOptions& import = options->import;
-  app.add_option("input", options->inputs, "Captures; their requests become one batch")
-      ->required()
-      ->type_name("FILE...");
+  add_texts(app, "input", options->inputs, "Captures; their requests become one batch").required().type("FILE...");
   add_output_option(app, "-o,--output", options->output, "Trace to write", ".dsat");
   std::string formats = "auto";
   for (const ImportFormat& format : import_formats()) {
     formats += "|" + std::string(format.name);
   }
-  app.add_option("--from", import.format, "Format of the captures [auto]")->type_name(formats);
+  add_text(app, "--from", import.format, "Format of the captures [auto]").type(formats);
   add_shape_options(app, import);
   add_number<std::uint32_t>(app, "--page-tokens", import.page_tokens, "Tokens of the stack's KV page, if known", 1,
                             TraceHeader::max_page_tokens);
   add_number<std::uint64_t>(app, "--entry-bytes", import.entry_bytes, "Bytes of an entry in one layer [the model's]", 1,
                             TraceHeader::max_entry_bytes);
-  app.add_option(
-         "--layer-map", import.layer_map,
-         "Which layer's index each layer uses: 0,1,2,2,2 (-1 for none), or a JSON file (a checkpoint's config.json)")
-      ->type_name("LIST|FILE");
-  app.add_option("--model", import.model,
-                 "One of `dsasim models`, a configuration file or a checkpoint's config.json: says which layers own an "
-                 "index, the top-k, and the tokens and bytes of an entry, where nothing else does")
-      ->type_name("NAME|FILE.json");
-  app.add_option("--provenance", import.provenance, "Where the capture comes from [the inputs' names]")
-      ->type_name("TEXT");
+  add_text(app, "--layer-map", import.layer_map,
+           "Which layer's index each layer uses: 0,1,2,2,2 (-1 for none), or a JSON file (a checkpoint's config.json)")
+      .type("LIST|FILE");
+  add_text(app, "--model", import.model,
+           "One of `dsasim models`, a configuration file or a checkpoint's config.json: says which layers own an "
+           "index, the top-k, and the tokens and bytes of an entry, where nothing else does")
+      .type("NAME|FILE.json");
+  add_text(app, "--provenance", import.provenance, "Where the capture comes from [the inputs' names]").type("TEXT");
   return [options] { return run(*options); };
 }
 

@@ -86,7 +86,7 @@ std::string text_of(const Json& info) {
 std::function<int()> add_info(CLI::App& app) {
   auto path = std::make_shared<std::string>();
   auto result = std::make_shared<Result>();
-  app.add_option("trace", *path, "Trace to describe (.dsat); may be cut off")->required()->type_name("TRACE");
+  add_text(app, "trace", *path, "Trace to describe (.dsat); may be cut off").required().type("TRACE");
   result->add_options(app, "it");
   return [path, result] {
     result->open();

@@ -55,15 +55,15 @@ int run(const Options& options) {
 
 std::function<int()> add_kernels(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("--gpu", options->gpu, "One that dsasim gpus lists, or a file [all that have measured kernels]")
-      ->type_name("NAME|FILE.json");
-  app.add_option("--kernels", options->kernels, "Times of its kernels: a name, a file, or roofline [the GPU's]")
-      ->type_name("NAME|FILE.json");
-  app.add_option("--csv", options->csv, "Prints the file's rows with predicted_us, the time of their kernels")
-      ->type_name("FILE.csv");
+  add_text(app, "--gpu", options->gpu, "One that dsasim gpus lists, or a file [all that have measured kernels]")
+      .type("NAME|FILE.json");
+  add_text(app, "--kernels", options->kernels, "Times of its kernels: a name, a file, or roofline [the GPU's]")
+      .type("NAME|FILE.json");
+  add_text(app, "--csv", options->csv, "Prints the file's rows with predicted_us, the time of their kernels")
+      .type("FILE.csv");
   add_choice(app, "--kind", options->kind, "What the rows of --csv are", measured_kind_names);
-  app.add_flag("--terms", options->terms,
-               "What the times of --csv are made of instead, as JSON, for tools/fit-kernels");
+  add_flag(app, "--terms", options->terms,
+           "What the times of --csv are made of instead, as JSON, for tools/fit-kernels");
   return [options] { return run(*options); };
 }
 

@@ -85,9 +85,9 @@ std::function<int()> add_knee(CLI::App& app) {
                     {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step},
                     {"policy", "capacity", "budget"});
   add_jobs_option(app, options->jobs);
-  app.add_option_function<std::string>(
-         "--target", [options](const std::string& text) { options->target = parse_target(text); }, target_help())
-      ->type_name("FIELD=NUMBER");
+  add_option(
+      app, "--target", [options](const std::string& text) { options->target = parse_target(text); }, target_help())
+      .type("FIELD=NUMBER");
   options->result.add_options(app, "the knees");
   add_target_rules(app, *options);
   return [options] { return run(*options); };

@@ -38,9 +38,9 @@ int run(const Options& options) {
 
 std::function<int()> add_merge(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("parts", options->parts, "What the shards of one sweep wrote, in any order")
-      ->required()
-      ->type_name("PART.csv...");
+  add_texts(app, "parts", options->parts, "What the shards of one sweep wrote, in any order")
+      .required()
+      .type("PART.csv...");
   add_output_option(app, "-o,--output", options->output, "The whole table (- for stdout)", ".csv");
   return [options] { return run(*options); };
 }

@@ -136,11 +136,11 @@ std::function<int()> add_replay(CLI::App& app) {
   add_trace_argument(app, options->spec);
   add_replay_fields(app, *options,
                     {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step});
-  app.add_option("--capacities-from", options->capacities_from,
-                 "Instead of --capacity: of each layer or stream its own, as `dsasim allocate` wrote them")
-      ->type_name("FILE.json")
-      ->excludes(app.get_option("--capacity"))
-      ->excludes(app.get_option("--budget"));
+  add_text(app, "--capacities-from", options->capacities_from,
+           "Instead of --capacity: of each layer or stream its own, as `dsasim allocate` wrote them")
+      .type("FILE.json")
+      .instead_of(find_option(app, "--capacity"))
+      .instead_of(find_option(app, "--budget"));
   add_jobs_option(app, options->jobs);
   options->result.add_options(app, "the report");
   add_output_option(app, "--per-step", options->per_step, "Write a CSV row for each step, layer and request", ".csv");

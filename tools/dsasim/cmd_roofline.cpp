@@ -54,9 +54,9 @@ constexpr double least_number = 0.001;
 void add_workload(CLI::App& app, Options& options) {
   constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
   RooflineConfig& config = options.config;
-  app.add_option("--model", options.model, "One that dsasim models lists, a file, or a checkpoint's config.json")
-      ->type_name("NAME|FILE.json");
-  app.add_option("--gpu", options.gpu, "One that dsasim gpus lists, or a file")->type_name("NAME|FILE.json");
+  add_text(app, "--model", options.model, "One that dsasim models lists, a file, or a checkpoint's config.json")
+      .type("NAME|FILE.json");
+  add_text(app, "--gpu", options.gpu, "One that dsasim gpus lists, or a file").type("NAME|FILE.json");
   add_number<std::uint64_t>(app, "--context", config.context_tokens, "Tokens of each user's context", 1, most);
   add_number<std::uint64_t>(app, "--batch", config.batch, "Users that decode together", 1, most);
   add_number<double>(app, "--rate", config.rate, "Tokens a second for each user", least_number, 1e9);

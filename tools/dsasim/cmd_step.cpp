@@ -126,16 +126,16 @@ int run(const Options& options) {
 
 void add_numbers(CLI::App& app, const std::string& option, std::vector<std::uint64_t>& target,
                  const std::string& description) {
-  app.add_option_function<std::string>(
-         option,
-         [option, &target](const std::string& text) {
-           for (const std::string_view item : list_items(text)) {
-             target.push_back(parse_number<std::uint64_t>(option, item, 1, std::numeric_limits<std::uint32_t>::max()));
-           }
-         },
-         description)
-      ->type_name("N,N,...")
-      ->multi_option_policy(list_policy);
+  add_option(
+      app, option,
+      [option, &target](const std::string& text) {
+        for (const std::string_view item : list_items(text)) {
+          target.push_back(parse_number<std::uint64_t>(option, item, 1, std::numeric_limits<std::uint32_t>::max()));
+        }
+      },
+      description)
+      .type("N,N,...")
+      .list();
 }
 
 }  // namespace

@@ -180,23 +180,23 @@ int run(const Options& options) {
 
 std::function<int()> add_sweep(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("grid", options->grid,
-                 "Options of `replay` and their values: {\"trace\": \"t.dsat\", \"policy\": "
-                 "[\"lru\", \"fifo\"], \"capacity\": [\"1x\", \"2x\"]}")
-      ->required()
-      ->type_name("GRID.json");
+  add_text(app, "grid", options->grid,
+           "Options of `replay` and their values: {\"trace\": \"t.dsat\", \"policy\": "
+           "[\"lru\", \"fifo\"], \"capacity\": [\"1x\", \"2x\"]}")
+      .required()
+      .type("GRID.json");
   add_output_option(app, "-o,--output", options->output, "Write the table; OUT.csv.journal keeps finished points",
                     ".csv");
   add_jobs_option(app, options->sweep.jobs);
-  app.add_option_function<std::string>(
-         "--shard", [options](const std::string& text) { options->sweep.shard = parse_shard(text); },
-         "The i-th of n parts of about equal cost, from 1, for `dsasim merge` [the whole]")
-      ->type_name("i/n");
-  app.add_option("--fingerprint", options->sweep.fingerprint,
-                 "Refuse another sweep than the one whose --dry-run ended with this fingerprint [any]")
-      ->type_name("DIGITS");
-  app.add_flag("--restart", options->sweep.restart, "Forget what an earlier start finished");
-  app.add_flag("--dry-run", options->dry_run, "Print the points, and estimates of time and memory; replay nothing");
+  add_option(
+      app, "--shard", [options](const std::string& text) { options->sweep.shard = parse_shard(text); },
+      "The i-th of n parts of about equal cost, from 1, for `dsasim merge` [the whole]")
+      .type("i/n");
+  add_text(app, "--fingerprint", options->sweep.fingerprint,
+           "Refuse another sweep than the one whose --dry-run ended with this fingerprint [any]")
+      .type("DIGITS");
+  add_flag(app, "--restart", options->sweep.restart, "Forget what an earlier start finished");
+  add_flag(app, "--dry-run", options->dry_run, "Print the points, and estimates of time and memory; replay nothing");
   return [options] { return run(*options); };
 }
 

@@ -35,7 +35,7 @@ int run(const std::string& path) {
 
 std::function<int()> add_verify(CLI::App& app) {
   auto path = std::make_shared<std::string>();
-  app.add_option("trace", *path, "Trace to check (.dsat)")->required()->type_name("TRACE");
+  add_text(app, "trace", *path, "Trace to check (.dsat)").required().type("TRACE");
   return [path] { return run(*path); };
 }
 

@@ -5,6 +5,8 @@
 #include "dsasim/replay/replay.hpp"
 #include "dsasim/trace/partial_file.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,9 +57,9 @@ std::vector<std::string> inputs_of(const CLI::Option& option) {
 
 }  // namespace
 
-CLI::Option* add_output_option(CLI::App& app, const std::string& names, std::string& path,
-                               const std::string& description, const std::string& type) {
-  return app.add_option(names, path, description)->type_name(std::string(output_type) + type);
+Option add_output_option(CLI::App& app, const std::string& names, std::string& path, const std::string& description,
+                         const std::string& type) {
+  return add_text(app, names, path, description).type(std::string(output_type) + type);
 }
 
 std::optional<Files::Identity> Files::identity_of(const std::string& path) {

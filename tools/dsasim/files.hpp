@@ -1,6 +1,6 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "options.hpp"
 
 #include <cstdint>
 #include <map>
@@ -14,8 +14,8 @@ namespace dsasim::tool {
 
 /// An option that names a file to write, "-" being stdout. `type` is what --help calls its value, behind "OUT": that is
 /// how files_of() knows it. An option that names a file to read has a type with FILE, TRACE, .json or .csv in it.
-CLI::Option* add_output_option(CLI::App& app, const std::string& names, std::string& path,
-                               const std::string& description, const std::string& type = "");
+Option add_output_option(CLI::App& app, const std::string& names, std::string& path, const std::string& description,
+                         const std::string& type = "");
 
 /// Files are told apart by device and inode, those that are not there yet by their folder and name; devices and pipes
 /// may be named any number of times.

@@ -2,6 +2,8 @@
 
 #include "dsasim/config/config_object.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -26,6 +28,61 @@ void set_option(CLI::Option& option, std::span<const std::string> texts, const s
 }
 
 }  // namespace
+
+Option Option::type(const std::string& name) const {
+  return Option(option_->type_name(name));
+}
+
+Option Option::group(const std::string& title) const {
+  return Option(option_->group(title));
+}
+
+Option Option::required() const {
+  return Option(option_->required());
+}
+
+Option Option::list() const {
+  return Option(option_->multi_option_policy(CLI::MultiOptionPolicy::Join));
+}
+
+Option Option::at_most(int values) const {
+  return Option(option_->expected(1, values));
+}
+
+Option Option::instead_of(const Option& other) const {
+  return Option(option_->excludes(other.option_));
+}
+
+std::string Option::name() const {
+  return option_->get_name();
+}
+
+Option add_option(CLI::App& app, const std::string& option, std::function<void(const std::string&)> set,
+                  const std::string& description) {
+  return Option(app.add_option_function<std::string>(option, std::move(set), description));
+}
+
+Option add_text(CLI::App& app, const std::string& option, std::string& target, const std::string& description) {
+  return Option(app.add_option(option, target, description));
+}
+
+Option add_texts(CLI::App& app, const std::string& option, std::vector<std::string>& target,
+                 const std::string& description) {
+  return Option(app.add_option(option, target, description));
+}
+
+Option add_flag(CLI::App& app, const std::string& option, bool& target, const std::string& description) {
+  return Option(app.add_flag(option, target, description));
+}
+
+Option add_flag(CLI::App& app, const std::string& option, std::function<void(const std::string&)> set,
+                const std::string& description) {
+  return Option(app.add_flag(option, description)->each(std::move(set)));
+}
+
+Option find_option(CLI::App& app, const std::string& option) {
+  return Option(app.get_option(option));
+}
 
 std::string option_of(std::string_view field) {
   std::string option = fmt::format("--{}", field);

@@ -3,8 +3,6 @@
 #include "dsasim/config/values.hpp"
 #include "dsasim/memory/memory_model.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -14,35 +12,65 @@
 #include <string_view>
 #include <vector>
 
-// Options whose values dsasim/config/values.hpp reads: CLI11's own would take "010" for 8.
+namespace CLI {
+class App;
+class Error;
+class Option;
+}  // namespace CLI
+
+// The options of a command. CLI11 parses the command line, and is included in three sources alone: its header takes
+// longer to compile than a command. Values are read by dsasim/config/values.hpp: CLI11's own would take "010" for 8.
 
 namespace dsasim::tool {
 
+/// An option, or an input by its place, that was just declared: what else --help and the parser must know of it.
+class Option {
+ public:
+  explicit Option(CLI::Option* option) noexcept : option_(option) {}
+
+  Option type(const std::string& name) const;  ///< of its value, in --help: "N", "FILE.json"
+  Option group(const std::string& title) const;
+  Option required() const;
+  /// Its value is a list, "16,64": see list_items(). It may then also be given several times, and be an array in a
+  /// configuration file; these come joined by newlines.
+  Option list() const;
+  Option at_most(int values) const;
+  Option instead_of(const Option& other) const;  ///< the two exclude each other
+  std::string name() const;                      ///< "--capacity"
+
+ private:
+  CLI::Option* option_;
+};
+
+/// `set` is given the text.
+Option add_option(CLI::App& app, const std::string& option, std::function<void(const std::string&)> set,
+                  const std::string& description);
+Option add_text(CLI::App& app, const std::string& option, std::string& target, const std::string& description);
+/// Inputs by their place.
+Option add_texts(CLI::App& app, const std::string& option, std::vector<std::string>& target,
+                 const std::string& description);
+Option add_flag(CLI::App& app, const std::string& option, bool& target, const std::string& description);
+/// `set` is given "true" or "false": a configuration file may say either.
+Option add_flag(CLI::App& app, const std::string& option, std::function<void(const std::string&)> set,
+                const std::string& description);
+/// One that was declared before.
+Option find_option(CLI::App& app, const std::string& option);
+
 /// `target` is a T or an optional<T>.
 template <class T, class Target>
-CLI::Option* add_number(CLI::App& app, const std::string& option, Target& target, const std::string& description,
-                        T least, T most) {
-  return app
-      .add_option_function<std::string>(
-          option, [=, &target](const std::string& text) { target = parse_number<T>(option, text, least, most); },
-          description)
-      ->type_name("N");
+Option add_number(CLI::App& app, const std::string& option, Target& target, const std::string& description, T least,
+                  T most) {
+  const auto set = [=, &target](const std::string& text) { target = parse_number<T>(option, text, least, most); };
+  return add_option(app, option, set, description).type("N");
 }
 
 /// `names` are pairs of a name and a value of the target's type.
 template <class Names, class Target>
-CLI::Option* add_choice(CLI::App& app, const std::string& option, Target& target, const std::string& description,
-                        const Names& names) {
-  return app
-      .add_option_function<std::string>(
-          option, [&target, &names, option](const std::string& text) { target = parse_choice(option, text, names); },
-          description)
-      ->type_name(choices_text(names));
+Option add_choice(CLI::App& app, const std::string& option, Target& target, const std::string& description,
+                  const Names& names) {
+  const auto set = [&target, &names, option](const std::string& text) { target = parse_choice(option, text, names); };
+  return add_option(app, option, set, description).type(choices_text(names));
 }
-
-/// Of a list, "16,64": see list_items(). With this policy an option may also be given several times, and be an array in
-/// a configuration file; CLI11 joins these by newlines.
-inline constexpr auto list_policy = CLI::MultiOptionPolicy::Join;
 
 /// The option of a field: "--new-token".
 std::string option_of(std::string_view field);

@@ -26,23 +26,18 @@ const char* title_of(FieldGroup group) {
   return "Decode step";
 }
 
-CLI::Option* add_field(CLI::App& app, ReplaySpec& spec, const ReplayField& field) {
+Option add_field(CLI::App& app, ReplaySpec& spec, const ReplayField& field) {
   const std::string option = option_of(field.name);
   const std::string sentence = with_options(field.sentence);
-  const auto set = field.set;
-  if (field.values.empty()) {
-    return app.add_flag(option, sentence)->each([&spec, set](const std::string& text) { set(spec, text); });
-  }
-  return app
-      .add_option_function<std::string>(
-          option, [&spec, set](const std::string& text) { set(spec, text); }, sentence)
-      ->type_name(field.values);
+  const auto set = [&spec, set_field = field.set](const std::string& text) { set_field(spec, text); };
+  return field.values.empty() ? add_flag(app, option, set, sentence)
+                              : add_option(app, option, set, sentence).type(field.values);
 }
 
 }  // namespace
 
 void add_trace_argument(CLI::App& app, ReplaySpec& spec) {
-  app.add_option(std::string(trace_field), spec.trace, "Trace to replay (.dsat)")->required()->type_name("TRACE");
+  add_text(app, std::string(trace_field), spec.trace, "Trace to replay (.dsat)").required().type("TRACE");
 }
 
 void add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<FieldGroup> groups,
@@ -54,13 +49,13 @@ void add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<Fiel
     if (!contains(groups, field.group) || contains(without, field.name)) {
       continue;
     }
-    CLI::Option* option = add_field(app, run.spec, field)->group(title_of(field.group));
+    const Option option = add_field(app, run.spec, field).group(title_of(field.group));
     if (!field.instead_of.empty()) {
-      option->excludes(app.get_option(option_of(field.instead_of)));
+      option.instead_of(find_option(app, option_of(field.instead_of)));
     }
     if (field.has_effect != nullptr) {
       run.rules.only_if(
-          app, {option->get_name()}, [&run, &field] { return field.has_effect(run.spec); }, with_options(field.needs));
+          app, {option.name()}, [&run, &field] { return field.has_effect(run.spec); }, with_options(field.needs));
     }
   }
 }
@@ -70,39 +65,33 @@ void add_jobs_option(CLI::App& app, std::uint32_t& jobs) {
 }
 
 void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies, std::string_view defaults) {
-  app.add_option_function<std::string>(
-         "--policy",
-         [&policies](const std::string& text) {
-           policies.clear();
-           for (std::size_t at = 0; at <= text.size();) {
-             const std::size_t end = std::min(text.find('\n', at), text.size());
-             policies.push_back(parse_policy(std::string_view(text).substr(at, end - at)));
-             at = end + 1;
-           }
-         },
-         fmt::format("Replacement policy; repeat the option for several [{}]", defaults))
-      ->type_name("NAME[,key=value...]")
-      ->multi_option_policy(list_policy);
+  add_option(
+      app, "--policy",
+      [&policies](const std::string& text) {
+        policies.clear();
+        for (std::size_t at = 0; at <= text.size();) {
+          const std::size_t end = std::min(text.find('\n', at), text.size());
+          policies.push_back(parse_policy(std::string_view(text).substr(at, end - at)));
+          at = end + 1;
+        }
+      },
+      fmt::format("Replacement policy; repeat the option for several [{}]", defaults))
+      .type("NAME[,key=value...]")
+      .list();
 }
 
 void add_capacities_options(CLI::App& app, std::vector<Capacity>& capacities, const std::string& description) {
   const auto add = [&](const std::string& option, auto parse, const std::string& text) {
-    return app
-        .add_option_function<std::string>(
-            option,
-            [&capacities, option, parse](const std::string& list) {
-              capacities.clear();
-              for (const std::string_view item : list_items(list)) {
-                capacities.push_back(parse(item, option));
-              }
-            },
-            text)
-        ->type_name("CAP,...")
-        ->group(title_of(FieldGroup::cache))
-        ->multi_option_policy(list_policy);
+    const auto set = [&capacities, option, parse](const std::string& list) {
+      capacities.clear();
+      for (const std::string_view item : list_items(list)) {
+        capacities.push_back(parse(item, option));
+      }
+    };
+    return add_option(app, option, set, text).type("CAP,...").group(title_of(FieldGroup::cache)).list();
   };
   add("--capacities", Capacity::parse, description)
-      ->excludes(add(
+      .instead_of(add(
           "--budgets", Capacity::parse_budget,
           "Instead of --capacities: of all caches together, shared out evenly, in entries or bytes (65536, 20MiB)"));
 }

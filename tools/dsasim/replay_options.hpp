@@ -4,8 +4,6 @@
 
 #include "dsasim/replay/fields.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -29,7 +27,8 @@ void add_trace_argument(CLI::App& app, ReplaySpec& spec);
 void add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<FieldGroup> groups,
                        std::initializer_list<std::string_view> without = {});
 
-/// --policy, once for each policy, since policies have commas in them. `defaults` are shown; they are set by the caller.
+/// --policy, once for each policy, since policies have commas in them. `defaults` are shown; they are set by the
+/// caller.
 void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies, std::string_view defaults);
 
 /// --capacities or --budgets: a list.

@@ -1,8 +1,7 @@
 #pragma once
 
+#include "options.hpp"
 #include "output.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <functional>
 #include <optional>
