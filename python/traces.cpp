@@ -65,6 +65,7 @@ class Trace {
 
   Step step(std::uint32_t request, std::uint64_t step) {
     check("step", step, steps_of(request));
+    reader_.require_single_queries("reading steps from Python");
     const std::scoped_lock lock(mutex_);
     Cursor& at = cursors_[request];
     if (!at.cursor || step < at.next) {

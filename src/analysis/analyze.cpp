@@ -169,7 +169,7 @@ class Worker {
       batch.decode(active[i], layer, {.ids = true, .sets = false}, lanes[i]);
     }
     std::vector<std::span<const EntryId>> selections;
-    for (std::uint64_t step = 0; active.size() > 1 && step < lanes.front().steps(); ++step) {
+    for (std::uint64_t step = 0; active.size() > 1 && step < lanes.front().rows(); ++step) {
       selections.clear();
       for (std::size_t i = 0; i < active.size(); ++i) {
         if (const SelectionView selection = lanes[i][step]; selection.size > 0) {
@@ -237,6 +237,10 @@ void summarise_into(AnalysisResult& result, const MetricList& list, const std::v
 }  // namespace
 
 AnalysisResult analyze(const TraceReader& trace, const AnalysisConfig& config, const AnalysisHooks& hooks) {
+  trace.require_single_queries("`analyze`");
+  if (trace.header().mixes_units()) {
+    trace.require_equal_stores("`analyze`");
+  }
   AnalysisResult result;
   result.config = effective_analysis(trace, config);
   const MetricList list = list_metrics({.config = result.config,

@@ -31,15 +31,21 @@ void write_csv(const TraceReader& trace, const ReplayConfig& config, const Expor
   const bool scores = trace.header().has_scores;
   const StepRange batch = effective_config(trace, config).steps;
   ExportBuffer buffer(sink);
-  buffer.bytes() = scores ? "request,step,layer,id,score\n" : "request,step,layer,id\n";
+  const bool queries = trace.header().has_queries;
+  buffer.bytes() = fmt::format("request,step,{}layer,id{}\n", queries ? "query,accepted," : "", scores ? ",score" : "");
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
     const StepRange steps = steps_of(trace, request, batch);
     RequestCursor cursor(trace, request, steps.first, steps.last);
     const std::uint64_t start = trace.header().requests[request].start_step;
     for (std::uint64_t step = start + steps.first; cursor.next(); ++step) {
-      for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
-        append_selection(buffer.bytes(), fmt::format("{},{},{},", request, step, layer), cursor.selection(layer),
-                         scores);
+      const std::uint32_t accepted = cursor.queries().accepted;
+      for (std::uint32_t query = 0; query < cursor.queries().queries; ++query) {
+        const std::string place = queries ? fmt::format("{},{},{},{},", request, step, query, accepted)
+                                          : fmt::format("{},{},", request, step);
+        for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
+          append_selection(buffer.bytes(), fmt::format("{}{},", place, layer), cursor.selection_of(query, layer),
+                           scores);
+        }
       }
       buffer.flush_if_full();
     }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::array formats = {
     ExportFormat{.name = "csv",
-                 .sentence = "request,step,layer,id[,score]: a line an id, as import takes them",
+                 .sentence = "request,step[,query,accepted],layer,id[,score]: a line an id, as import takes them",
                  .write = write_csv},
     ExportFormat{.name = "oracle-general",
                  .sentence = "libCacheSim's oracleGeneral: 24 bytes an access, with its next access",

@@ -86,8 +86,10 @@ class NpyMember {
   zip_int64_t open() {
     const std::uint64_t steps = trace_.extent(request_).steps;
     cursor_.emplace(trace_, request_, 0, steps);
-    pending_ = npy_header(content_ == Content::ids ? "<i4" : "<f2",
-                          fmt::format("({}, {}, {})", steps, trace_.layer_count(), trace_.longest_selection()));
+    const std::string queries = trace_.header().has_queries ? fmt::format("{}, ", trace_.most_queries()) : "";
+    pending_ =
+        npy_header(content_ == Content::ids ? "<i4" : "<f2",
+                   fmt::format("({}, {}{}, {})", steps, queries, trace_.layer_count(), trace_.longest_selection()));
     at_ = 0;
     return 0;
   }
@@ -112,8 +114,17 @@ class NpyMember {
     }
     pending_.clear();
     at_ = 0;
+    for (std::uint32_t query = 0; query < trace_.most_queries(); ++query) {
+      append_query(query);
+    }
+    return true;
+  }
+
+  /// Padding where the step has not so many.
+  void append_query(std::uint32_t query) {
     for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
-      const SelectionView selection = cursor_->selection(layer);
+      const SelectionView selection =
+          query < cursor_->queries().queries ? cursor_->selection_of(query, layer) : SelectionView{};
       for (std::uint32_t i = 0; i < trace_.longest_selection(); ++i) {
         const bool padded = i >= selection.size;
         if (content_ == Content::ids) {
@@ -123,7 +134,6 @@ class NpyMember {
         }
       }
     }
-    return true;
   }
 
   void append(std::uint32_t bits, unsigned bytes) {
@@ -208,6 +218,26 @@ class ZipWriter {
   std::deque<std::string> members_;  ///< never moved: libzip keeps pointers to the bytes
 };
 
+void add_stores(ZipWriter& zip, const TraceHeader& header) {
+  if (header.stores.empty()) {
+    return;
+  }
+  std::vector<std::uint64_t> owners;
+  std::vector<std::uint64_t> rows;
+  std::vector<std::uint64_t> units;
+  std::vector<std::uint64_t> bytes;
+  for (const StoreInfo& store : header.stores) {
+    owners.push_back(store.kv_owner);
+    rows.push_back(store.kv_rows);
+    units.push_back(store.unit_tokens);
+    bytes.push_back(store.entry_bytes);
+  }
+  zip.add_list("kv_owners.npy", owners);
+  zip.add_list("kv_rows.npy", rows);
+  zip.add_list("kv_unit_tokens.npy", units);
+  zip.add_list("kv_entry_bytes.npy", bytes);
+}
+
 /// What the trace says that is not in the ids: import takes it back.
 void add_header(ZipWriter& zip, const TraceReader& trace, std::uint32_t request) {
   const TraceHeader& header = trace.header();
@@ -230,6 +260,17 @@ void add_header(ZipWriter& zip, const TraceReader& trace, std::uint32_t request)
   }
   zip.add_list("model_layers.npy", layers);
   zip.add_list("group_sizes.npy", sizes);
+  if (header.has_queries) {
+    std::vector<std::uint64_t> queries;
+    std::vector<std::uint64_t> accepted;
+    for (std::uint64_t step = 0; step < trace.extent(request).steps; ++step) {
+      queries.push_back(trace.queries(request, step).queries);
+      accepted.push_back(trace.queries(request, step).accepted);
+    }
+    zip.add_list("queries.npy", queries);
+    zip.add_list("accepted.npy", accepted);
+  }
+  add_stores(zip, header);
 }
 
 }  // namespace

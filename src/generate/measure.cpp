@@ -362,6 +362,8 @@ double common_churn_of(const std::vector<std::vector<double>>& churn) {
 SelectionModel measure(const TraceReader& trace,
                        const std::function<void(std::uint64_t steps_done, std::uint64_t steps_total)>& progress) {
   const TraceHeader& header = trace.header();
+  trace.require_single_queries("`like`");
+  trace.require_equal_stores("`like`");
   if (header.ids != IdKind::logical) {
     throw TraceError(trace.name(), "has physical ids, expected positions: what is near the query cannot be measured");
   }

@@ -4,7 +4,9 @@
 #include "trace/machine_memory.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
+#include <functional>
 
 namespace dsasim::trace {
 std::uint32_t set_words(const TraceReader& trace, std::uint32_t request) {
@@ -83,10 +85,12 @@ void BlockCursor::decode(std::uint32_t layer, SelectionForms forms, SelectionBlo
   block.rows_.clear();
   block.has_scores_ = trace_.header().has_scores;
   block.set_words_ = forms.sets ? set_words_ : 0;
-  block.words_.resize((block_end_ - block_first_) * block.set_words_);
+  const std::uint64_t rows =
+      trace_.queries(request_, block_end_).first_row - trace_.queries(request_, block_first_).first_row;
+  block.words_.resize(rows * block.set_words_);
   forms.ids = forms.ids || block.set_words_ == 0;
   for (std::uint64_t step = block_first_; step < block_end_; ++step) {
-    append(lane, step, forms, block);
+    take_step(layer, step, forms, &block);
   }
   if (lane.decoder.steps_left() == 0) {
     lane.decoder.check_exhausted();
@@ -99,15 +103,54 @@ void BlockCursor::begin_lane(std::uint32_t layer) {
   lane.accesses = 0;
   lane.id_limit = 0;
   lane.longest = 0;
-  lane.decoder.begin(payload_.unpack(layer, lane.unpacker), head().steps, head().id_limit, payload_.lane_name(layer));
+  lane.longest_union = 0;
+  lane.decoder.begin(payload_.unpack(layer, lane.unpacker), static_cast<std::uint32_t>(place_->rows), head().id_limit,
+                     payload_.lane_name(layer));
   for (std::uint64_t step = head().first_step; step < chunk_from_; ++step) {
-    const std::uint32_t length = lane.decoder.next_length();
-    lane.decoder.next(nullptr, nullptr);
-    count(lane, length, step);
+    take_step(layer, step, {}, nullptr);
   }
 }
 
-void BlockCursor::append(Lane& lane, std::uint64_t step, SelectionForms forms, SelectionBlock& block) const {
+void BlockCursor::take_step(std::uint32_t layer, std::uint64_t step, SelectionForms forms, SelectionBlock* block) {
+  Lane& lane = lanes_[layer];
+  const DecodeStep at = trace_.queries(request_, step);
+  for (std::uint32_t query = 0; query < at.queries; ++query) {
+    const std::uint32_t length = lane.decoder.next_length();
+    if (block == nullptr) {
+      lane.decoder.next(nullptr, nullptr);
+    } else {
+      append(lane, forms, *block);
+    }
+    count(lane, layer, length, step, at.seen_by(query));
+    if (trace_.header().has_queries) {
+      count_union(lane, query, at);
+    }
+  }
+}
+
+/// What is replayed as one selection is never longer than the chunk's head says.
+void BlockCursor::count_union(Lane& lane, std::uint32_t query, const DecodeStep& step) const {
+  const auto set = lane.decoder.set();
+  if (query == 0) {
+    lane.step_set.assign(set.begin(), set.end());
+  } else {
+    std::transform(set.begin(), set.end(), lane.step_set.begin(), lane.step_set.begin(), std::bit_or<>());
+  }
+  if (query + 1 < step.queries) {
+    return;
+  }
+  std::uint32_t selected = 0;
+  for (const std::uint64_t word : lane.step_set) {
+    selected += static_cast<std::uint32_t>(std::popcount(word));
+  }
+  lane.longest_union = std::max(lane.longest_union, selected);
+  if (selected > head().longest_union) {
+    throw TraceError(chunk_name(trace_.file(), head()), "a step that selects {} ids, the chunk's head says at most {}",
+                     selected, head().longest_union);
+  }
+}
+
+void BlockCursor::append(Lane& lane, SelectionForms forms, SelectionBlock& block) const {
   LaneDecoder& decoder = lane.decoder;
   const std::size_t at = block.rows_.empty() ? 0 : block.rows_.back().at + block.rows_.back().size;
   const std::uint32_t length = decoder.next_length();
@@ -124,7 +167,6 @@ void BlockCursor::append(Lane& lane, std::uint64_t step, SelectionForms forms, S
     block.scores_.resize(std::max(block.scores_.size(), at + length));
   }
   decoder.next(forms.ids ? block.ids_.data() + at : nullptr, block.has_scores_ ? block.scores_.data() + at : nullptr);
-  count(lane, length, step);
   if (block.set_words_ != 0) {
     // The planes may be longer than the sets, by the rest of a block, or shorter, if later chunks have larger ids.
     const auto set = decoder.set().first(std::min(decoder.set().size(), block.set_words_));
@@ -134,7 +176,8 @@ void BlockCursor::append(Lane& lane, std::uint64_t step, SelectionForms forms, S
   block.rows_.push_back({.at = at, .size = length, .ascending = ascending, .has_ids = forms.ids});
 }
 
-void BlockCursor::count(Lane& lane, std::uint32_t length, std::uint64_t step) const {
+void BlockCursor::count(Lane& lane, std::uint32_t layer, std::uint32_t length, std::uint64_t step,
+                        std::uint64_t tokens) const {
   lane.accesses += length;
   lane.longest = std::max(lane.longest, length);
   if (length == 0) {
@@ -143,7 +186,7 @@ void BlockCursor::count(Lane& lane, std::uint32_t length, std::uint64_t step) co
   const std::uint32_t largest = lane.decoder.largest_id();
   lane.id_limit = std::max<std::uint64_t>(lane.id_limit, std::uint64_t{largest} + 1);
   const auto& header = trace_.header();
-  const std::uint64_t selectable = selectable_entries(header, header.requests[request_], step);
+  const std::uint64_t selectable = begun_entries(tokens, header.unit_of(layer));
   if (header.ids == IdKind::logical && largest >= selectable) {
     throw TraceError(chunk_name(trace_.file(), head()), "step {}: id {} lies outside the context of {} entries", step,
                      largest, selectable);
@@ -154,7 +197,9 @@ void BlockCursor::check_chunk() const {
   std::uint64_t accesses = 0;
   std::uint64_t id_limit = 0;
   std::uint32_t longest = 0;
+  std::uint32_t longest_union = 0;
   for (const Lane& lane : lanes_) {
+    longest_union = std::max(longest_union, lane.longest_union);
     assert(lane.begun && lane.decoder.steps_left() == 0);
     accesses += lane.accesses;
     id_limit = std::max(id_limit, lane.id_limit);
@@ -164,6 +209,10 @@ void BlockCursor::check_chunk() const {
     throw TraceError(chunk_name(trace_.file(), head()),
                      "holds {} ids below {} in selections of up to {}; its head says {}, {} and {}", accesses, id_limit,
                      longest, head().accesses, head().id_limit, head().longest_selection);
+  }
+  if (trace_.header().has_queries && longest_union != head().longest_union) {
+    throw TraceError(chunk_name(trace_.file(), head()), "has steps of up to {} ids; its head says {}", longest_union,
+                     head().longest_union);
   }
 }
 

@@ -26,6 +26,9 @@ class BlockCursor {
   /// What a cursor over all of the request's steps takes, at most.
   static double bytes(const TraceReader& reader, std::uint32_t request);
 
+  /// Of any step of the request.
+  DecodeStep queries(std::uint64_t step) const noexcept { return trace_.queries(request_, step); }
+
   /// The most steps that the next block may have; 0 after the last. Loads the next chunk when it is due.
   std::uint64_t steps_available();
   /// So many steps that each lane's selections take about `lane_bytes` in both forms; at least 1.
@@ -44,19 +47,24 @@ class BlockCursor {
     explicit Lane(bool has_scores) : decoder(has_scores) {}
     LaneUnpacker unpacker;
     LaneDecoder decoder;
-    bool begun = false;  ///< the current chunk's lane is unpacked
+    bool begun = false;                   ///< the current chunk's lane is unpacked
+    std::vector<std::uint64_t> step_set;  ///< scratch: what the queries of a step select
     // What the chunk has held so far, to compare with its head.
     std::uint64_t accesses = 0;
     std::uint64_t id_limit = 0;
     std::uint32_t longest = 0;
+    std::uint32_t longest_union = 0;
   };
 
   const ChunkHead& head() const noexcept { return place_->head; }
   void load_chunk();
   void check_chunk() const;
   void begin_lane(std::uint32_t layer);
-  void append(Lane& lane, std::uint64_t step, SelectionForms forms, SelectionBlock& block) const;
-  void count(Lane& lane, std::uint32_t length, std::uint64_t step) const;
+  /// Decodes the rows of a step, into `block` unless it is null.
+  void take_step(std::uint32_t layer, std::uint64_t step, SelectionForms forms, SelectionBlock* block);
+  void append(Lane& lane, SelectionForms forms, SelectionBlock& block) const;
+  void count(Lane& lane, std::uint32_t layer, std::uint32_t length, std::uint64_t step, std::uint64_t tokens) const;
+  void count_union(Lane& lane, std::uint32_t query, const DecodeStep& step) const;
 
   const TraceFile& trace_;
   std::uint32_t request_;

@@ -55,27 +55,44 @@ std::string chunk_name(const InputFile& file, const ChunkHead& head) {
                      head.first_step + head.steps - 1);
 }
 
-void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uint64_t steps_before,
+ChunkSteps sum_of(std::span<const DecodeStep> steps, std::uint64_t steps_before) noexcept {
+  ChunkSteps sum{.before = steps_before};
+  for (const DecodeStep& step : steps) {
+    sum.rows += step.queries;
+    sum.most_tokens = std::max(sum.most_tokens, step.context_tokens + step.queries);
+  }
+  return sum;
+}
+
+void check_chunk_head(const ChunkHead& head, const TraceHeader& header, const ChunkSteps& steps,
                       const std::string& where) {
-  if (head.first_step != steps_before || head.steps == 0) {
+  if (head.first_step != steps.before || head.steps == 0) {
     throw TraceError(where, "a chunk of request {} has {} steps from {} on, expected step {} to come next",
-                     head.request, head.steps, head.first_step, steps_before);
+                     head.request, head.steps, head.first_step, steps.before);
   }
   const std::uint64_t layers = header.layers.size();
   if (head.payload_bytes < 8 * layers || head.payload_bytes > max_chunk_bytes) {
     throw TraceError(where, "a chunk claims {} bytes, expected {} to {}", head.payload_bytes, 8 * layers,
                      max_chunk_bytes);
   }
-  const std::uint64_t selectable =
-      selectable_entries(header, header.requests[head.request], head.first_step + head.steps - 1);
+  if (header.has_queries && steps.most_tokens > max_entry_ids * header.least_unit()) {
+    throw TraceError(where, "a chunk of request {} claims a context of {} tokens, at most {} are allowed", head.request,
+                     steps.most_tokens, max_entry_ids * header.least_unit());
+  }
+  const std::uint64_t selectable = begun_entries(steps.most_tokens, header.least_unit());
   if (head.id_limit > max_entry_ids || (header.ids == IdKind::logical && head.id_limit > selectable)) {
     throw TraceError(where, "a chunk of request {} claims ids up to {}, in a context of {} entries", head.request,
                      head.id_limit - 1, selectable);
   }
   __extension__ using Wide = unsigned __int128;
-  if (head.longest_selection > head.id_limit || head.accesses > Wide{layers} * head.steps * head.longest_selection) {
+  if (head.longest_selection > head.id_limit || head.accesses > Wide{layers} * steps.rows * head.longest_selection) {
     throw TraceError(where, "a chunk of request {} claims {} ids in selections of up to {}, of {} ids", head.request,
                      head.accesses, head.longest_selection, head.id_limit);
+  }
+  if (header.has_queries && (head.longest_union < head.longest_selection || head.longest_union > head.id_limit)) {
+    throw TraceError(where,
+                     "a chunk of request {} claims steps that select {} ids, in selections of up to {}, of {} ids",
+                     head.request, head.longest_union, head.longest_selection, head.id_limit);
   }
   if (head.accesses > 8 * memory_limit(head)) {  // each takes a bit of some stream at least
     throw TraceError(where, "a chunk of {} bytes claims {} ids; {} are allowed (docs/trace-format.md)",
@@ -83,18 +100,18 @@ void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uin
   }
   const std::uint64_t memory =
       layers * (LanePlanes::bytes_for(head.id_limit) + std::uint64_t{4} * head.longest_selection) +
-      std::uint64_t{4} * layers * head.steps;
+      std::uint64_t{4} * layers * steps.rows;
   if (memory > memory_limit(head)) {
     throw TraceError(where, "a chunk of {} bytes asks for {} bytes of memory; {} are allowed (docs/trace-format.md)",
                      head.payload_bytes, memory, memory_limit(head));
   }
-  const Wide work_words = Wide{layers} * head.steps * (head.id_limit / 64);
+  const Wide work_words = Wide{layers} * steps.rows * (head.id_limit / 64);
   const std::uint64_t work_limit = chunk_work_words + chunk_work_ratio * head.payload_bytes;
   if (work_words > work_limit) {
     throw TraceError(where,
                      "a chunk of {} bytes claims {} steps over {} ids in {} layers, more than its size allows "
                      "(docs/trace-format.md)",
-                     head.payload_bytes, head.steps, head.id_limit, layers);
+                     head.payload_bytes, steps.rows, head.id_limit, layers);
   }
 }
 
@@ -102,7 +119,7 @@ void ChunkPayload::load(const InputFile& file, const TraceHeader& header, const 
   name_ = chunk_name(file, place.head);
   id_limit_ = place.head.id_limit;
   bytes_.resize(place.head.payload_bytes);
-  file.read(place.offset + record_bytes, bytes_);
+  file.read(place.payload, bytes_);
   if (XXH3_64bits(bytes_.data(), bytes_.size()) != place.head.payload_hash) {
     throw TraceError(name_, "the chunk at byte {} does not match its checksum", place.offset);
   }

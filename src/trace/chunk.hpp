@@ -35,17 +35,32 @@ class InputFile {
 };
 
 struct ChunkPlace {
-  std::uint64_t offset = 0;  ///< of its head
+  std::uint64_t offset = 0;   ///< of its head
+  std::uint64_t payload = 0;  ///< its offset
   ChunkHead head;
+  std::uint64_t rows = 0;  ///< of each lane: queries of its steps
 };
+
+/// What the steps of a chunk come to.
+struct ChunkSteps {
+  std::uint64_t before = 0;       ///< the request's steps in the chunks before it
+  std::uint64_t rows = 0;         ///< of each lane: their queries
+  std::uint64_t most_tokens = 0;  ///< that any query sees, its own included
+};
+
+/// Of a chunk whose steps have one query each, which is accepted.
+inline ChunkSteps plain_steps(const ChunkHead& head, std::uint64_t prompt_tokens, std::uint64_t steps_before) noexcept {
+  return {.before = steps_before, .rows = head.steps, .most_tokens = prompt_tokens + head.first_step + head.steps};
+}
+/// Of a chunk with these.
+ChunkSteps sum_of(std::span<const DecodeStep> steps, std::uint64_t steps_before) noexcept;
 
 /// What a reader's planes and selections, and apart from them the streams of all lanes, may come to
 /// (docs/trace-format.md, "Limits").
 std::uint64_t memory_limit(const ChunkHead& head) noexcept;
 
-/// Throws TraceError if the head cannot be that of a chunk of this trace. `steps_before` are the request's steps in the
-/// chunks before it.
-void check_chunk_head(const ChunkHead& head, const TraceHeader& header, std::uint64_t steps_before,
+/// Throws TraceError if the head cannot be that of a chunk of this trace.
+void check_chunk_head(const ChunkHead& head, const TraceHeader& header, const ChunkSteps& steps,
                       const std::string& where);
 
 /// A chunk in memory, compressed, with its checksum compared. Its lanes are unpacked one by one, from any thread.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <array>
 #include <new>
 
 namespace dsasim::trace {
@@ -41,6 +42,11 @@ void RequestDigest::add(std::span<const EntryId> ids) {
   XXH3_128bits_update(state_->xxh, ids.data(), ids.size_bytes());
 }
 
+void RequestDigest::add(const DecodeStep& step) {
+  const std::array<std::uint32_t, 2> numbers = {step.queries, step.accepted};
+  XXH3_128bits_update(state_->xxh, numbers.data(), sizeof numbers);
+}
+
 Digest RequestDigest::value() const {
   return to_digest(XXH3_128bits_digest(state_->xxh));
 }
@@ -50,15 +56,22 @@ Digest trace_digest(const TraceHeader& header, std::span<const std::uint64_t> st
   for (std::size_t i = 0; i < requests.size(); ++i) {
     words.insert(words.end(), {header.requests[i].prompt_tokens, steps[i], requests[i].low, requests[i].high});
   }
+  for (const StoreInfo& store : header.stores) {
+    words.insert(words.end(), {store.kv_owner, store.unit_tokens});
+  }
   return to_digest(XXH3_128bits(words.data(), words.size() * sizeof words[0]));
 }
 
 TraceIdentity trace_identity(const TraceHeader& header, const Digest& content) {
   // A new field does not compile here: does a replay read it?
-  const auto& [model, provenance, ids, unit_tokens, page_tokens, entry_bytes, has_scores, layers, requests] = header;
+  const auto& [model, provenance, ids, unit_tokens, page_tokens, entry_bytes, has_scores, layers, requests, has_queries,
+               stores] = header;
   std::vector<std::uint64_t> layer_words;
   for (const LayerInfo& layer : layers) {
     layer_words.insert(layer_words.end(), {layer.model_layer, layer.group_size});
+  }
+  for (const StoreInfo& store : stores) {
+    layer_words.insert(layer_words.end(), {store.kv_owner, store.kv_rows, store.unit_tokens, store.entry_bytes});
   }
   std::vector<std::uint64_t> start_words;
   start_words.reserve(requests.size());

@@ -13,10 +13,12 @@
 
 namespace dsasim::trace {
 
-/// The selections of one request, in the order of steps and, within a step, of layers.
+/// The selections of one request, in the order of steps and, within a step, of queries and layers.
 class RequestDigest {
  public:
   RequestDigest();
+  /// Before its selections, if the header has queries.
+  void add(const DecodeStep& step);
   void add(std::span<const EntryId> ids);
   Digest value() const;
 

@@ -23,10 +23,16 @@ Digest compute_digest(const TraceReader& reader, const std::function<void(std::u
     RequestDigest digest;
     RequestCursor cursor(reader, request, 0, reader.extent(request).steps);
     while (cursor.next()) {
-      for (std::uint32_t layer = 0; layer < reader.layer_count(); ++layer) {
-        const SelectionView selection = cursor.selection(layer);
-        digest.add({selection.ids, selection.size});
-        accesses_before += selection.size;
+      const DecodeStep& step = cursor.queries();
+      if (reader.header().has_queries) {
+        digest.add(step);
+      }
+      for (std::uint32_t query = 0; query < step.queries; ++query) {
+        for (std::uint32_t layer = 0; layer < reader.layer_count(); ++layer) {
+          const SelectionView selection = cursor.selection_of(query, layer);
+          digest.add({selection.ids, selection.size});
+          accesses_before += selection.size;
+        }
       }
       if (progress) {
         progress(accesses_before);
@@ -81,6 +87,33 @@ std::uint32_t TraceReader::longest_selection() const noexcept {
   return file_->longest_selection();
 }
 
+std::uint32_t TraceReader::longest_union() const noexcept {
+  return file_->longest_union();
+}
+DecodeStep TraceReader::queries(std::uint32_t request, std::uint64_t step) const noexcept {
+  return file_->queries(request, step);
+}
+std::uint32_t TraceReader::most_queries() const noexcept {
+  return file_->most_queries();
+}
+bool TraceReader::rejects_queries() const noexcept {
+  return file_->rejects_queries();
+}
+
+void TraceReader::require_single_queries(std::string_view what) const {
+  if (header().has_queries) {
+    throw ConfigError(name(), "its steps have up to {} queries; {} is not supported for such traces", most_queries(),
+                      what);
+  }
+}
+
+void TraceReader::require_equal_stores(std::string_view what) const {
+  if (!header().stores.empty()) {
+    throw ConfigError(name(), "its layers {}; {} is not supported for such traces",
+                      header().shares_stores() ? "share KV stores" : "read KV stores that differ", what);
+  }
+}
+
 std::uint64_t TraceReader::accesses() const noexcept {
   return file_->accesses();
 }
@@ -94,15 +127,28 @@ std::uint64_t TraceReader::batch_steps() const noexcept {
   return file_->batch_steps();
 }
 std::uint64_t TraceReader::longest_context_entries() const noexcept {
-  return file_->longest_context_tokens() / header().unit_tokens;
+  return file_->longest_context_tokens() / header().least_unit();
 }
 
 std::uint64_t TraceReader::busy_steps(const StepRange& range) const {
   std::vector<StepRange> runs;
   for (std::uint32_t request = 0; request < request_count(); ++request) {
     const std::uint64_t start = header().requests[request].start_step;
-    runs.push_back(
-        {.first = std::max(range.first, start), .last = std::min(range.last, start + extent(request).steps)});
+    const std::uint64_t first = std::max(range.first, start);
+    const std::uint64_t last = std::min(range.last, start + extent(request).steps);
+    if (!header().has_queries) {
+      runs.push_back({.first = first, .last = last});
+      continue;
+    }
+    for (std::uint64_t step = first; step < last; ++step) {  // without the pauses
+      if (queries(request, step - start).queries == 0) {
+        continue;
+      }
+      if (runs.empty() || runs.back().last != step) {
+        runs.push_back({.first = step, .last = step});
+      }
+      runs.back().last = step + 1;
+    }
   }
   std::ranges::sort(runs, {}, &StepRange::first);
   std::uint64_t busy = 0;
@@ -137,7 +183,7 @@ void TraceReader::verify(const std::function<void(std::uint64_t)>& progress) con
 class RequestCursor::Impl {
  public:
   Impl(const TraceReader& reader, std::uint32_t request, std::uint64_t first, std::uint64_t last)
-      : blocks_(reader.layer_count()) {
+      : next_step_(first), blocks_(reader.layer_count()) {
     if (first < last) {
       cursor_.emplace(reader, request, first, last);
     }
@@ -145,6 +191,7 @@ class RequestCursor::Impl {
 
   bool next() {
     if (block_steps_ != 0 && ++current_ < block_steps_) {
+      step_ = cursor_->queries(next_step_++);
       return true;
     }
     const std::uint64_t available = cursor_ ? cursor_->steps_available() : 0;
@@ -159,6 +206,8 @@ class RequestCursor::Impl {
     for (std::uint32_t layer = 0; layer < blocks_.size(); ++layer) {
       cursor_->decode(layer, {.ids = true, .sets = false}, blocks_[layer]);
     }
+    step_ = cursor_->queries(next_step_++);
+    first_row_ = step_.first_row;
     return true;
   }
 
@@ -168,7 +217,16 @@ class RequestCursor::Impl {
     return blocks_[layer][current_ + ahead];
   }
 
+  const DecodeStep& queries() const noexcept { return step_; }
+
+  SelectionView selection_of(std::uint32_t query, std::uint32_t layer) const noexcept {
+    return blocks_[layer][step_.first_row - first_row_ + query];
+  }
+
  private:
+  std::uint64_t next_step_;
+  DecodeStep step_;                     ///< the current one
+  std::uint64_t first_row_ = 0;         ///< of the block
   std::optional<BlockCursor> cursor_;   ///< none if there are no steps
   std::vector<SelectionBlock> blocks_;  ///< by layer
   std::uint64_t block_steps_ = 0;
@@ -191,6 +249,14 @@ std::uint64_t RequestCursor::steps_ready() const noexcept {
 
 SelectionView RequestCursor::selection(std::uint32_t layer, std::uint64_t ahead) const noexcept {
   return impl_->selection(layer, ahead);
+}
+
+const DecodeStep& RequestCursor::queries() const noexcept {
+  return impl_->queries();
+}
+
+SelectionView RequestCursor::selection_of(std::uint32_t query, std::uint32_t layer) const noexcept {
+  return impl_->selection_of(query, layer);
 }
 
 }  // namespace dsasim

@@ -19,15 +19,16 @@ struct SelectionForms {
 /// The decoded selections of one lane at some consecutive steps. The memory is kept from block to block.
 class SelectionBlock {
  public:
-  std::uint64_t steps() const noexcept { return rows_.size(); }
+  /// One for each query of its steps: where steps have one query, as many as steps.
+  std::uint64_t rows() const noexcept { return rows_.size(); }
 
-  /// Of the block's step `step`, from 0. Without the list `ids` is null, without the set `words`.
-  SelectionView operator[](std::size_t step) const noexcept {
-    const Row& row = rows_[step];
+  /// Of the block's row `number`, from 0. Without the list `ids` is null, without the set `words`.
+  SelectionView operator[](std::size_t number) const noexcept {
+    const Row& row = rows_[number];
     return {.ids = row.has_ids ? ids_.data() + row.at : nullptr,
             .scores = has_scores_ ? scores_.data() + row.at : nullptr,
             .size = row.size,
-            .words = set_words_ == 0 ? nullptr : words_.data() + step * set_words_,
+            .words = set_words_ == 0 ? nullptr : words_.data() + number * set_words_,
             .word_count = static_cast<std::uint32_t>(set_words_),
             .ascending = row.ascending};
   }

@@ -31,6 +31,7 @@ void TraceFile::read_header() {
   header_ = decode_header(bytes, file_.name());
   extents_.resize(header_.requests.size());
   chunks_.resize(header_.requests.size());
+  steps_.resize(header_.has_queries ? header_.requests.size() : 0);
   header_bytes_ = bytes.size();
 }
 
@@ -48,23 +49,48 @@ void TraceFile::find_chunks() {
       read_end(offset, decode_end(record));
       return;
     }
-    const ChunkPlace place{.offset = offset, .head = decode_chunk_head(record)};
+    ChunkPlace place{.offset = offset, .payload = offset + record_bytes, .head = decode_chunk_head(record)};
     if (place.head.request >= extents_.size()) {
       throw TraceError(file_.name(), "the chunk at byte {} belongs to request {} of {}", offset, place.head.request,
                        extents_.size());
     }
-    check_chunk_head(place.head, header_, extents_[place.head.request].steps, file_.name());
-    if (place.head.payload_bytes > file_.size() - offset - record_bytes) {
+    if (header_.has_queries && step_table_bytes(place.head.steps) > file_.size() - place.payload) {
       return;
     }
-    add(place);
-    offset += record_bytes + place.head.payload_bytes;
+    const ChunkSteps steps = read_steps(place);
+    check_chunk_head(place.head, header_, steps, file_.name());
+    if (place.head.payload_bytes > file_.size() - place.payload) {
+      if (header_.has_queries) {
+        steps_[place.head.request].resize(steps.before);
+      }
+      return;
+    }
+    add(place, steps);
+    offset = place.payload + place.head.payload_bytes;
   }
 }
 
-void TraceFile::add(const ChunkPlace& place) {
+/// What the steps of the chunk come to, whose table, if there is one, stands before its payload.
+ChunkSteps TraceFile::read_steps(ChunkPlace& place) {
+  const std::uint32_t request = place.head.request;
+  const std::uint64_t prompt_tokens = header_.requests[request].prompt_tokens;
+  ChunkSteps sum = plain_steps(place.head, prompt_tokens, extents_[request].steps);
+  if (header_.has_queries) {
+    std::vector<std::uint8_t> table(step_table_bytes(place.head.steps));
+    file_.read(place.payload, table);
+    place.payload += table.size();
+    auto& steps = steps_[request];
+    append_step_table(table, prompt_tokens, file_.name(), steps);
+    sum = sum_of(std::span(steps).subspan(sum.before), sum.before);
+  }
+  place.rows = sum.rows;
+  return sum;
+}
+
+void TraceFile::add(const ChunkPlace& place, const ChunkSteps& steps) {
   RequestExtent& extent = extents_[place.head.request];
   extent.steps += place.head.steps;
+  extent.queries += steps.rows;
   extent.accesses += place.head.accesses;  // at most 2^45 ids of a chunk: check_chunk_head()
   accesses_ += place.head.accesses;
   if (extent.steps > max_request_steps || accesses_ > max_trace_ids) {
@@ -72,10 +98,10 @@ void TraceFile::add(const ChunkPlace& place) {
                      "claims {} steps of request {} and {} ids up to byte {}, at most {} and {} are allowed",
                      extent.steps, place.head.request, accesses_, place.offset, max_request_steps, max_trace_ids);
   }
-  extent.layer_accesses +=
-      std::min(place.head.accesses, std::uint64_t{place.head.steps} * place.head.longest_selection);
+  extent.layer_accesses += std::min(place.head.accesses, steps.rows * place.head.longest_selection);
   extent.id_limit = std::max<std::uint64_t>(extent.id_limit, place.head.id_limit);
   longest_selection_ = std::max(longest_selection_, place.head.longest_selection);
+  longest_union_ = std::max(longest_union_, header_.has_queries ? place.head.longest_union : longest_selection_);
   chunks_[place.head.request].push_back(place);
   ++place_count_;
 }
@@ -83,10 +109,19 @@ void TraceFile::add(const ChunkPlace& place) {
 void TraceFile::sum_up() {
   for (std::size_t request = 0; request < extents_.size(); ++request) {
     const RequestInfo& info = header_.requests[request];
+    RequestExtent& extent = extents_[request];
+    extent.accepted = queries(static_cast<std::uint32_t>(request), extent.steps).context_tokens - info.prompt_tokens;
+    most_queries_ = std::max(most_queries_, extent.steps > 0 && !header_.has_queries ? 1U : 0U);
     id_limit_ = std::max(id_limit_, extents_[request].id_limit);
     longest_request_steps_ = std::max(longest_request_steps_, extents_[request].steps);
     batch_steps_ = std::max(batch_steps_, info.start_step + extents_[request].steps);
-    longest_context_tokens_ = std::max(longest_context_tokens_, info.prompt_tokens + extents_[request].steps);
+    longest_context_tokens_ = std::max(longest_context_tokens_, info.prompt_tokens + extent.accepted);
+  }
+  for (const auto& steps : steps_) {
+    for (const DecodeStep& step : steps) {
+      most_queries_ = std::max(most_queries_, step.queries);
+      rejects_queries_ = rejects_queries_ || step.accepted < step.queries;
+    }
   }
 }
 

@@ -72,6 +72,14 @@ struct OpenChunk {
   std::uint32_t next_layer = 0;
   std::uint64_t steps_before = 0;
   RequestDigest digest;
+  /// Of a trace with queries, whose steps are begun.
+  bool has_open_step() const noexcept { return steps.size() > head.steps; }
+
+  // If the header has queries:
+  std::vector<DecodeStep> steps;               ///< of the chunk, the one that is open included
+  DecodeStep before;                           ///< the step before the chunk
+  std::uint32_t next_query = 0;                ///< of the open step
+  std::vector<std::vector<EntryId>> step_ids;  ///< by layer, of the open step's queries so far
 };
 
 }  // namespace
@@ -79,23 +87,40 @@ struct OpenChunk {
 class TraceWriter::Impl {
  public:
   Impl(const std::filesystem::path& path, TraceHeader header, const WriterOptions& options)
-      : header_(std::move(header)), options_(options), file_(path, options.name) {
+      : header_(without_plain_stores(std::move(header))), options_(options), file_(path, options.name) {
     for (std::uint32_t request = 0; request < header_.requests.size(); ++request) {
       OpenChunk& chunk = open_.emplace_back();
       chunk.head.request = request;
+      chunk.before = {.context_tokens = header_.requests[request].prompt_tokens, .queries = 0, .accepted = 0};
     }
     file_.append(encode_header(header_));
     file_.flush();
   }
 
-  void append(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) {
-    if (finished_ || request >= open_.size() || open_[request].ended) {
-      throw std::logic_error(fmt::format("TraceWriter: append to request {} of {}{}", request, open_.size(),
-                                         finished_                ? " after finish()"
-                                         : request < open_.size() ? " after end_request()"
-                                                                  : ""));
+  void begin_step(std::uint32_t request, std::uint32_t queries, std::uint32_t accepted) {
+    OpenChunk& chunk = open_chunk(request);
+    if (!header_.has_queries || chunk.has_open_step()) {
+      throw std::logic_error(fmt::format("TraceWriter: begin_step() of request {} {}", request,
+                                         header_.has_queries ? "within a step" : "of a trace without queries"));
     }
-    OpenChunk& chunk = open_[request];
+    check_queries<TraceError>(queries, accepted, place(request));
+    DecodeStep step = chunk.steps.empty() ? chunk.before : step_after(chunk.steps, 0);
+    step.queries = queries;
+    step.accepted = accepted;
+    chunk.steps.push_back(step);
+    chunk.next_query = 0;
+    chunk.digest.add(step);
+    chunk.step_ids.resize(header_.layers.size());
+    if (queries == 0) {
+      end_step(chunk);
+    }
+  }
+
+  void append(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) {
+    OpenChunk& chunk = open_chunk(request);
+    if (header_.has_queries && !chunk.has_open_step()) {
+      throw std::logic_error(fmt::format("TraceWriter: append to request {} without begin_step()", request));
+    }
     const std::uint32_t id_limit = check(request, ids, scores);
     while (chunk.lanes.size() < header_.layers.size()) {
       chunk.lanes.emplace_back(header_.has_scores);
@@ -109,11 +134,14 @@ class TraceWriter::Impl {
     chunk.head.accesses += length;
     chunk.head.longest_selection = std::max(chunk.head.longest_selection, length);
     chunk.head.id_limit = std::max(chunk.head.id_limit, id_limit);
+    if (header_.has_queries) {
+      auto& so_far = chunk.step_ids[chunk.next_layer];
+      so_far.insert(so_far.end(), ids.begin(), ids.end());
+    }
     if (++chunk.next_layer == header_.layers.size()) {
       chunk.next_layer = 0;
-      ++chunk.head.steps;
-      if (chunk.head.accesses >= options_.chunk_ids || chunk.head.steps >= options_.chunk_steps) {
-        close_chunk(chunk);
+      if (!header_.has_queries || ++chunk.next_query == chunk.steps.back().queries) {
+        end_step(chunk);
       }
     }
   }
@@ -151,8 +179,31 @@ class TraceWriter::Impl {
                        chunk.next_layer);
   }
 
+  OpenChunk& open_chunk(std::uint32_t request) {
+    if (finished_ || request >= open_.size() || open_[request].ended) {
+      throw std::logic_error(fmt::format("TraceWriter: append to request {} of {}{}", request, open_.size(),
+                                         finished_                ? " after finish()"
+                                         : request < open_.size() ? " after end_request()"
+                                                                  : ""));
+    }
+    return open_[request];
+  }
+
+  void end_step(OpenChunk& chunk) {
+    for (auto& ids : chunk.step_ids) {
+      std::ranges::sort(ids);
+      const auto distinct = std::unique(ids.begin(), ids.end()) - ids.begin();
+      chunk.head.longest_union = std::max(chunk.head.longest_union, static_cast<std::uint32_t>(distinct));
+      ids.clear();
+    }
+    ++chunk.head.steps;
+    if (chunk.head.accesses >= options_.chunk_ids || chunk.head.steps >= options_.chunk_steps) {
+      close_chunk(chunk);
+    }
+  }
+
   void require_whole_step(const OpenChunk& chunk) const {
-    if (chunk.next_layer != 0) {
+    if (chunk.next_layer != 0 || chunk.has_open_step()) {
       throw TraceError(place(chunk.head.request), "the trace ends in the middle of a step of {} layers",
                        header_.layers.size());
     }
@@ -167,8 +218,11 @@ class TraceWriter::Impl {
                        header_.has_scores ? "" : "; the header says that there are none");
     }
     const bool logical = header_.ids == IdKind::logical;
-    const std::uint64_t selectable =
-        selectable_entries(header_, header_.requests[request], chunk.steps_before + chunk.head.steps);
+    const std::uint64_t tokens =
+        header_.has_queries ? chunk.steps.back().seen_by(chunk.next_query)
+                            : header_.requests[request].prompt_tokens + chunk.steps_before + chunk.head.steps + 1;
+    const std::uint32_t unit_tokens = header_.unit_of(chunk.next_layer);
+    const std::uint64_t selectable = begun_entries(tokens, unit_tokens);
     const std::uint64_t limit = logical ? std::min(selectable, max_entry_ids) : max_entry_ids;
     std::uint32_t largest = 0;
     for (const EntryId id : ids) {
@@ -176,10 +230,10 @@ class TraceWriter::Impl {
     }
     if (!ids.empty() && largest >= limit) {
       const auto wrong = std::find_if(ids.begin(), ids.end(), [limit](EntryId id) { return value(id) >= limit; });
-      const bool single = header_.unit_tokens == 1;
+      const bool single = unit_tokens == 1;
       throw TraceError(place(request), "id {} lies outside the {} of {} entries{}{}", value(*wrong),
                        logical ? "context" : "format's limit", limit,
-                       single ? "" : fmt::format(" of {} tokens", header_.unit_tokens),
+                       single ? "" : fmt::format(" of {} tokens", unit_tokens),
                        !logical ? ""
                        : single ? " (physical ids must be declared)"
                                 : " (physical ids must be declared; ids of single tokens have a unit of 1)");
@@ -195,7 +249,11 @@ class TraceWriter::Impl {
   /// No chunk is written that a reader would refuse: ids so sparse, or selections so long and so alike, that a few
   /// bytes of the file ask for more memory than the format allows.
   void check_readable(const OpenChunk& chunk, std::uint64_t stream_bytes) const {
-    check_chunk_head(chunk.head, header_, chunk.steps_before, file_.name());
+    const ChunkSteps steps =
+        header_.has_queries
+            ? sum_of(chunk.steps, chunk.steps_before)
+            : plain_steps(chunk.head, header_.requests[chunk.head.request].prompt_tokens, chunk.steps_before);
+    check_chunk_head(chunk.head, header_, steps, file_.name());
     if (stream_bytes > memory_limit(chunk.head)) {
       throw TraceError(file_.name(),
                        "a chunk of {} bytes holds {} bytes of streams; {} are allowed; write smaller chunks",
@@ -206,6 +264,9 @@ class TraceWriter::Impl {
   void close_chunk(OpenChunk& chunk) {
     if (chunk.head.steps == 0) {
       return;
+    }
+    while (chunk.lanes.size() < header_.layers.size()) {  // nothing but pauses so far
+      chunk.lanes.emplace_back(header_.has_scores);
     }
     // The payload: a table of each lane's two sizes, then the lanes.
     std::vector<std::uint8_t> payload(8 * chunk.lanes.size());
@@ -225,6 +286,11 @@ class TraceWriter::Impl {
     chunk.head.payload_hash = XXH3_64bits(payload.data(), payload.size());
     check_readable(chunk, stream_bytes);
     file_.append(encode(chunk.head));
+    if (header_.has_queries) {
+      file_.append(encode_step_table(chunk.steps));
+      chunk.before = step_after(chunk.steps, 0);
+      chunk.steps.clear();
+    }
     file_.append(payload);
     file_.flush();
     ++end_.chunks;
@@ -248,6 +314,10 @@ TraceWriter::TraceWriter(const std::filesystem::path& path, const TraceHeader& h
 TraceWriter::~TraceWriter() = default;
 TraceWriter::TraceWriter(TraceWriter&&) noexcept = default;
 TraceWriter& TraceWriter::operator=(TraceWriter&&) noexcept = default;
+
+void TraceWriter::begin_step(std::uint32_t request, std::uint32_t queries, std::uint32_t accepted) {
+  impl_->begin_step(request, queries, accepted);
+}
 
 void TraceWriter::append(std::uint32_t request, std::span<const EntryId> ids, std::span<const std::uint16_t> scores) {
   impl_->append(request, ids, scores);

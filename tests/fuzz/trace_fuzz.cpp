@@ -57,10 +57,11 @@ bool is_small(const TraceReader& trace) {
   std::uint64_t ids = 0;
   std::uint64_t steps = 0;
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
-    ids += trace.extent(request).id_limit + trace.header().requests[request].prompt_tokens / trace.header().unit_tokens;
-    steps += trace.extent(request).steps;
+    ids += trace.extent(request).id_limit + trace.extent(request).accepted +
+           trace.header().requests[request].prompt_tokens / trace.header().least_unit();
+    steps += trace.extent(request).steps + trace.extent(request).queries;
   }
-  return trace.layer_count() <= 64 && trace.request_count() <= 64 && steps <= 4096 &&
+  return trace.layer_count() <= 64 && trace.request_count() <= 64 && steps <= 8192 &&
          ids * trace.layer_count() <= 1U << 20U;
 }
 
@@ -71,8 +72,10 @@ std::uint64_t walk(const TraceReader& trace) {
     RequestCursor cursor(trace, request, 0, trace.extent(request).steps);
     std::uint64_t steps = 0;
     for (; cursor.next(); ++steps) {
-      for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
-        ids += cursor.selection(layer).size;
+      for (std::uint32_t query = 0; query < cursor.queries().queries; ++query) {
+        for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
+          ids += cursor.selection_of(query, layer).size;
+        }
       }
     }
     require(steps == trace.extent(request).steps);

@@ -53,8 +53,17 @@ class Draws {
 
 struct Chunk {
   Bytes head;
+  Bytes table;  ///< of steps, with its checksum; empty unless they have queries
   Bytes payload;
 };
+
+// Flags of a header of version 2.
+bool has_queries(const Bytes& header) {
+  return load<std::uint32_t>(header.data() + 8) == 2 && (header[18] & 1U) != 0;
+}
+bool has_stores(const Bytes& header) {
+  return load<std::uint32_t>(header.data() + 8) == 2 && (header[18] & 2U) != 0;
+}
 
 /// A file in its parts, as far as the sizes in them lead.
 struct Parts {
@@ -80,11 +89,16 @@ std::optional<Parts> take_parts(const Bytes& file) {
   while (file.size() - at >= record_size && std::equal(file.begin() + static_cast<std::ptrdiff_t>(at),
                                                        file.begin() + static_cast<std::ptrdiff_t>(at) + 4, "DSCK")) {
     const auto payload_bytes = load<std::uint64_t>(file.data() + at + 40);
-    if (payload_bytes > file.size() - at - record_size) {
+    const std::size_t table_bytes =
+        has_queries(parts.header) ? 4 * std::size_t{load<std::uint32_t>(file.data() + at + 16)} + 8 : 0;
+    const std::size_t left = file.size() - at - record_size;
+    if (table_bytes > left || payload_bytes > left - table_bytes) {
       break;
     }
-    parts.chunks.push_back({.head = piece(at, record_size), .payload = piece(at + record_size, payload_bytes)});
-    at += record_size + payload_bytes;
+    parts.chunks.push_back({.head = piece(at, record_size),
+                            .table = piece(at + record_size, table_bytes),
+                            .payload = piece(at + record_size + table_bytes, payload_bytes)});
+    at += record_size + table_bytes + payload_bytes;
   }
   parts.end = piece(at, file.size() - at);
   return parts;
@@ -98,6 +112,7 @@ Bytes put_together(Parts parts, bool sums) {
     store(chunk.head.data() + 40, std::uint64_t{chunk.payload.size()});
     accesses += load<std::uint64_t>(chunk.head.data() + 24);
     file.insert(file.end(), chunk.head.begin(), chunk.head.end());
+    file.insert(file.end(), chunk.table.begin(), chunk.table.end());
     file.insert(file.end(), chunk.payload.begin(), chunk.payload.end());
   }
   if (sums && parts.end.size() == record_size) {
@@ -144,8 +159,23 @@ void change_one_of(Bytes& bytes, const Fields& fields, Draws& draws) {
   change_field(bytes, fields[draws.below(fields.size())], draws);
 }
 
+/// A field of the KV store of a layer, at the header's end.
+void change_store(Bytes& header, Draws& draws) {
+  constexpr std::array fields = {Field{0, 4}, Field{4, 4}, Field{8, 4}, Field{12, 8}};
+  const std::uint64_t layers =
+      std::min<std::uint64_t>(load<std::uint32_t>(header.data() + 28), (header.size() - 60) / 20);
+  if (layers > 0) {
+    const Field field = fields[draws.below(fields.size())];
+    change_field(header, Field{header.size() - 8 - 20 * (1 + draws.below(layers)) + field.at, field.size}, draws);
+  }
+}
+
 /// A layer's or a request's entry at the header's end.
 void change_entry(Bytes& header, Draws& draws) {
+  if (has_stores(header)) {
+    change_store(header, draws);
+    return;
+  }
   const std::uint64_t requests = std::min<std::uint64_t>(load<std::uint32_t>(header.data() + 32), header.size() / 12);
   if (draws.one_in(2) && requests > 0) {
     const std::size_t at = header.size() - 8 - 12 * (1 + draws.below(requests));
@@ -248,17 +278,23 @@ void count_lane(const Bytes& frame, std::size_t plain_bytes, std::uint32_t steps
 /// Makes the head's counts those of its lanes, if they can be decoded: other ids in other numbers than a writer's.
 void recount(Chunk& chunk, std::size_t layers, bool scores) {
   constexpr std::uint64_t most_ids = 1U << 16U;
-  const auto steps = load<std::uint32_t>(chunk.head.data() + 16);
+  std::uint64_t rows = load<std::uint32_t>(chunk.head.data() + 16);
+  if (!chunk.table.empty()) {
+    rows = 0;
+    for (std::size_t at = 0; at + 8 < chunk.table.size(); at += 4) {
+      rows += load<std::uint16_t>(chunk.table.data() + at);
+    }
+  }
   Counts counts;
   try {
     for (std::size_t layer = 0; layer < layers; ++layer) {
       const std::optional<Lane> lane = take_lane(chunk, layers, layer);
-      if (!lane || steps > 4096) {
+      if (!lane || rows > 4096) {
         return;
       }
       const auto first = chunk.payload.begin() + static_cast<std::ptrdiff_t>(lane->at);
-      count_lane(Bytes(first, first + static_cast<std::ptrdiff_t>(lane->size)), lane->plain.size(), steps, most_ids,
-                 scores, counts);
+      count_lane(Bytes(first, first + static_cast<std::ptrdiff_t>(lane->size)), lane->plain.size(),
+                 static_cast<std::uint32_t>(rows), most_ids, scores, counts);
     }
   } catch (const dsasim::TraceError&) {
     return;
@@ -266,6 +302,11 @@ void recount(Chunk& chunk, std::size_t layers, bool scores) {
   store(chunk.head.data() + 20, counts.longest_selection);
   store(chunk.head.data() + 24, counts.accesses);
   store(chunk.head.data() + 32, counts.id_limit);
+}
+
+/// The queries of a step, or those accepted.
+void change_steps(Chunk& chunk, Draws& draws) {
+  change_field(chunk.table, Field{2 * draws.below((chunk.table.size() - 8) / 2 + 1), 2}, draws);
 }
 
 void change_lane(Parts& parts, Draws& draws) {
@@ -324,6 +365,12 @@ Bytes changed(const Bytes& file, std::size_t max_size, Draws& draws) {
   std::optional<Parts> parts = take_parts(file);
   if (!parts || draws.one_in(256)) {
     return another_trace(draws, max_size);
+  }
+  if (!parts->chunks.empty() && draws.one_in(8)) {
+    if (Chunk& chunk = parts->chunks[draws.below(parts->chunks.size())]; !chunk.table.empty()) {
+      change_steps(chunk, draws);
+      return put_together(std::move(*parts), true);
+    }
   }
   const std::uint64_t kind = parts->chunks.empty() ? draws.below(3) : draws.below(12);
   if (kind == 0) {

@@ -53,7 +53,7 @@ Walk walk(const TraceReader& trace, StepRange steps, std::uint64_t most_selectio
     }
     for (const std::uint32_t request : active) {
       batch.decode(request, 0, {.ids = true, .sets = false}, lane);
-      CHECK(lane.steps() == batch.block().last - batch.block().first);
+      CHECK(lane.rows() == batch.block().last - batch.block().first);
     }
     CHECK((active.empty() || active.size() * (next - batch.block().first) <= std::max(most_selections, active.size())));
     ++walked.blocks;

@@ -11,6 +11,7 @@
 
 using namespace traces;
 using captures::TempDir;
+using dsasim::trace::step_table_bytes;
 
 namespace {
 
@@ -20,13 +21,19 @@ struct Sample {
 };
 
 /// Two requests, interleaved, in chunks of a few steps, with scores and unsorted selections.
-Sample small_sample(const TempDir& dir, std::uint32_t chunk_steps = 3) {
+/// `queries`: of version 2, with several a step and layers of one store.
+Sample small_sample(const TempDir& dir, std::uint32_t chunk_steps = 3, std::uint32_t queries = 0) {
   Random random(40);
-  Sample sample{
-      .model = random_model(
-          random,
-          {.requests = 3, .layers = 2, .steps = 5, .prompt = 12, .selection = 6, .scores = true, .unsorted = 0.5}),
-      .file = {}};
+  Sample sample{.model = random_model(random, {.requests = 3,
+                                               .layers = 2,
+                                               .steps = 5,
+                                               .prompt = 12,
+                                               .selection = 6,
+                                               .scores = true,
+                                               .queries = queries,
+                                               .stores = queries > 0,
+                                               .unsorted = 0.5}),
+                .file = {}};
   sample.model.header.provenance = "a test";
   write(sample.model, dir / "sample.dsat", {.chunk_steps = chunk_steps}, &random);
   sample.file = read_bytes(dir / "sample.dsat");
@@ -41,16 +48,22 @@ std::optional<Model> whole_chunks(const Sample& sample, std::size_t size) {
   }
   Model model{.header = sample.model.header, .requests = {}};
   model.requests.resize(sample.model.requests.size());
+  model.queries.resize(sample.model.queries.size());
   while (at + record_size <= size && std::equal(&sample.file[at], &sample.file[at] + 4, "DSCK")) {
     const auto request = load<std::uint32_t>(&sample.file[at + 4]);
     const auto first = load<std::uint64_t>(&sample.file[at + 8]);
     const auto steps = load<std::uint32_t>(&sample.file[at + 16]);
     at += record_size + load<std::uint64_t>(&sample.file[at + 40]);
+    at += model.header.has_queries ? step_table_bytes(steps) : 0;
     if (at > size) {
       break;
     }
     const auto from = sample.model.requests[request].begin() + static_cast<std::ptrdiff_t>(first);
     model.requests[request].insert(model.requests[request].end(), from, from + steps);
+    if (model.header.has_queries) {
+      const auto of = sample.model.queries[request].begin() + static_cast<std::ptrdiff_t>(first);
+      model.queries[request].insert(model.queries[request].end(), of, of + steps);
+    }
   }
   return model;
 }
@@ -59,7 +72,7 @@ std::optional<Model> whole_chunks(const Sample& sample, std::size_t size) {
 
 TEST_CASE("a file cut at any byte is refused, and readable up to its last whole chunk if that is allowed", "[trace]") {
   const TempDir dir;
-  const Sample sample = small_sample(dir);
+  const Sample sample = small_sample(dir, 3, GENERATE(0U, 3U));
   MemoryFile damaged;
   const auto path = damaged.path();
   std::size_t readable = 0;
@@ -92,7 +105,7 @@ TEST_CASE("an uncut file is the same with and without permission to be cut", "[t
 
 TEST_CASE("whatever bit of a file is flipped, verify finds it", "[trace]") {
   const TempDir dir;
-  const Sample sample = small_sample(dir);
+  const Sample sample = small_sample(dir, 3, GENERATE(0U, 3U));
   MemoryFile damaged;
   const auto path = damaged.path();
   Bytes file = sample.file;
@@ -115,7 +128,7 @@ TEST_CASE("whatever bit of a file is flipped, verify finds it", "[trace]") {
 TEST_CASE("whatever bit is flipped, with checksums that match: an error, or a trace like any other", "[trace]") {
   // The reader's own checks alone stand between the damage and the rest of the program here.
   const TempDir dir;
-  const Sample sample = small_sample(dir, 1000);
+  const Sample sample = small_sample(dir, 1000, GENERATE(0U, 3U));
   MemoryFile damaged;
   const auto path = damaged.path();
   std::size_t refused = 0;
@@ -130,11 +143,15 @@ TEST_CASE("whatever bit is flipped, with checksums that match: an error, or a tr
       const Model found = read_all(reader);
       for (std::size_t request = 0; request < found.requests.size(); ++request) {
         for (std::size_t step = 0; step < found.requests[request].size(); ++step) {
-          for (Selection& selection : std::vector<Selection>(found.requests[request][step])) {
-            std::sort(selection.ids.begin(), selection.ids.end());
-            REQUIRE(std::adjacent_find(selection.ids.begin(), selection.ids.end()) == selection.ids.end());
-            REQUIRE((selection.ids.empty() || found.header.ids == dsasim::IdKind::physical ||
-                     selection.ids.back() < selectable_entries(found.header, found.header.requests[request], step)));
+          const dsasim::DecodeStep at = reader.queries(static_cast<std::uint32_t>(request), step);
+          for (std::uint32_t row = 0; row < found.requests[request][step].size(); ++row) {
+            std::vector<std::uint32_t> ids = found.requests[request][step][row].ids;
+            std::sort(ids.begin(), ids.end());
+            REQUIRE(std::adjacent_find(ids.begin(), ids.end()) == ids.end());
+            const std::uint32_t layers = reader.layer_count();
+            const std::uint64_t most =
+                dsasim::begun_entries(at.seen_by(row / layers), found.header.unit_of(row % layers));
+            REQUIRE((ids.empty() || found.header.ids == dsasim::IdKind::physical || ids.back() < most));
           }
         }
       }

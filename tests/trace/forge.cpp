@@ -34,6 +34,11 @@ Forgery take_apart(const Bytes& file) {
     }
     ForgedChunk& chunk = parts.chunks.emplace_back();
     chunk.head = decode_chunk_head(record);
+    if (parts.header.has_queries) {
+      const std::size_t table = step_table_bytes(chunk.head.steps);
+      append_step_table(std::span(file).subspan(at, table), 0, "forgery", chunk.steps);
+      at += table;
+    }
     std::size_t lane_at = at + 8 * parts.header.layers.size();
     for (std::size_t layer = 0; layer < parts.header.layers.size(); ++layer) {
       const auto frame_bytes = load<std::uint32_t>(file.data() + at + 8 * layer);
@@ -72,6 +77,11 @@ Bytes assemble(const Forgery& forgery) {
     forgery.edit_head(head);
     const RecordBytes record = encode(head);
     file.insert(file.end(), record.begin(), record.end());
+    if (forgery.header.has_queries) {
+      Bytes table = encode_step_table(chunk.steps);
+      forgery.edit_table(table);
+      file.insert(file.end(), table.begin(), table.end());
+    }
     file.insert(file.end(), payload.begin(), payload.end());
     end.accesses += head.accesses;
   }

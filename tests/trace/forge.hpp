@@ -14,14 +14,16 @@
 namespace traces {
 
 struct ForgedChunk {
-  dsasim::trace::ChunkHead head;  ///< payload_bytes and payload_hash are filled in by assemble()
+  dsasim::trace::ChunkHead head;               ///< payload_bytes and payload_hash are filled in by assemble()
+  std::vector<dsasim::DecodeStep> steps = {};  ///< their queries, if the header has them
   std::vector<dsasim::trace::StreamBytes> lanes;
 };
 
 struct Forgery {
   dsasim::TraceHeader header;
   std::vector<ForgedChunk> chunks;
-  dsasim::trace::EndRecord end;  ///< the digest; the rest is filled in
+  dsasim::trace::EndRecord end;                                  ///< the digest; the rest is filled in
+  std::function<void(Bytes& table)> edit_table = [](Bytes&) {};  ///< the checksum included, which stays as it is
   std::function<void(Bytes& payload)> edit_payload = [](Bytes&) {};
   std::function<void(dsasim::trace::ChunkHead&)> edit_head = [](dsasim::trace::ChunkHead&) {};
   std::function<void(dsasim::trace::EndRecord&)> edit_end = [](dsasim::trace::EndRecord&) {};

@@ -108,7 +108,8 @@ TEST_CASE("a header whose bytes do not make sense is refused", "[trace]") {
     const char* message;
   };
   const auto row =
-      GENERATE(Row{0, 'X', "not a .dsat trace"}, Row{8, 2, "version 2; this program reads version 1"},
+      GENERATE(Row{0, 'X', "not a .dsat trace"}, Row{8, 3, "version 3; this program reads versions up to 2"},
+               Row{8, 2, "has flags 0, 0, 0 that version 2 does not know"}, Row{18, 1, "has flags 0, 0, 1"},
                Row{12, 23, "claims a header of 23 bytes"}, Row{15, 0xFF, "claims a header of 42781"},
                Row{14, 1, "is cut off within its header"}, Row{16, 2, "has flags 2, 0, 0"},
                Row{17, 2, "has flags 0, 2, 0"}, Row{19, 128, "has flags 0, 0, 32768"},
@@ -119,6 +120,93 @@ TEST_CASE("a header whose bytes do not make sense is refused", "[trace]") {
   file[row.at] = row.value;
   reseal(file.data(), file.size());
   check_contains(forge.verdict_on(file), row.message);
+}
+
+namespace {
+
+/// The same two layers, which read one store, with steps of several queries: one of request 0 rejects one.
+Model sample_of_queries() {
+  Model model = sample();
+  model.header.has_queries = true;
+  model.header.requests[0].prompt_tokens = 10;
+  model.header.stores = {{.kv_owner = 0, .kv_rows = 1, .unit_tokens = 1, .entry_bytes = 0},
+                         {.kv_owner = 0, .kv_rows = 1, .unit_tokens = 1, .entry_bytes = 0}};
+  auto& steps = model.requests[0];
+  steps[0].insert(steps[0].end(), steps[1].begin(), steps[1].end());
+  steps = {steps[0], {}, steps[2], steps[3]};
+  model.queries = {{{2, 1}, {0, 0}, {1, 1}, {1, 1}}, {{1, 1}, {1, 1}}};
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("a header whose KV stores cannot be is refused", "[trace]") {
+  struct Row {
+    const char* message;
+    void (*change)(dsasim::TraceHeader&);
+  };
+  const auto row =
+      GENERATE(Row{"layer 1 reads the KV store of layer 2", [](auto& h) { h.stores[1].kv_owner = 2; }},
+               Row{"layer 0 reads the KV store of layer 1; expected a layer that owns its store",
+                   [](auto& h) { h.stores[0].kv_owner = 1; }},
+               Row{"layer 1 reads the KV store of layer 0; expected a layer that owns its store, and alike",
+                   [](auto& h) { h.stores[1].unit_tokens = 2; }},
+               Row{"layer 0 reads entries of 2 tokens and 0 bytes, the header says 1 and 0",
+                   [](auto& h) { h.stores[0].unit_tokens = h.stores[1].unit_tokens = 2; }},
+               Row{"layer 0: a KV store with 0 rows", [](auto& h) { h.stores[0].kv_rows = h.stores[1].kv_rows = 0; }},
+               Row{"of 1025 tokens",
+                   [](auto& h) {
+                     h.stores[1] = {1, 1, 1025, 0};
+                   }},
+               Row{"its KV stores are what a trace without them has", [](auto& h) { h.stores[1].kv_owner = 1; }});
+  Forge forge(sample_of_queries());
+  CHECK(forge.verdict().empty());
+  row.change(forge.parts.header);
+  check_contains(forge.verdict(), row.message);
+}
+
+TEST_CASE("a table of steps that cannot be is refused", "[trace]") {
+  Forge forge(sample_of_queries());
+  REQUIRE(forge.parts.chunks[0].steps.size() == 2);
+  auto& first = forge.parts.chunks[0].steps[0];
+  SECTION("a checksum") {
+    forge.parts.edit_table = [](Bytes& table) { ++table[0]; };
+    check_contains(forge.verdict(), "a table of steps does not match its checksum");
+  }
+  SECTION("more accepted than there are") {
+    first.accepted = 3;
+    check_contains(forge.verdict(), "a step of 2 queries, 3 of them accepted");
+  }
+  SECTION("more queries than a step may have") {
+    first.queries = 1025;
+    check_contains(forge.verdict(), "a step of 1025 queries");
+  }
+  SECTION("more queries than the lanes have rows") {
+    first.queries = 3;
+    check_contains(forge.verdict(), "layer 0");
+  }
+  SECTION("fewer queries than the lanes have rows") {
+    first.queries = 1;
+    check_contains(forge.verdict(), "claims 12 ids in selections of up to 3");
+  }
+  SECTION("a context that its ids are beyond") {
+    first.queries = first.accepted = 0;
+    forge.parts.chunks[0].steps[1] = {.queries = 2, .accepted = 2};
+    forge.parts.header.requests[0].prompt_tokens = 3;
+    check_contains(forge.verdict(), "claims ids up to 9, in a context of 5 entries");
+  }
+  SECTION("a longest step that no step is") {
+    ++forge.parts.chunks[0].head.longest_union;
+    check_contains(forge.verdict(), "has steps of up to 5 ids; its head says 6");
+  }
+  SECTION("a longest step that is not the longest") {
+    --forge.parts.chunks[0].head.longest_union;
+    check_contains(forge.verdict(), "a step that selects 5 ids, the chunk's head says at most 4");
+  }
+  SECTION("contexts that grow beyond what ids can name") {
+    forge.parts.header.requests[0].prompt_tokens = (std::uint64_t{1} << 31U) - 1;
+    check_contains(forge.verdict(), "claims a context of 2147483649 tokens, at most 2147483648 are allowed");
+  }
 }
 
 TEST_CASE("a header longer than its content is refused", "[trace]") {

@@ -77,14 +77,17 @@ class LaneModel {
       ids.insert(static_cast<std::uint32_t>(id_limit - 1));
     }
     for (const std::uint32_t id : last_) {
-      if (ids.size() < size && chance(random_, 0.7)) {
+      if (ids.size() < size && id < id_limit && chance(random_, 0.7)) {
         ids.insert(id);
       }
     }
     while (ids.size() < size) {
       const bool returning = !past_.empty() && chance(random_, 0.3);
-      ids.insert(returning ? past_[below(random_, past_.size())]
-                           : static_cast<std::uint32_t>(below(random_, id_limit)));
+      const std::uint32_t id =
+          returning ? past_[below(random_, past_.size())] : static_cast<std::uint32_t>(below(random_, id_limit));
+      if (id < id_limit) {  // queries that were rejected saw more
+        ids.insert(id);
+      }
     }
     return {ids.begin(), ids.end()};
   }
@@ -106,6 +109,23 @@ void put(Bytes& bytes, std::uint64_t value, unsigned size) {
 
 std::string digits_of(const XXH128_hash_t& hash) {
   return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+/// Layers read their own store or that of a layer before them that does.
+void draw_stores(Random& random, dsasim::TraceHeader& header) {
+  for (std::uint32_t layer = 0; layer < header.layers.size(); ++layer) {
+    const std::uint32_t owner = below(random, layer + 1);
+    if (owner < layer && header.stores[owner].kv_owner == owner) {
+      header.stores.push_back(header.stores[owner]);
+      continue;
+    }
+    header.stores.push_back({.kv_owner = layer,
+                             .kv_rows = 1 + below(random, 3U),
+                             .unit_tokens = 1 + below(random, 4U),
+                             .entry_bytes = below(random, 1000U)});
+  }
+  header.unit_tokens = header.stores[0].unit_tokens;
+  header.entry_bytes = header.stores[0].entry_bytes;
 }
 
 }  // namespace
@@ -138,18 +158,33 @@ Model random_model(Random& random, const Shape& shape) {
   for (auto& layer : model.header.layers) {
     layer = {.model_layer = below(random, 61U), .group_size = 1 + below(random, 4U)};
   }
+  model.header.has_queries = shape.queries > 0;
+  model.queries.resize(shape.queries > 0 ? shape.requests : 0);
+  if (shape.stores) {
+    draw_stores(random, model.header);
+  }
   for (std::uint32_t request = 0; request < shape.requests; ++request) {
     auto& info = model.header.requests[request];
     info.start_step = below(random, 1000U);
     std::vector<LaneModel> lanes(shape.layers, LaneModel(random, shape));
     const std::uint32_t steps = request == 0 ? shape.steps : below(random, shape.steps + 1);
+    std::uint64_t context = info.prompt_tokens;
     for (std::uint32_t step = 0; step < steps; ++step) {
-      const std::uint64_t limit =
-          shape.physical_ids != 0 ? shape.physical_ids : selectable_entries(model.header, info, step);
-      Step& selections = model.requests[request].emplace_back();
-      for (LaneModel& lane : lanes) {
-        selections.push_back(lane.next(limit));
+      Queries queries;
+      if (shape.queries > 0) {
+        queries.queries = below(random, shape.queries + 1);
+        queries.accepted = below(random, queries.queries + 1);
+        model.queries[request].push_back(queries);
       }
+      Step& selections = model.requests[request].emplace_back();
+      for (std::uint32_t query = 0; query < queries.queries; ++query) {
+        for (std::uint32_t layer = 0; layer < shape.layers; ++layer) {
+          const std::uint64_t unit = model.header.unit_of(layer);
+          const std::uint64_t limit = shape.physical_ids != 0 ? shape.physical_ids : (context + query + unit) / unit;
+          selections.push_back(lanes[layer].next(limit));
+        }
+      }
+      context += queries.accepted;
     }
   }
   return model;
@@ -158,8 +193,11 @@ Model random_model(Random& random, const Shape& shape) {
 void write(const Model& model, const std::filesystem::path& path, const dsasim::WriterOptions& options,
            Random* interleave) {
   dsasim::TraceWriter writer(path, model.header, options);
-  const std::size_t layers = model.header.layers.size();
-  std::vector<std::size_t> done(model.requests.size(), 0);  // selections of each request
+  struct Place {
+    std::size_t step = 0;
+    std::size_t selection = 0;
+  };
+  std::vector<Place> at(model.requests.size());  // of each request
   std::vector<std::uint32_t> unfinished;
   for (std::uint32_t request = 0; request < model.requests.size(); ++request) {
     if (!model.requests[request].empty()) {
@@ -170,8 +208,18 @@ void write(const Model& model, const std::filesystem::path& path, const dsasim::
     const std::size_t pick = interleave == nullptr ? 0 : below(*interleave, unfinished.size());
     const std::uint32_t request = unfinished[pick];
     const auto& steps = model.requests[request];
-    append(writer, request, steps[done[request] / layers][done[request] % layers]);
-    if (++done[request] == steps.size() * layers) {
+    auto& [step, selection] = at[request];
+    if (selection == 0 && model.header.has_queries) {
+      writer.begin_step(request, model.queries[request][step].queries, model.queries[request][step].accepted);
+    }
+    if (selection < steps[step].size()) {
+      append(writer, request, steps[step][selection++]);
+    }
+    if (selection == steps[step].size()) {
+      ++step;
+      selection = 0;
+    }
+    if (step == steps.size()) {
       unfinished.erase(unfinished.begin() + static_cast<std::ptrdiff_t>(pick));
     }
   }
@@ -184,8 +232,8 @@ std::vector<Step> read_steps(const dsasim::TraceReader& reader, std::uint32_t re
   dsasim::RequestCursor cursor(reader, request, first, last);
   while (cursor.next()) {
     Step& step = steps.emplace_back();
-    for (std::uint32_t layer = 0; layer < reader.layer_count(); ++layer) {
-      const dsasim::SelectionView view = cursor.selection(layer);
+    for (std::uint32_t row = 0; row < cursor.queries().queries * reader.layer_count(); ++row) {
+      const dsasim::SelectionView view = cursor.selection_of(row / reader.layer_count(), row % reader.layer_count());
       Selection& selection = step.emplace_back();
       std::transform(view.ids, view.ids + view.size, std::back_inserter(selection.ids),
                      [](auto id) { return value(id); });
@@ -201,7 +249,13 @@ Model read_all(const dsasim::TraceReader& reader) {
   Model model{.header = reader.header(), .requests = {}};
   for (std::uint32_t request = 0; request < reader.request_count(); ++request) {
     model.requests.push_back(read_steps(reader, request, 0, reader.extent(request).steps));
+    for (std::uint64_t step = 0; reader.header().has_queries && step < reader.extent(request).steps; ++step) {
+      model.queries.resize(request + 1);
+      const dsasim::DecodeStep found = reader.queries(request, step);
+      model.queries[request].push_back({.queries = found.queries, .accepted = found.accepted});
+    }
   }
+  model.queries.resize(reader.header().has_queries ? reader.request_count() : 0);
   return model;
 }
 
@@ -214,26 +268,29 @@ bool same_header(const dsasim::TraceHeader& a, const dsasim::TraceHeader& b) {
   };
   return a.model == b.model && a.provenance == b.provenance && a.ids == b.ids && a.unit_tokens == b.unit_tokens &&
          a.page_tokens == b.page_tokens && a.entry_bytes == b.entry_bytes && a.has_scores == b.has_scores &&
+         a.has_queries == b.has_queries && a.stores == b.stores &&
          std::equal(a.layers.begin(), a.layers.end(), b.layers.begin(), b.layers.end(), same_layer) &&
          std::equal(a.requests.begin(), a.requests.end(), b.requests.begin(), b.requests.end(), same_request);
 }
 
 bool same(const Model& a, const Model& b) {
-  return same_header(a.header, b.header) && a.requests == b.requests;
+  return same_header(a.header, b.header) && a.requests == b.requests && a.queries == b.queries;
 }
 
 void check_same(const Model& found, const Model& expected) {
   REQUIRE(same_header(found.header, expected.header));
   REQUIRE(found.requests.size() == expected.requests.size());
+  REQUIRE(found.queries == expected.queries);
   for (std::size_t request = 0; request < expected.requests.size(); ++request) {
     CAPTURE(request);
     REQUIRE(found.requests[request].size() == expected.requests[request].size());
     for (std::size_t step = 0; step < expected.requests[request].size(); ++step) {
-      for (std::size_t layer = 0; layer < expected.header.layers.size(); ++layer) {
-        if (found.requests[request][step][layer] != expected.requests[request][step][layer]) {
-          CAPTURE(step, layer);
-          REQUIRE(found.requests[request][step][layer].ids == expected.requests[request][step][layer].ids);
-          REQUIRE(found.requests[request][step][layer].scores == expected.requests[request][step][layer].scores);
+      REQUIRE(found.requests[request][step].size() == expected.requests[request][step].size());
+      for (std::size_t row = 0; row < expected.requests[request][step].size(); ++row) {
+        if (found.requests[request][step][row] != expected.requests[request][step][row]) {
+          CAPTURE(step, row);
+          REQUIRE(found.requests[request][step][row].ids == expected.requests[request][step][row].ids);
+          REQUIRE(found.requests[request][step][row].scores == expected.requests[request][step][row].scores);
         }
       }
     }
@@ -247,8 +304,12 @@ std::string plain_digest(const Model& model) {
   put(all, model.header.requests.size(), 8);
   for (std::size_t request = 0; request < model.requests.size(); ++request) {
     Bytes content;
-    for (const Step& step : model.requests[request]) {
-      for (const Selection& selection : step) {
+    for (std::size_t number = 0; number < model.requests[request].size(); ++number) {
+      if (model.header.has_queries) {
+        put(content, model.queries[request][number].queries, 4);
+        put(content, model.queries[request][number].accepted, 4);
+      }
+      for (const Selection& selection : model.requests[request][number]) {
         put(content, selection.ids.size(), 4);
         for (const std::uint32_t id : selection.ids) {
           put(content, id, 4);
@@ -261,6 +322,10 @@ std::string plain_digest(const Model& model) {
     put(all, hash.low64, 8);
     put(all, hash.high64, 8);
   }
+  for (const dsasim::StoreInfo& store : model.header.stores) {
+    put(all, store.kv_owner, 8);
+    put(all, store.unit_tokens, 8);
+  }
   return digits_of(XXH3_128bits(all.data(), all.size()));
 }
 
@@ -269,6 +334,12 @@ std::string plain_replay_digest(const Model& model) {
   for (const dsasim::LayerInfo& layer : model.header.layers) {
     put(layers, layer.model_layer, 8);
     put(layers, layer.group_size, 8);
+  }
+  for (const dsasim::StoreInfo& store : model.header.stores) {
+    put(layers, store.kv_owner, 8);
+    put(layers, store.kv_rows, 8);
+    put(layers, store.unit_tokens, 8);
+    put(layers, store.entry_bytes, 8);
   }
   Bytes starts;
   for (const dsasim::RequestInfo& request : model.header.requests) {

@@ -23,11 +23,19 @@ struct Selection {
   std::vector<std::uint16_t> scores;  ///< empty without scores
   friend bool operator==(const Selection&, const Selection&) = default;
 };
-using Step = std::vector<Selection>;  ///< by layer
+using Step = std::vector<Selection>;  ///< by layer; with several queries, one after the other
+
+/// Of a step of a trace with queries.
+struct Queries {
+  std::uint32_t queries = 1;
+  std::uint32_t accepted = 1;
+  friend bool operator==(const Queries&, const Queries&) = default;
+};
 
 struct Model {
   dsasim::TraceHeader header;
   std::vector<std::vector<Step>> requests;
+  std::vector<std::vector<Queries>> queries = {};  ///< of each step; empty if the header has none
 };
 
 /// A trace of `layers` layers and these prompts, without steps.
@@ -43,7 +51,9 @@ struct Shape {
   std::uint64_t physical_ids = 0;  ///< ids are physical and below this, if it is not 0
   std::uint32_t unit_tokens = 1;
   bool scores = false;
-  double unsorted = 0.2;  ///< the part of the selections that are logged in another order than the ascending one
+  std::uint32_t queries = 0;  ///< the most of a step; 0 for a trace without
+  bool stores = false;        ///< layers share KV stores, which differ in unit and bytes
+  double unsorted = 0.2;      ///< the part of the selections that are logged in another order than the ascending one
 };
 /// Selections overlap with those before, as real ones do; some are empty, of one id, or hold all there is.
 Model random_model(Random& random, const Shape& shape);

@@ -219,12 +219,15 @@ class Lane {
 dsasim::TraceHeader take_header(Fields& file) {
   const Bytes magic = {0x89, 'D', 'S', 'A', 'T', 0x0D, 0x0A, 0x1A};
   expect(file.take_bytes(8) == magic, "no .dsat file");
-  expect(file.take(4) == 1, "another version");
+  const std::uint64_t version = file.take(4);
+  expect(version == 1 || version == 2, "another version");
   const std::uint64_t size = file.take(4);
   dsasim::TraceHeader header;
   header.ids = file.take(1) == 1 ? dsasim::IdKind::physical : dsasim::IdKind::logical;
   header.has_scores = file.take(1) == 1;
-  expect(file.take(2) == 0, "unknown flags");
+  const std::uint64_t flags = file.take(2);
+  expect(version == 1 ? flags == 0 : flags >= 1 && flags <= 3, "unknown flags");
+  header.has_queries = flags % 2 == 1;
   header.unit_tokens = file.take_u32();
   header.page_tokens = file.take_u32();
   header.layers.resize(file.take_u32());
@@ -240,6 +243,13 @@ dsasim::TraceHeader take_header(Fields& file) {
     request.prompt_tokens = file.take(8);
     request.start_step = file.take_u32();
   }
+  header.stores.resize(flags >= 2 ? header.layers.size() : 0);
+  for (auto& store : header.stores) {
+    store.kv_owner = file.take_u32();
+    store.kv_rows = file.take_u32();
+    store.unit_tokens = file.take_u32();
+    store.entry_bytes = file.take(8);
+  }
   const std::uint64_t hash = file.hash_of(0, file.at());
   expect(file.take(8) == hash, "the header's checksum differs");
   expect(file.at() == size, "the header's size differs");
@@ -249,17 +259,31 @@ dsasim::TraceHeader take_header(Fields& file) {
 /// The rest of a chunk, after its magic.
 void take_chunk(Fields& file, Model& model) {
   const std::size_t start = file.at() - 4;
-  auto& steps = model.requests.at(file.take(4));
+  const std::uint64_t request = file.take(4);
+  auto& steps = model.requests.at(request);
   expect(file.take(8) == steps.size(), "not the next step");
   const std::uint64_t step_count = file.take(4);
   const std::uint64_t longest = file.take(4);
   const std::uint64_t accesses = file.take(8);
   const std::uint64_t id_limit = file.take(4);
-  expect(file.take(4) == 0, "a reserved field");
+  const std::uint64_t longest_union = file.take(4);
+  expect(model.header.has_queries || longest_union == 0, "a reserved field");
   const std::uint64_t payload_bytes = file.take(8);
   const std::uint64_t payload_hash = file.take(8);
   const std::uint64_t hash = file.hash_of(start, file.at());
   expect(file.take(8) == hash, "a chunk head's checksum differs");
+  std::vector<Queries> queries(step_count);
+  if (model.header.has_queries) {
+    const std::size_t table = file.at();
+    for (Queries& step : queries) {
+      step.queries = static_cast<std::uint32_t>(file.take(2));
+      step.accepted = static_cast<std::uint32_t>(file.take(2));
+    }
+    const std::uint64_t table_hash = file.hash_of(table, file.at());
+    expect(file.take(8) == table_hash, "a table of steps differs from its checksum");
+    auto& before = model.queries.at(request);
+    before.insert(before.end(), queries.begin(), queries.end());
+  }
   expect(file.hash_of(file.at(), file.at() + payload_bytes) == payload_hash, "a chunk's checksum differs");
 
   Fields payload(file.take_bytes(payload_bytes));
@@ -277,18 +301,27 @@ void take_chunk(Fields& file, Model& model) {
   std::uint64_t found_longest = 0;
   std::uint64_t found_accesses = 0;
   std::uint64_t found_limit = 0;
+  std::uint64_t found_union = 0;
   for (std::uint64_t i = 0; i < step_count; ++i) {
     Step& step = steps.emplace_back();
-    for (Lane& lane : lanes) {
-      step.push_back(lane.next());
-      const auto& ids = step.back().ids;
-      found_accesses += ids.size();
-      found_longest = std::max<std::uint64_t>(found_longest, ids.size());
-      for (const std::uint32_t id : ids) {
-        found_limit = std::max(found_limit, std::uint64_t{id} + 1);
+    std::vector<Ids> selected(layers);
+    for (std::uint32_t query = 0; query < queries[i].queries; ++query) {
+      for (std::size_t layer = 0; layer < layers; ++layer) {
+        step.push_back(lanes[layer].next());
+        const auto& ids = step.back().ids;
+        selected[layer].insert(ids.begin(), ids.end());
+        found_accesses += ids.size();
+        found_longest = std::max<std::uint64_t>(found_longest, ids.size());
+        for (const std::uint32_t id : ids) {
+          found_limit = std::max(found_limit, std::uint64_t{id} + 1);
+        }
       }
     }
+    for (const Ids& ids : selected) {
+      found_union = std::max<std::uint64_t>(found_union, ids.size());
+    }
   }
+  expect(!model.header.has_queries || found_union == longest_union, "the chunk's head differs in the longest union");
   for (const Lane& lane : lanes) {
     lane.expect_used_up();
   }
@@ -308,6 +341,7 @@ Model read_by_the_document(const Bytes& bytes) {
   Model model;
   model.header = take_header(file);
   model.requests.resize(model.header.requests.size());
+  model.queries.resize(model.header.has_queries ? model.header.requests.size() : 0);
   const Bytes chunk_magic = {'D', 'S', 'C', 'K'};
   const Bytes end_magic = {'D', 'S', 'E', 'N'};
   std::uint64_t chunks = 0;

@@ -39,10 +39,16 @@ inline void reseal(std::uint8_t* bytes, std::size_t size) {
     return;
   }
   reseal_part(bytes, header_bytes);
+  const bool has_queries = load<std::uint32_t>(bytes + 8) == 2 && (bytes[18] & 1U) != 0;
   for (std::size_t at = header_bytes; size - at >= record_size;) {
     std::uint8_t* record = bytes + at;
     at += record_size;
     if (std::memcmp(record, "DSCK", 4) == 0) {
+      if (const std::size_t table = 4 * std::size_t{load<std::uint32_t>(record + 16)} + 8;
+          has_queries && table <= size - at) {
+        reseal_part(bytes + at, table);
+        at += table;
+      }
       const auto payload_bytes = load<std::uint64_t>(record + 40);
       if (payload_bytes > size - at) {
         reseal_part(record, record_size);

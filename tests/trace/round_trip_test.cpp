@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <set>
 
 using namespace traces;
 using captures::TempDir;
@@ -33,10 +34,23 @@ void check_round_trip(const Model& model, const dsasim::WriterOptions& options, 
   std::uint64_t longest = 0;
   std::uint64_t batch_steps = 0;
   std::uint64_t context = 0;
+  std::uint64_t longest_union = 0;
   for (std::uint32_t request = 0; request < model.requests.size(); ++request) {
     std::uint64_t own = 0;
     std::uint64_t limit = 0;
-    for (const Step& step : model.requests[request]) {
+    std::uint64_t tokens = model.header.requests[request].prompt_tokens;
+    for (std::size_t number = 0; number < model.requests[request].size(); ++number) {
+      const Step& step = model.requests[request][number];
+      const Queries queries = model.header.has_queries ? model.queries[request][number] : Queries{};
+      CHECK(reader.queries(request, number).context_tokens == tokens);
+      tokens += queries.accepted;
+      std::vector<std::set<std::uint32_t>> selected(model.header.layers.size());
+      for (std::size_t row = 0; row < step.size(); ++row) {
+        selected[row % selected.size()].insert(step[row].ids.begin(), step[row].ids.end());
+      }
+      for (const auto& ids : selected) {
+        longest_union = std::max<std::uint64_t>(longest_union, ids.size());
+      }
       for (const Selection& selection : step) {
         own += selection.ids.size();
         longest = std::max<std::uint64_t>(longest, selection.ids.size());
@@ -52,13 +66,14 @@ void check_round_trip(const Model& model, const dsasim::WriterOptions& options, 
     accesses += own;
     chunks += reader.chunk_starts(request).size();
     batch_steps = std::max(batch_steps, info.start_step + reader.extent(request).steps);
-    context = std::max(context, (info.prompt_tokens + reader.extent(request).steps) / model.header.unit_tokens);
+    context = std::max(context, tokens / model.header.least_unit());
   }
   CHECK(reader.accesses() == accesses);
   CHECK(reader.chunk_count() == chunks);
   CHECK(reader.longest_selection() == longest);
   CHECK(reader.batch_steps() == batch_steps);
   CHECK(reader.longest_context_entries() == context);
+  CHECK(reader.longest_union() == longest_union);
 }
 
 }  // namespace
@@ -79,7 +94,7 @@ TEST_CASE("a chunk is closed after the step that reaches its number of ids", "[t
 }
 
 TEST_CASE("many random shapes come back as they were written", "[trace]") {
-  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+  for (std::uint64_t seed = 0; seed < 120; ++seed) {
     CAPTURE(seed);
     Random random(seed);
     const Shape shape{.requests = 1 + static_cast<std::uint32_t>(random() % 4),
@@ -90,6 +105,8 @@ TEST_CASE("many random shapes come back as they were written", "[trace]") {
                       .physical_ids = seed % 3 == 0 ? 1 + random() % 100000 : 0,
                       .unit_tokens = seed % 4 == 1 ? 4U : 1U,
                       .scores = seed % 2 == 1,
+                      .queries = seed % 5 < 2 ? static_cast<std::uint32_t>(1 + seed % 4) : 0,
+                      .stores = seed % 3 == 1,
                       .unsorted = std::array{0.0, 0.1, 1.0}[seed % 3]};
     const dsasim::WriterOptions options{.chunk_ids = seed % 5 == 0 ? 300 : 1U << 20U,
                                         .chunk_steps = 1 + static_cast<std::uint32_t>(random() % 100)};
@@ -232,6 +249,8 @@ TEST_CASE("the identity changes with each field of the header that a replay read
   CHECK(changed_parts([](Header& header) { header.layers[0].group_size += 1; }) == "layers ");
   CHECK(changed_parts([](Header& header) { std::swap(header.layers[0], header.layers[1]); }) == "layers ");
   CHECK(changed_parts([](Header& header) { header.requests[1].start_step = 5; }) == "start_steps ");
+  CHECK(changed_parts([](Header& header) { header.stores = {{0, 2, 1, 0}, {1, 1, 1, 0}}; }) == "digest layers ");
+  CHECK(changed_parts([](Header& header) { header.stores = {{0, 1, 1, 0}, {1, 1, 1, 0}}; }) == "");  // as without
   CHECK(changed_parts([](Header& header) { header.unit_tokens = 2; }) == "digest ");
   CHECK(changed_parts([](Header& header) { header.requests[0].prompt_tokens += 1; }) == "digest ");
   CHECK(changed_parts([](Header& header) { header.model = header.provenance = "another"; }) == "");
@@ -241,13 +260,21 @@ TEST_CASE("the digest changes with an id, an order, a prompt, the unit and a req
   Model model = empty_model(1, {20, 20});
   model.requests[0] = {{{.ids = {1, 2, 3}, .scores = {}}}, {{.ids = {4}, .scores = {}}}};
   model.requests[1] = {{{.ids = {1}, .scores = {}}}};
-  std::vector<Model> models(7, model);
+  std::vector<Model> models(11, model);
   models[1].requests[0][0][0].ids[2] = 4;
   models[2].requests[0][0][0].ids = {2, 1, 3};
   models[3].header.requests[1].prompt_tokens = 21;
   models[4].header.unit_tokens = 2;
   models[5].requests[1].push_back({{}});
   models[6].requests[0] = {{{.ids = {1, 2}, .scores = {}}}, {{.ids = {3, 4}, .scores = {}}}};
+  for (std::size_t i = 7; i < 10; ++i) {
+    models[i].header.has_queries = true;
+    models[i].queries = {{{1, 1}, {1, 1}}, {{1, 1}}};
+  }
+  models[8].queries[0][0].accepted = 0;
+  models[9].requests[0] = {{{.ids = {1, 2, 3}, .scores = {}}, {.ids = {4}, .scores = {}}}, {}};
+  models[9].queries = {{{2, 2}, {0, 0}}, {{1, 1}}};
+  models[10].header.stores = {{.kv_owner = 0, .kv_rows = 2, .unit_tokens = 1, .entry_bytes = 0}};
   const TempDir dir;
   std::vector<std::string> digests;
   for (const Model& other : models) {

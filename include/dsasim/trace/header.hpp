@@ -32,6 +32,31 @@ struct LayerInfo {
   bool operator==(const LayerInfo&) const = default;
 };
 
+/// The KV store that a layer reads. Layers of one store read the same rows, whatever each of them selects.
+struct StoreInfo {
+  std::uint32_t kv_owner = 0;  ///< a layer of the trace that owns the store: this one, or another
+  /// Rows of an entry: the layers of a group have a store each, so that there are group_size rows, unless they share.
+  std::uint32_t kv_rows = 1;
+  std::uint32_t unit_tokens = 1;  ///< as in TraceHeader
+  std::uint64_t entry_bytes = 0;  ///< as in TraceHeader
+
+  bool operator==(const StoreInfo&) const = default;
+};
+
+/// One step of one request: `queries` queries at consecutive positions, of which the first `accepted` stay. Ordinary
+/// decoding has one of each, a pause none.
+struct DecodeStep {
+  std::uint64_t first_row = 0;       ///< queries of the request's steps before: a lane has a row for each
+  std::uint64_t context_tokens = 0;  ///< before the step: query j sits at this position + j
+  std::uint32_t queries = 1;
+  std::uint32_t accepted = 1;
+
+  /// Tokens that query j sees, its own included.
+  constexpr std::uint64_t seen_by(std::uint32_t query) const noexcept { return context_tokens + query + 1; }
+
+  bool operator==(const DecodeStep&) const = default;
+};
+
 /// All that a trace says about itself before its first selection. What a replay reads of it belongs to
 /// TraceReader::identity().
 struct TraceHeader {
@@ -39,6 +64,7 @@ struct TraceHeader {
   static constexpr std::uint32_t max_unit_tokens = 1024;
   static constexpr std::uint32_t max_page_tokens = 1U << 20U;
   static constexpr std::uint64_t max_entry_bytes = std::uint64_t{1} << 30U;
+  static constexpr std::uint32_t max_queries = 1024;  ///< of a step
 
   std::string model;       ///< free text, empty if unknown
   std::string provenance;  ///< free text: where the capture comes from
@@ -49,6 +75,32 @@ struct TraceHeader {
   bool has_scores = false;        ///< every id carries a float16 score
   std::vector<LayerInfo> layers;
   std::vector<RequestInfo> requests;
+  bool has_queries = false;  ///< some step has not exactly one query that is accepted: each says how many it has
+  /// By layer, if layers share stores, or stores differ in unit or bytes. Then unit_tokens and entry_bytes are those of
+  /// the first layer's. Empty: every layer of the model has a store of its own, and all are alike.
+  std::vector<StoreInfo> stores = {};
+
+  /// The store that a layer reads.
+  StoreInfo store(std::uint32_t layer) const {
+    return stores.empty() ? StoreInfo{.kv_owner = layer,
+                                      .kv_rows = layers[layer].group_size,
+                                      .unit_tokens = unit_tokens,
+                                      .entry_bytes = entry_bytes}
+                          : stores[layer];
+  }
+  std::uint32_t unit_of(std::uint32_t layer) const noexcept {
+    return stores.empty() ? unit_tokens : stores[layer].unit_tokens;
+  }
+  /// Rows that a miss fetches: one in the store of each layer of the group, or one that they share.
+  std::uint32_t kv_rows(std::uint32_t layer) const noexcept {
+    return stores.empty() ? layers[layer].group_size : stores[layer].kv_rows;
+  }
+  /// Of all stores: ids of the others name more tokens.
+  std::uint32_t least_unit() const noexcept;
+  /// Some store is read by two layers of the trace.
+  bool shares_stores() const noexcept;
+  bool mixes_units() const noexcept;
+  bool mixes_entry_bytes() const noexcept;
 };
 
 /// Steps of the batch, half open.
@@ -57,18 +109,24 @@ struct StepRange {
   std::uint64_t last = 0;
 };
 
-/// Entries that exist when the request's step `step` (counted from its own first) selects: the prompt, the steps
-/// before and the query's own, in whole units.
+/// Entries of a context of so many tokens that a query may select: those that are whole, and the one that the last
+/// tokens are filling. Logical ids are below. Some models attend to that one always (MiniMax-M3's local block), others
+/// never select it (DeepSeek-V4).
+constexpr std::uint64_t begun_entries(std::uint64_t tokens, std::uint32_t unit_tokens) noexcept {
+  return (tokens + unit_tokens - 1) / unit_tokens;
+}
+
+/// Where every step has one query and all stores have one unit: whole entries when the request's step `step` (counted
+/// from its own first) selects, of the prompt, the steps before and the query's own.
 constexpr std::uint64_t context_entries(const TraceHeader& header, const RequestInfo& request,
                                         std::uint64_t step) noexcept {
   return (request.prompt_tokens + step + 1) / header.unit_tokens;
 }
 
-/// Entries that the step may select: those that exist, and the one that its tokens are filling. Logical ids are below.
-/// Some models attend to that one always (MiniMax-M3's local block), others never select it (DeepSeek-V4).
+/// Likewise, those that the step may select.
 constexpr std::uint64_t selectable_entries(const TraceHeader& header, const RequestInfo& request,
                                            std::uint64_t step) noexcept {
-  return (request.prompt_tokens + step + header.unit_tokens) / header.unit_tokens;
+  return begun_entries(request.prompt_tokens + step + 1, header.unit_tokens);
 }
 
 /// One selection: the ids one layer of one request chose at one step, in the order they were logged, and a raw

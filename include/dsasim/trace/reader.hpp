@@ -24,6 +24,8 @@ struct ReadOptions {
 /// What the chunks of one request hold.
 struct RequestExtent {
   std::uint64_t steps = 0;
+  std::uint64_t queries = 0;   ///< of all steps: rows of each lane
+  std::uint64_t accepted = 0;  ///< of those: its context after the last step is the prompt and so many tokens
   std::uint64_t accesses = 0;
   std::uint64_t id_limit = 0;        ///< every id is below this
   std::uint64_t layer_accesses = 0;  ///< those of any one layer are no more
@@ -60,6 +62,13 @@ class TraceReader {
   std::uint32_t layer_count() const noexcept;
   std::uint64_t stream_count() const noexcept { return std::uint64_t{layer_count()} * request_count(); }
 
+  /// Of a step, counted from the request's own first.
+  DecodeStep queries(std::uint32_t request, std::uint64_t step) const noexcept;
+  /// The most of any step.
+  std::uint32_t most_queries() const noexcept;
+  /// Some query of some step is not accepted.
+  bool rejects_queries() const noexcept;
+
   /// The steps at which the request's chunks begin: where a RequestCursor starts without decoding what comes before.
   std::vector<std::uint64_t> chunk_starts(std::uint32_t request) const;
 
@@ -68,14 +77,21 @@ class TraceReader {
   std::uint64_t chunk_count() const noexcept;
   std::uint64_t accesses() const noexcept;
   std::uint32_t longest_selection() const noexcept;
+  /// The most entries that the queries of one step of one stream select together.
+  std::uint32_t longest_union() const noexcept;
   std::uint64_t id_limit() const noexcept;  ///< every id of every request is below this
   std::uint64_t longest_request_steps() const noexcept;
   /// One past the last step of the batch: the largest start_step + steps.
   std::uint64_t batch_steps() const noexcept;
   /// Steps of the range at which some request selects: requests may begin late, and leave gaps.
   std::uint64_t busy_steps(const StepRange& range) const;
-  /// The largest prompt + steps of any request, in entries.
+  /// The largest prompt + accepted queries of any request, in whole entries of the smallest unit.
   std::uint64_t longest_context_entries() const noexcept;
+
+  /// Throws ConfigError, saying that `what` is not supported, for a trace with other steps than of one query that is
+  /// accepted; for one whose layers share KV stores, or whose stores differ in unit or bytes.
+  void require_single_queries(std::string_view what) const;
+  void require_equal_stores(std::string_view what) const;
 
   /// XXH3-128 of the decoded content as 32 hexadecimal digits. Kept in the end record; for a truncated file it is
   /// computed by decoding all of it.
@@ -110,9 +126,13 @@ class RequestCursor {
   /// Steps that are decoded from the current one on, itself included: selection() can look ahead so far.
   std::uint64_t steps_ready() const noexcept;
 
-  /// The selection of one layer at the current step, or `ahead` steps later. Valid until a call of next() that moves on
-  /// from the last step that is ready.
+  /// The selection of one layer at the current step, or `ahead` steps later, where steps have one query. Valid until a
+  /// call of next() that moves on from the last step that is ready.
   SelectionView selection(std::uint32_t layer, std::uint64_t ahead = 0) const noexcept;
+
+  /// How many queries the current step has, and the selection of one layer by one of them.
+  const DecodeStep& queries() const noexcept;
+  SelectionView selection_of(std::uint32_t query, std::uint32_t layer) const noexcept;
 
  private:
   class Impl;

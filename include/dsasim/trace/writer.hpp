@@ -19,8 +19,11 @@ struct WriterOptions {
 };
 
 /// Writes a .dsat file, append-only (docs/trace-format.md). Each request's selections arrive step by step and, within
-/// a step, layer by layer; requests may be interleaved in any way. A whole chunk is written as soon as it is full.
-/// What was written before an exception or a crash is a readable, truncated trace.
+/// a step, query by query and layer by layer; requests may be interleaved in any way. A whole chunk is written as soon
+/// as it is full. What was written before an exception or a crash is a readable, truncated trace.
+///
+/// The file is of version 1 if the header needs no other: where it has no queries, and stores of which each is a
+/// layer's own and all are alike.
 class TraceWriter {
  public:
   /// Creates `path`, replacing what was there. Throws ConfigError for a header that no trace can have, SystemError
@@ -29,6 +32,10 @@ class TraceWriter {
   ~TraceWriter();
   TraceWriter(TraceWriter&&) noexcept;
   TraceWriter& operator=(TraceWriter&&) noexcept;
+
+  /// If the header has queries, before each step: its numbers. Its selections follow, layers times queries; a step of
+  /// none is over. Throws TraceError for numbers that no step can have, std::logic_error in the middle of a step.
+  void begin_step(std::uint32_t request, std::uint32_t queries, std::uint32_t accepted);
 
   /// The next layer's selection of the request. `scores` has one float16 per id if the header says so, and is empty
   /// otherwise. Throws TraceError, naming request, step and layer, for an id outside the context (logical ids) or
