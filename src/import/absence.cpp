@@ -38,10 +38,16 @@ Absence::Absence(std::span<const Capture> captures)
       missing_(captures.back().first_request + captures.back().requests().size()) {}
 
 void Absence::add(const Capture& capture, std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
+  if (step.queries == 0) {
+    return;  // a pause
+  }
   const std::size_t top_k = capture.requests()[request].top_k;
   std::size_t with_ids = 0;
   for (std::size_t layer = 0; layer < selects_.size(); ++layer) {
-    has_ids_[layer] = has_ids(std::span(step.ids).subspan(layer * top_k, top_k));
+    has_ids_[layer] = false;
+    for (std::size_t query = 0; query < step.queries && !has_ids_[layer]; ++query) {
+      has_ids_[layer] = has_ids(std::span(step.ids).subspan((query * selects_.size() + layer) * top_k, top_k));
+    }
     with_ids += has_ids_[layer] ? 1U : 0U;
     selects_[layer] = selects_[layer] || has_ids_[layer];
   }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cassert>
 
 namespace dsasim {
@@ -39,6 +40,7 @@ std::uint64_t agreed(const NpyReader& ids, const std::vector<Claim>& claims) {
 
 struct Dimensions {
   std::uint64_t rows, layers, top_k;
+  std::uint64_t queries = 1;
 };
 
 [[noreturn]] void fail_dimensions(const NpyReader& ids, std::string_view hint) {
@@ -72,7 +74,36 @@ Dimensions split_flat(const NpyReader& ids, const ArrayClaims& claims) {
   return {.rows = ids.elements() / (layers * top_k), .layers = layers, .top_k = top_k};
 }
 
+/// Two meanings, and nothing in the numbers says which.
+Dimensions four_dimensions(const NpyReader& ids, const ArrayClaims& claims) {
+  const std::vector<std::uint64_t>& shape = ids.header().shape;
+  const auto is_small = [](std::uint64_t size) { return size > 0 && size <= most_ids_of_a_step; };
+  if (!is_small(shape[1]) || !is_small(shape[2])) {
+    throw TraceError(ids.name(), "shape {} has {} x {} selections a step", ids.header().shape_text(), shape[1],
+                     shape[2]);
+  }
+  if (claims.has_queries) {
+    return {.rows = shape[0], .layers = shape[2], .top_k = shape[3], .queries = shape[1]};
+  }
+  if (!claims.heads) {
+    throw TraceError(
+        ids.name(),
+        "shape {} is (steps, queries, layers, top-k) or (steps, layers, heads, top-k); an array `accepted` "
+        "beside it says the first, `heads` {} the second",
+        ids.header().shape_text(), shape[2]);
+  }
+  if (*claims.heads != shape[2]) {
+    throw TraceError(ids.name(), "shape {} has {} heads, `heads` says {}", ids.header().shape_text(), shape[2],
+                     *claims.heads);
+  }
+  return {.rows = shape[0], .layers = shape[1] * shape[2], .top_k = shape[3]};
+}
+
 Dimensions dimensions(const NpyReader& ids, const ArrayClaims& claims) {
+  if (claims.heads && (claims.has_queries || ids.header().shape.size() != 4)) {
+    throw TraceError(ids.name(), "shape {}{}: `heads` is for (steps, layers, heads, top-k)", ids.header().shape_text(),
+                     claims.has_queries ? " has queries" : "");
+  }
   const std::vector<std::uint64_t>& shape = ids.header().shape;
   switch (shape.size()) {
     case 1:
@@ -81,6 +112,8 @@ Dimensions dimensions(const NpyReader& ids, const ArrayClaims& claims) {
       return split_rows(ids, claims);
     case 3:
       return {.rows = shape[0], .layers = shape[1], .top_k = shape[2]};
+    case 4:
+      return four_dimensions(ids, claims);
     default:
       fail_dimensions(ids, "");
   }
@@ -88,11 +121,13 @@ Dimensions dimensions(const NpyReader& ids, const ArrayClaims& claims) {
 
 class ArraySource final : public CaptureSource {
  public:
-  ArraySource(std::unique_ptr<NpyReader> ids, std::unique_ptr<NpyReader> scores, const CaptureShape& shape)
-      : ids_(std::move(ids)),
-        scores_(std::move(scores)),
-        step_ids_(std::size_t{shape.layers} * shape.top_k),
-        to_skip_(shape.first_row * step_ids_) {}
+  explicit ArraySource(RequestArrays arrays)
+      : ids_(std::move(arrays.ids)),
+        scores_(std::move(arrays.scores)),
+        query_ids_(std::size_t{arrays.shape.layers} * arrays.shape.top_k),
+        step_ids_(query_ids_ * arrays.queries),
+        to_skip_(arrays.shape.first_row * step_ids_),
+        steps_(std::move(arrays.steps)) {}
 
   void read_step(CaptureStep& step) override {
     if (to_skip_ > 0) {
@@ -105,9 +140,28 @@ class ArraySource final : public CaptureSource {
     if (scores_) {
       scores_->read(std::span(step.scores));
     }
+    if (!steps_.empty()) {
+      take_queries(step);
+    }
   }
 
  private:
+  /// The row without what pads it.
+  void take_queries(CaptureStep& step) {
+    const ArrayStep& said = steps_[next_step_++];
+    const auto last = std::find_if(step.ids.rbegin(), step.ids.rend(), [](std::int64_t id) { return id >= 0; });
+    const auto used = static_cast<std::size_t>(step.ids.rend() - last);
+    const auto selecting = static_cast<std::uint32_t>((used + query_ids_ - 1) / query_ids_);
+    step.accepted = said.accepted;
+    step.queries = said.queries.value_or(std::max(selecting, said.accepted));
+    if (selecting > step.queries) {
+      throw TraceError(ids_->name(), "step {} has ids of query {}, and {} queries", next_step_ - 1, selecting - 1,
+                       step.queries);
+    }
+    step.ids.resize(query_ids_ * step.queries);
+    step.scores.resize(scores_ ? step.ids.size() : 0);
+  }
+
   void skip() {
     ids_->skip(to_skip_);
     if (scores_) {
@@ -118,8 +172,11 @@ class ArraySource final : public CaptureSource {
 
   std::unique_ptr<NpyReader> ids_;
   std::unique_ptr<NpyReader> scores_;
+  std::size_t query_ids_;
   std::size_t step_ids_;
   std::uint64_t to_skip_;  ///< elements before the first step
+  std::vector<ArrayStep> steps_;
+  std::size_t next_step_ = 0;
 };
 
 class ArrayFile final : public CaptureFile {
@@ -148,7 +205,7 @@ class ArrayFile final : public CaptureFile {
     if (arrays.shape != requests_.front()) {
       throw TraceError(path_.string(), "was changed while it was imported");
     }
-    return read_arrays(std::move(arrays.ids), std::move(arrays.scores), arrays.shape);
+    return std::make_unique<ArraySource>(std::move(arrays));
   }
 
  private:
@@ -163,8 +220,9 @@ class ArrayFile final : public CaptureFile {
 
 ArrayClaims claims_of(const ImportOptions& options) {
   ArrayClaims claims;
+  claims.heads = options.heads;
   if (options.layers) {
-    claims.layers.push_back({.by = "`layers`", .value = *options.layers});
+    claims.layers.push_back({.by = "`layers`", .value = std::uint64_t{*options.layers} * options.heads.value_or(1)});
   }
   if (options.top_k) {
     claims.top_k.push_back({.by = "`top_k`", .value = *options.top_k});
@@ -181,11 +239,12 @@ ArrayShape array_shape(const NpyReader& ids, const ArrayClaims& claims) {
                      found.layers == 0 ? "layers" : "ids in a row");
   }
   // Not more than the elements, whose number fits, unless there are no rows.
-  if (found.rows > 0 && found.layers * found.top_k > most_ids_of_a_step) {
+  if (found.rows > 0 && found.queries * found.layers * found.top_k > most_ids_of_a_step) {
     throw TraceError(ids.name(), "shape {} has {} ids a step, at most {} are supported", ids.header().shape_text(),
-                     found.layers * found.top_k, most_ids_of_a_step);
+                     found.queries * found.layers * found.top_k, most_ids_of_a_step);
   }
   return {.rows = found.rows,
+          .queries = static_cast<std::uint32_t>(found.queries),
           .layers = static_cast<std::uint32_t>(found.layers),
           .top_k = static_cast<std::uint32_t>(found.top_k)};
 }
@@ -204,6 +263,10 @@ CaptureShape capture_shape(NpyReader& ids, NpyReader* scores, const ArrayShape& 
   if (rows.steps == 0) {
     throw TraceError(ids.name(), "shape {} has no decode steps", ids.header().shape_text());
   }
+  if (array.queries > 1 && rows.first > 0) {
+    throw TraceError(ids.name(), "shape {} has several queries a row, and its rows begin in the prompt; not supported",
+                     ids.header().shape_text());
+  }
   return {.steps = rows.steps,
           .layers = array.layers,
           .top_k = array.top_k,
@@ -211,6 +274,12 @@ CaptureShape capture_shape(NpyReader& ids, NpyReader* scores, const ArrayShape& 
           .has_scores = scores != nullptr,
           .first_row = rows.first,
           .may_start_early = rows.may_start_early};
+}
+
+void take_heads(CaptureShape& shape, const ImportOptions& options) {
+  for (std::uint32_t layer = 0; options.heads && shape.layer_infos.size() < shape.layers; ++layer) {
+    shape.layer_infos.push_back({.model_layer = layer / *options.heads, .group_size = 1});
+  }
 }
 
 std::optional<std::uint64_t> start_of_rows(const std::string& name, std::optional<std::uint64_t> recorded,
@@ -246,7 +315,8 @@ DecodeRows steps_from(const std::string& name, std::uint64_t rows, std::optional
 
 std::unique_ptr<CaptureSource> read_arrays(std::unique_ptr<NpyReader> ids, std::unique_ptr<NpyReader> scores,
                                            const CaptureShape& shape) {
-  return std::make_unique<ArraySource>(std::move(ids), std::move(scores), shape);
+  return std::make_unique<ArraySource>(
+      RequestArrays{.ids = std::move(ids), .scores = std::move(scores), .shape = shape});
 }
 
 std::unique_ptr<CaptureFile> array_file(const std::filesystem::path& path, const ImportOptions& options,

@@ -24,6 +24,8 @@ struct Claim {
 struct ArrayClaims {
   std::vector<Claim> layers;
   std::vector<Claim> top_k;
+  bool has_queries = false;                 ///< something beside the array counts the queries of its steps
+  std::optional<std::uint32_t> heads = {};  ///< an array of four dimensions is (steps, layers, heads, top-k)
 };
 
 /// What the user said.
@@ -32,18 +34,31 @@ ArrayClaims claims_of(const ImportOptions& options);
 /// An array of ids as rows of layers of ids. Rows need not be decode steps.
 struct ArrayShape {
   std::uint64_t rows = 0;
-  std::uint32_t layers = 0;
+  std::uint32_t queries = 1;  ///< of a row: those that a step has not are padding
+  std::uint32_t layers = 0;   ///< times heads
   std::uint32_t top_k = 0;
 };
 
-/// (rows, layers, top_k) is taken as it is, (rows, layers * top_k) needs to be told the layers, and a flat array both
-/// numbers. Throws TraceError naming the number that disagrees with a claim, or what has to be claimed.
+/// (rows, layers, top_k) is taken as it is, (rows, queries, layers, top_k) and (rows, layers, heads, top_k) if the
+/// claims say which it is, (rows, layers * top_k) needs to be told the layers, and a flat array both numbers. Throws
+/// TraceError naming the number that disagrees with a claim, or what has to be claimed.
 ArrayShape array_shape(const NpyReader& ids, const ArrayClaims& claims);
+
+/// The queries of a step, of those that its row has room for, and how many of them are accepted.
+struct ArrayStep {
+  std::optional<std::uint32_t> queries;  ///< none: up to the last that selects or is accepted
+  std::uint32_t accepted = 1;
+
+  bool operator==(const ArrayStep&) const = default;
+};
 
 /// What an array says of a request: its rows that are steps, its layers and its ids. Throws TraceError if the types or
 /// sizes of the arrays are not right, or if there are no steps. `scores` may be null.
 CaptureShape capture_shape(NpyReader& ids, NpyReader* scores, const ArrayShape& array, const DecodeRows& rows,
                            std::optional<std::uint64_t> prompt_tokens);
+
+/// With --heads, unless the capture says which layers of the model these are: the heads of a layer have its number.
+void take_heads(CaptureShape& shape, const ImportOptions& options);
 
 /// The position of the query of row 0, by what stands beside the rows or by --prompt-start. Throws TraceError if the
 /// two differ, or if --prompt-start counts from the end of a prompt of unknown length.
@@ -65,6 +80,8 @@ struct RequestArrays {
   std::unique_ptr<NpyReader> scores;  ///< or null
   CaptureShape shape;
   std::vector<std::string> unread = {};  ///< names of what else the file holds
+  std::uint32_t queries = 1;             ///< of a row
+  std::vector<ArrayStep> steps = {};     ///< of each row, if the shape has queries
 };
 
 /// A file that holds one request as arrays. `open` is called twice: to know the shape, and to read.

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -30,6 +31,9 @@ Capture inspect(const fs::path& path, const ImportOptions& options, const LayerM
   const ImportFormat& format = choose_format(path, options.format);
   if (options.prompt_start && format.names_steps) {
     throw ConfigError("`prompt_start`", "does not apply to {}, whose rows name their steps", path.string());
+  }
+  if (options.heads && !format.is_array) {
+    throw ConfigError("`heads`", "does not apply to {}; expected an array (npz, npy)", path.string());
   }
   std::unique_ptr<CaptureFile> file = format.open(path, options);
   const std::vector<std::string> said = file->notes();
@@ -67,6 +71,10 @@ void require_alike(const Capture& first_capture, const Capture& other_capture, s
     throw TraceError(other_capture.place(request), "has other layers than {}; a batch has one model",
                      first_capture.place(0));
   }
+  if (first.stores != other.stores) {
+    throw TraceError(other_capture.place(request), "reads other KV stores than {}; a batch has one model",
+                     first_capture.place(0));
+  }
   if (first.has_scores != other.has_scores) {
     throw TraceError(other_capture.place(request),
                      "has {}scores, {} has {}; all requests of a batch have them, or none",
@@ -75,6 +83,10 @@ void require_alike(const Capture& first_capture, const Capture& other_capture, s
 }
 
 }  // namespace
+
+bool Capture::has_queries() const {
+  return std::ranges::any_of(requests(), &CaptureShape::has_queries);
+}
 
 void Capture::require_contexts(std::uint32_t unit_tokens) const {
   const std::uint64_t most = (max_entry_ids - 1) * unit_tokens;

@@ -30,6 +30,8 @@ struct Capture {
   std::string place(std::uint32_t request) const;
   /// Tokens of its request at this step: the prompt, and a token for each step up to this one.
   std::uint64_t context(std::uint32_t request, std::uint64_t step) const { return prompt_tokens[request] + step + 1; }
+  /// Some request has steps of other than one query that is accepted: context() does not hold.
+  bool has_queries() const;
 };
 
 struct OpenedCaptures {

@@ -1,5 +1,7 @@
 #include "captured_ids.hpp"
 
+#include "dsasim/error.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -44,6 +46,13 @@ bool wants_proof(std::span<const Capture> captures, const ImportOptions& options
                                      : std::any_of(captures.begin(), captures.end(), [](const Capture& capture) {
                                          return capture.format->ids == IdClaim::automatic;
                                        });
+  if (std::any_of(captures.begin(), captures.end(), [](const Capture& capture) { return capture.has_queries(); })) {
+    if (options.ids == IdClaim::automatic) {
+      throw ConfigError("`ids`",
+                        "auto does not know slots where steps have several queries; expected logical or physical");
+    }
+    return false;
+  }
   // Where an id stands for several tokens, the stacks log positions, and one outside the context is damage.
   return automatic && options.unit_tokens.value_or(1) == 1;
 }

@@ -1,7 +1,8 @@
 // Format "csv": a header line that names the columns request, step, layer, id and, if there are scores, score, in any
-// order; then one line for each selected id. The lines of a selection follow each other, in logged order; an empty id
-// is a selection without ids. Nothing is quoted. The last line ends as the others do: a file that was cut within a
-// number cannot be told from a whole one otherwise.
+// order, and, where steps have several queries or requests pause, query and accepted (how many of the step's queries
+// are accepted); then one line for each selected id. The lines of a selection follow each other, in logged order; an
+// empty id is a selection without ids. Nothing is quoted. The last line ends as the others do: a file that was cut
+// within a number cannot be told from a whole one otherwise.
 #include "byte_source.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/types.hpp"
@@ -21,8 +22,17 @@
 namespace dsasim {
 namespace {
 
-enum Column : std::uint8_t { request_column, step_column, layer_column, id_column, score_column, unread_column };
-constexpr std::array<std::string_view, 5> column_names{"request", "step", "layer", "id", "score"};
+enum Column : std::uint8_t {
+  request_column,
+  step_column,
+  layer_column,
+  id_column,
+  score_column,
+  query_column,
+  accepted_column,
+  unread_column
+};
+constexpr std::array<std::string_view, 7> column_names{"request", "step", "layer", "id", "score", "query", "accepted"};
 constexpr std::string_view comment = "#";
 constexpr std::size_t longest_line = 4096;
 constexpr std::size_t buffer_bytes = std::size_t{1} << 18U;
@@ -86,11 +96,14 @@ struct Record {
   std::string request;
   std::uint64_t step = 0;
   std::uint32_t layer = 0;
+  std::uint64_t query = 0;
+  std::uint64_t accepted = 1;
   std::optional<std::int64_t> id;
   std::uint16_t score = 0;
 };
 
-/// What each column of a header line is. Empty unless request, step, layer and id are among them.
+/// What each column of a header line is. Empty unless request, step, layer and id are among them, and query and
+/// accepted both or none.
 std::vector<Column> columns_of(std::string_view header) {
   std::vector<Column> out;
   std::array<bool, column_names.size()> seen{};
@@ -108,7 +121,7 @@ std::vector<Column> columns_of(std::string_view header) {
     header.remove_prefix(comma + 1);
   }
   const bool whole = std::all_of(seen.begin(), seen.begin() + score_column, [](bool found) { return found; });
-  return whole ? out : std::vector<Column>();
+  return whole && seen[query_column] == seen[accepted_column] ? out : std::vector<Column>();
 }
 
 bool is_before_header(std::string_view line) {
@@ -127,15 +140,17 @@ class CsvRows final : public RowReader {
     if (columns_.empty()) {
       throw TraceError(lines_.place(),
                        "{}, expected a header of the columns request, step, layer, id and, if there is "
-                       "one, score, in any order and divided by commas",
+                       "one, score, or query and accepted, in any order and divided by commas",
                        any ? fmt::format("found \"{}\"", printable(line)) : "is missing");
     }
     has_scores_ = std::find(columns_.begin(), columns_.end(), score_column) != columns_.end();
+    has_queries_ = std::find(columns_.begin(), columns_.end(), query_column) != columns_.end();
     header_ = line;
     has_next_ = read_record();
   }
 
   bool has_scores() const noexcept { return has_scores_; }
+  bool has_queries() const noexcept { return has_queries_; }
 
   /// The names of the columns that are not read. One without a name is the index that pandas writes.
   std::vector<std::string> unread() const {
@@ -159,12 +174,15 @@ class CsvRows final : public RowReader {
     row.request = next_.request;
     row.step = next_.step;
     row.layer = next_.layer;
+    row.query = next_.query;
+    row.accepted = next_.accepted;
     row.ids.clear();
     row.scores.clear();
     do {
       append_id(row);
       has_next_ = read_record();
-    } while (has_next_ && next_.request == row.request && next_.step == row.step && next_.layer == row.layer);
+    } while (has_next_ && next_.request == row.request && next_.step == row.step && next_.layer == row.layer &&
+             next_.query == row.query);
     return true;
   }
 
@@ -211,6 +229,10 @@ class CsvRows final : public RowReader {
     next_.request = texts_[request_column];
     next_.step = number(step_column);
     next_.layer = static_cast<std::uint32_t>(number(layer_column));
+    if (has_queries_) {
+      next_.query = number(query_column);
+      next_.accepted = number(accepted_column);
+    }
     next_.id.reset();
     if (!texts_[id_column].empty()) {
       next_.id = static_cast<std::int64_t>(number(id_column));
@@ -243,6 +265,7 @@ class CsvRows final : public RowReader {
   std::string header_;
   std::vector<Column> columns_;  ///< from left to right
   bool has_scores_ = false;
+  bool has_queries_ = false;
   std::array<std::string_view, unread_column + 1> texts_;  ///< of the line that is taken apart
   Record next_;                                            ///< the first of the next selection
   bool has_next_ = false;
@@ -255,7 +278,10 @@ std::unique_ptr<RowReader> open_rows(const std::filesystem::path& path) {
 
 std::unique_ptr<CaptureFile> open_csv(const std::filesystem::path& path, const ImportOptions& options) {
   const CsvRows rows(path);
-  return row_file(path, {.open = open_rows, .has_scores = rows.has_scores(), .unread = rows.unread()}, options);
+  return row_file(
+      path,
+      {.open = open_rows, .has_scores = rows.has_scores(), .has_queries = rows.has_queries(), .unread = rows.unread()},
+      options);
 }
 
 /// Whether the first line that is no comment names the columns.

@@ -43,7 +43,30 @@ std::string describe_origin(std::span<const Capture> captures) {
   return out;
 }
 
-TraceHeader make_header(std::span<const Capture> captures, const ImportOptions& options, const ImportedIds& ids) {
+/// What the captures or --kv-map say of KV stores, with what they leave open.
+std::vector<StoreInfo> make_stores(const TraceHeader& header, const CaptureShape& shape, const ImportOptions& options,
+                                   const LayerMap* layers) {
+  std::vector<StoreInfo> stores = shape.stores;
+  if (!options.kv_map.empty()) {
+    if (!stores.empty()) {
+      throw ConfigError("`kv_map`", "the captures say themselves which KV store each layer reads");
+    }
+    if (options.heads) {
+      throw ConfigError("`kv_map`", "each head has a KV store of its own; expected no `heads`");
+    }
+    stores = stores_by_map(options.kv_map, header.layers, layers);
+  }
+  for (std::size_t layer = 0; layer < stores.size(); ++layer) {
+    StoreInfo& store = stores[layer];
+    store.kv_rows = store.kv_rows == 0 ? header.layers[layer].group_size : store.kv_rows;
+    store.unit_tokens = store.unit_tokens == 0 ? header.unit_tokens : store.unit_tokens;
+    store.entry_bytes = store.entry_bytes == 0 ? header.entry_bytes : store.entry_bytes;
+  }
+  return stores;
+}
+
+TraceHeader make_header(std::span<const Capture> captures, const ImportOptions& options, const ImportedIds& ids,
+                        const LayerMap* layers) {
   const CaptureShape& first = captures.front().requests().front();
   TraceHeader header{.model = options.model,
                      .provenance = options.provenance.empty() ? describe_origin(captures) : options.provenance,
@@ -62,6 +85,12 @@ TraceHeader make_header(std::span<const Capture> captures, const ImportOptions& 
       header.requests.push_back(
           {.prompt_tokens = capture.prompt_tokens[i], .start_step = capture.requests()[i].start_step});
     }
+    header.has_queries = header.has_queries || capture.has_queries();
+  }
+  header.stores = make_stores(header, first, options, layers);
+  if (!header.stores.empty()) {  // of the first layer, where stores differ
+    header.unit_tokens = header.stores.front().unit_tokens;
+    header.entry_bytes = header.stores.front().entry_bytes;
   }
   return header;
 }
@@ -102,22 +131,33 @@ class CaptureCopier {
   /// `positions`: those of the capture's requests, or empty.
   CaptureCopier(const Capture& capture, std::span<const SlotPages> positions, const TraceHeader& header,
                 TraceWriter& writer, BatchEvidence& evidence)
-      : capture_(capture), positions_(positions), header_(header), writer_(writer), evidence_(evidence) {}
+      : capture_(capture),
+        positions_(positions),
+        header_(header),
+        writer_(writer),
+        evidence_(evidence),
+        contexts_(capture.prompt_tokens) {}
 
   void copy_step(std::uint32_t request, std::uint64_t step_number, const CaptureStep& step) {
     request_ = request;
     step_ = step_number;
     const CaptureShape& shape = capture_.requests()[request];
     const std::size_t top_k = shape.top_k;
-    for (layer_ = 0; layer_ < shape.layers; ++layer_) {
-      const std::size_t begin = layer_ * top_k;
-      std::span<const std::uint16_t> scores;
-      if (shape.has_scores) {
-        scores = std::span(step.scores).subspan(begin, top_k);
-      }
-      take_row(std::span(step.ids).subspan(begin, top_k), scores);
-      append();
+    if (header_.has_queries) {
+      named([&] { writer_.begin_step(batch_request(), step.queries, step.accepted); });
     }
+    for (query_ = 0; query_ < step.queries; ++query_) {
+      for (layer_ = 0; layer_ < shape.layers; ++layer_) {
+        const std::size_t begin = (std::size_t{query_} * shape.layers + layer_) * top_k;
+        std::span<const std::uint16_t> scores;
+        if (shape.has_scores) {
+          scores = std::span(step.scores).subspan(begin, top_k);
+        }
+        take_row(std::span(step.ids).subspan(begin, top_k), scores);
+        named([&] { writer_.append(batch_request(), ids_, scores_); });
+      }
+    }
+    contexts_[request] += step.accepted;
     if (step_ + 1 == shape.steps) {
       writer_.end_request(batch_request());
     }
@@ -129,7 +169,8 @@ class CaptureCopier {
   /// Turns a row into ids_ and scores_, without the negative ids that pad it and, of positions, those that its query
   /// does not see.
   void take_row(std::span<const std::int64_t> row, std::span<const std::uint16_t> scores) {
-    const std::uint64_t context = selectable_entries(header_, header_.requests[batch_request()], step_);
+    const std::uint64_t context =
+        begun_entries(contexts_[request_] + query_ + 1, header_.unit_of(static_cast<std::uint32_t>(layer_)));
     const std::uint64_t limit = header_.ids == IdKind::logical ? context : max_entry_ids;
     std::uint64_t seen = 0;
     std::int64_t largest = -1;
@@ -193,7 +234,7 @@ class CaptureCopier {
     if (header_.ids == IdKind::logical) {
       evidence_.requests[batch_request()].add(static_cast<std::uint64_t>(largest), ids_.size(), context);
     }
-    if (ids_.size() < context) {
+    if (ids_.size() < context && query_ == 0) {
       evidence_.prints.add(batch_request(), step_, layer_, ids_);
     }
   }
@@ -211,9 +252,10 @@ class CaptureCopier {
   }
 
   /// The writer checks the ids against the context and each other; it does not know the input's name.
-  void append() {
+  template <class Write>
+  void named(Write write) const {
     try {
-      writer_.append(batch_request(), ids_, scores_);
+      write();
     } catch (const TraceError& error) {
       throw TraceError(capture_.path.string(), "{}", error.what());
     }
@@ -226,7 +268,9 @@ class CaptureCopier {
   BatchEvidence& evidence_;
   std::uint32_t request_ = 0;
   std::uint64_t step_ = 0;
+  std::uint32_t query_ = 0;
   std::size_t layer_ = 0;
+  std::vector<std::uint64_t> contexts_;  ///< of each request of the capture: tokens before the step
   std::vector<EntryId> ids_;
   std::vector<std::uint16_t> scores_;
 };
@@ -235,13 +279,13 @@ class CaptureCopier {
 constexpr std::uint64_t most_beyond = 1024;
 
 BatchEvidence write_trace(std::span<const Capture> captures, const fs::path& path, const ImportOptions& options,
-                          const CapturedIds& ids, Absence& absence,
+                          const CapturedIds& ids, const LayerMap* layers, Absence& absence,
                           const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   std::uint64_t total = 0;
   for (const Capture& capture : captures) {
     total += capture.total_steps();
   }
-  const TraceHeader header = make_header(captures, options, ids.found);
+  const TraceHeader header = make_header(captures, options, ids.found, layers);
   TraceWriter writer(path, header, options.writer);
   BatchEvidence evidence(captures);
   std::uint64_t done = 0;
@@ -414,7 +458,8 @@ ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& ou
     }
   }
   Absence absence(captures);
-  const BatchEvidence evidence = write_trace(captures, partial.path(), options, ids, absence, progress);
+  const BatchEvidence evidence =
+      write_trace(captures, partial.path(), options, ids, layers ? &*layers : nullptr, absence, progress);
   warn(judge(captures, evidence, options, ids.found.kind));
   absence.require_selections();
   if (const std::vector<std::uint32_t> kept = absence.selecting_layers();
@@ -424,7 +469,7 @@ ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& ou
       capture.file = keep_layers(std::move(capture.file), kept);
     }
     absence = Absence(captures);
-    write_trace(captures, partial.path(), options, ids, absence, progress);
+    write_trace(captures, partial.path(), options, ids, layers ? &*layers : nullptr, absence, progress);
   }
   warn(absence.warnings());
   ids.found.warnings = std::move(warnings);

@@ -6,6 +6,8 @@
 //   seq_len_current      positions that the query sees, its own included
 //   selected_token_pos   the selection; negative numbers are padding
 //   scores               a number for each of the selection, in all objects or in none
+//   query, accepted      where steps have several queries or requests pause, in all objects: which query of the step it
+//                        is, from 0, and how many of the step's are accepted
 //
 // What else an object holds is told to the user. Nothing depends on the lines: objects may be pretty-printed, or in a
 // list.
@@ -26,9 +28,9 @@ namespace {
 constexpr std::size_t longest_request_id = 256;
 constexpr std::string_view positions_key = "selected_token_pos";
 
-enum Field : std::uint8_t { request, layer, step, context, positions, scores, field_count };
-constexpr std::array<std::string_view, field_count> field_names{"request_id",      "layer_id",    "step_idx",
-                                                                "seq_len_current", positions_key, "scores"};
+enum Field : std::uint8_t { request, layer, step, context, positions, scores, query, accepted, field_count };
+constexpr std::array<std::string_view, field_count> field_names{
+    "request_id", "layer_id", "step_idx", "seq_len_current", positions_key, "scores", "query", "accepted"};
 
 std::vector<JsonFields::Path> fields() {
   std::vector<JsonFields::Path> out(field_names.size());
@@ -55,6 +57,7 @@ class JsonRows final : public RowReader {
 
   std::string place() const override { return json_.place(); }
   bool has_scores() const noexcept { return has_scores_.value_or(false); }
+  bool has_queries() const noexcept { return has_queries_.value_or(false); }
   std::vector<std::string> unread() const {
     std::vector<std::string> out;
     std::transform(json_.unread().begin(), json_.unread().end(), std::back_inserter(out), printable);
@@ -84,6 +87,12 @@ class JsonRows final : public RowReader {
       case positions:
         json_.integers(row.ids);
         return;
+      case query:
+        row.query = number();
+        return;
+      case accepted:
+        row.accepted = number();
+        return;
       default:
         json_.numbers(scores_);
     }
@@ -107,10 +116,15 @@ class JsonRows final : public RowReader {
 
   void finish(SelectionRow& row, const std::array<bool, field_count>& seen) {
     has_scores_ = has_scores_.value_or(seen[scores]);
+    has_queries_ = has_queries_.value_or(seen[query] || seen[accepted]);
     for (std::size_t i = 0; i < field_names.size(); ++i) {
-      if (!seen.at(i) && (i != scores || *has_scores_)) {
+      const bool is_wanted = i == scores ? *has_scores_ : i != query && i != accepted ? true : *has_queries_;
+      if (!seen.at(i) && is_wanted) {
         throw TraceError(json_.place(), "the object that ends here has no {}", field_names.at(i));
       }
+    }
+    if ((seen[query] || seen[accepted]) && !*has_queries_) {
+      throw TraceError(json_.place(), "the object that ends here has a query, those before it have none");
     }
     if (seen[scores] && !*has_scores_) {
       throw TraceError(json_.place(), "the object that ends here has scores, those before it have none");
@@ -126,7 +140,8 @@ class JsonRows final : public RowReader {
   }
 
   JsonFields json_;
-  std::optional<bool> has_scores_;  ///< as the first object
+  std::optional<bool> has_scores_;   ///< as the first object
+  std::optional<bool> has_queries_;  ///< likewise
   std::vector<double> scores_;
 };
 
@@ -140,6 +155,7 @@ std::unique_ptr<CaptureFile> open_jsonl(const std::filesystem::path& path, const
                      return std::make_unique<JsonRows>(file);
                    },
                    .has_scores = start.has_scores(),
+                   .has_queries = start.has_queries(),
                    .names_layers = true,
                    .unread = start.unread()},
                   options);

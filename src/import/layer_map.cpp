@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 namespace dsasim {
 namespace {
@@ -15,28 +16,36 @@ namespace {
 using Json = Checkpoint::Json;
 using Owner = std::optional<std::uint32_t>;
 
-constexpr std::string_view option = "`layer_map`";
 constexpr std::size_t most_layers = TraceHeader::max_layers;
 
-Owner owner_from(std::string_view where, std::int64_t number, std::size_t layer) {
+/// What a map is of.
+struct MapKind {
+  std::string_view option;
+  std::string_view noun;
+};
+constexpr MapKind index_map{.option = "`layer_map`", .noun = "index"};
+constexpr MapKind store_map{.option = "`kv_map`", .noun = "KV store"};
+
+Owner owner_from(const MapKind& kind, std::string_view where, std::int64_t number, std::size_t layer) {
   if (number < -1 || number > static_cast<std::int64_t>(layer)) {
-    throw ConfigError(where, "layer {} has the index of layer {}; expected itself, one before it, or -1 for none",
-                      layer, number);
+    throw ConfigError(where, "layer {} has the {} of layer {}; expected itself, one before it, or -1 for none", layer,
+                      kind.noun, number);
   }
   return number == -1 ? Owner{} : Owner{static_cast<std::uint32_t>(number)};
 }
 
-LayerMap parse_list(const std::string& text) {
-  LayerMap map{.option = option, .owner_of = {}};
+LayerMap parse_list(const MapKind& kind, const std::string& text) {
+  LayerMap map{.option = kind.option, .owner_of = {}};
   const char* at = text.data();
   const char* const end = text.data() + text.size();
   while (true) {
     std::int64_t number = 0;
     const auto [stop, error] = std::from_chars(at, end, number);
     if (error != std::errc{} || (stop != end && *stop != ',')) {
-      throw ConfigError(option, "expected numbers of layers (0,1,2,2) or a JSON file, found \"{}\"", printable(text));
+      throw ConfigError(kind.option, "expected numbers of layers (0,1,2,2) or a JSON file, found \"{}\"",
+                        printable(text));
     }
-    map.owner_of.push_back(owner_from(option, number, map.owner_of.size()));
+    map.owner_of.push_back(owner_from(kind, kind.option, number, map.owner_of.size()));
     if (stop == end) {
       return map;
     }
@@ -44,11 +53,11 @@ LayerMap parse_list(const std::string& text) {
   }
 }
 
-Owner owner_from(const std::string& where, const Json& item, const LayerMap& map) {
+Owner owner_from(const MapKind& kind, const std::string& where, const Json& item, const LayerMap& map) {
   const std::size_t layer = map.owner_of.size();
   if (item.is_number_integer()) {
     // A number that int64 does not hold wraps to what owner_from refuses or, at worst, -1 written oddly.
-    return owner_from(where,
+    return owner_from(kind, where,
                       item.is_number_unsigned() && item.get<std::uint64_t>() > most_layers ? std::int64_t{most_layers}
                                                                                            : item.get<std::int64_t>(),
                       layer);
@@ -63,21 +72,24 @@ Owner owner_from(const std::string& where, const Json& item, const LayerMap& map
                     item == "shared" ? "\"full\" before the first \"shared\"" : "\"full\", \"shared\" or a number");
 }
 
-LayerMap read_map(const std::string& path) {
+LayerMap read_map(const MapKind& kind, const std::string& path) {
   const Json document = Checkpoint::parse(path, read_text(path, max_config_bytes));
-  if (document.is_object()) {
-    return layer_map_of(selections_of(Checkpoint(path, document)), option).value();
+  if (document.is_object() && kind.option == index_map.option) {
+    return layer_map_of(selections_of(Checkpoint(path, document)), kind.option).value();
   }
   if (!document.is_array()) {
-    throw ConfigError(option, "{} holds neither a list of owners nor a checkpoint's configuration", path);
+    throw ConfigError(kind.option, "{} holds {}", path,
+                      kind.option == index_map.option
+                          ? "neither a list of owners nor a checkpoint's configuration"
+                          : "no list of owners; what a checkpoint's configuration says of KV stores is not read");
   }
-  const std::string where = fmt::format("{}: {}", option, path);
-  LayerMap map{.option = option, .owner_of = {}};
+  const std::string where = fmt::format("{}: {}", kind.option, path);
+  LayerMap map{.option = kind.option, .owner_of = {}};
   for (const Json& item : document) {
     if (map.owner_of.size() == most_layers) {
       break;  // refused below
     }
-    map.owner_of.push_back(owner_from(where, item, map));
+    map.owner_of.push_back(owner_from(kind, where, item, map));
   }
   return map;
 }
@@ -86,15 +98,31 @@ bool is_list(const std::string& text) {
   return text.find_first_not_of("0123456789,-") == std::string::npos;
 }
 
-/// Moves the rows of these layers to the front, and drops the others.
+/// Moves the rows of these layers to the front, and drops the others, of so many queries.
 template <class T>
-void keep_rows(std::vector<T>& rows, std::size_t top_k, std::span<const std::uint32_t> kept) {
+void keep_rows(std::vector<T>& rows, std::size_t queries, std::size_t top_k, std::span<const std::uint32_t> kept) {
+  const std::size_t layers = queries == 0 ? 0 : rows.size() / top_k / queries;
   std::size_t to = 0;
-  for (const std::uint32_t layer : kept) {
-    const auto from = rows.begin() + static_cast<std::ptrdiff_t>(layer * top_k);
-    std::copy_n(from, top_k, rows.begin() + static_cast<std::ptrdiff_t>(to++ * top_k));
+  for (std::size_t query = 0; query < queries; ++query) {
+    for (const std::uint32_t layer : kept) {
+      const auto from = rows.begin() + static_cast<std::ptrdiff_t>((query * layers + layer) * top_k);
+      std::copy_n(from, top_k, rows.begin() + static_cast<std::ptrdiff_t>(to++ * top_k));
+    }
   }
   rows.resize(to * top_k);
+}
+
+/// What the layers that are kept read. A store whose owner is not kept belongs to the first layer that is and reads it.
+std::vector<StoreInfo> kept_stores(const std::vector<StoreInfo>& stores, std::span<const std::uint32_t> kept) {
+  std::vector<StoreInfo> out;
+  for (std::size_t i = 0; i < kept.size() && !stores.empty(); ++i) {
+    StoreInfo& store = out.emplace_back(stores[kept[i]]);
+    const auto* const first = std::find_if(kept.data(), kept.data() + i, [&](std::uint32_t layer) {
+      return stores[layer].kv_owner == stores[kept[i]].kv_owner;
+    });
+    store.kv_owner = static_cast<std::uint32_t>(first - kept.data());
+  }
+  return out;
 }
 
 class KeptSource final : public CaptureSource {
@@ -106,9 +134,9 @@ class KeptSource final : public CaptureSource {
   void read_step(CaptureStep& step) override {
     inner_->read_step(step);
     const std::size_t top_k = shapes_[step.request].top_k;
-    keep_rows(step.ids, top_k, kept_);
+    keep_rows(step.ids, step.queries, top_k, kept_);
     if (!step.scores.empty()) {
-      keep_rows(step.scores, top_k, kept_);
+      keep_rows(step.scores, step.queries, top_k, kept_);
     }
   }
 
@@ -130,6 +158,7 @@ class KeptFile final : public CaptureFile {
       }
       shape.layers = static_cast<std::uint32_t>(kept_.size());
       shape.layer_infos = std::move(infos);
+      shape.stores = kept_stores(shape.stores, kept_);
     }
   }
 
@@ -158,25 +187,28 @@ class CollapsedSource final : public CaptureSource {
   void read_step(CaptureStep& step) override {
     inner_->read_step(step);
     const CaptureShape& shape = shapes_[step.request];
-    if (step.ids.size() == std::size_t{shape.layers} * shape.top_k) {
-      return;  // the owners alone
+    if (step.ids.size() == std::size_t{step.queries} * shape.layers * shape.top_k) {
+      return;  // the owners alone, or a pause
     }
-    for (std::uint32_t layer = 0; layer < map_.owner_of.size(); ++layer) {
-      if (const Owner owner = map_.owner_of[layer]; owner && *owner != layer) {
-        require_equal(step, layer, *owner);
+    for (std::uint32_t query = 0; query < step.queries; ++query) {
+      for (std::uint32_t layer = 0; layer < map_.owner_of.size(); ++layer) {
+        if (const Owner owner = map_.owner_of[layer]; owner && *owner != layer) {
+          require_equal(step, query, layer, *owner);
+        }
       }
     }
-    keep_rows(step.ids, shape.top_k, owners_);
+    keep_rows(step.ids, step.queries, shape.top_k, owners_);
     if (!step.scores.empty()) {
-      keep_rows(step.scores, shape.top_k, owners_);
+      keep_rows(step.scores, step.queries, shape.top_k, owners_);
     }
     ++steps_[step.request];
   }
 
  private:
-  void require_equal(const CaptureStep& step, std::uint32_t layer, std::uint32_t owner) const {
+  void require_equal(const CaptureStep& step, std::uint32_t query, std::uint32_t layer, std::uint32_t owner) const {
     const CaptureShape& shape = shapes_[step.request];
-    const std::span<const std::int64_t> ids(step.ids);
+    const std::size_t query_ids = map_.owner_of.size() * shape.top_k;
+    const std::span<const std::int64_t> ids = std::span(step.ids).subspan(query * query_ids, query_ids);
     const auto own = ids.subspan(std::size_t{layer} * shape.top_k, shape.top_k);
     const auto expected = ids.subspan(std::size_t{owner} * shape.top_k, shape.top_k);
     const auto [differs, other] = std::mismatch(own.begin(), own.end(), expected.begin());
@@ -221,6 +253,12 @@ class CollapsedFile final : public CaptureFile {
     for (std::size_t i = 0; i < shape.layer_infos.size(); ++i) {
       require_place(shape.layer_infos[i], shape.layers == groups_.size() ? groups_[i] : LayerInfo{narrow(i), 1});
     }
+    if (!shape.stores.empty()) {
+      throw TraceError(path_,
+                       "says itself which KV store each layer reads, {} which index; give `kv_map` with it and a "
+                       "capture without kv_owners",
+                       map_.option);
+    }
     shape.layers = static_cast<std::uint32_t>(groups_.size());
     shape.layer_infos = groups_;
     return shape;
@@ -260,21 +298,86 @@ std::vector<LayerInfo> LayerMap::groups() const {
   return out;
 }
 
-LayerMap parse_layer_map(const std::string& text) {
-  LayerMap map = is_list(text) ? parse_list(text) : read_map(text);
+namespace {
+
+LayerMap parse_map(const MapKind& kind, const std::string& text) {
+  LayerMap map = is_list(text) ? parse_list(kind, text) : read_map(kind, text);
   if (map.owner_of.empty() || map.owner_of.size() >= most_layers) {
-    throw ConfigError(option, "has {} layers, expected 1 to {}", map.owner_of.size(), most_layers - 1);
+    throw ConfigError(kind.option, "has {} layers, expected 1 to {}", map.owner_of.size(), most_layers - 1);
   }
   for (std::size_t layer = 0; layer < map.owner_of.size(); ++layer) {
     const Owner owner = map.owner_of[layer];
     if (owner && map.owner_of[*owner] != owner) {
-      throw ConfigError(option, "layer {} has the index of layer {}, which has none of its own", layer, *owner);
+      throw ConfigError(kind.option, "layer {} has the {} of layer {}, which has none of its own", layer, kind.noun,
+                        *owner);
     }
   }
   if (map.groups().empty()) {
-    throw ConfigError(option, "no layer owns an index");
+    throw ConfigError(kind.option, "no layer owns {} {}", kind.noun == index_map.noun ? "an" : "a", kind.noun);
   }
   return map;
+}
+
+/// Which stores the layers that a layer of the trace stands for read, ascending.
+std::vector<std::uint32_t> stores_read(const LayerMap& stores, const LayerInfo& info, const LayerMap* indexes) {
+  std::vector<std::uint32_t> members = {info.model_layer};
+  if (indexes != nullptr) {
+    members.clear();
+    for (std::uint32_t layer = 0; layer < indexes->owner_of.size(); ++layer) {
+      if (indexes->owner_of[layer] == info.model_layer) {
+        members.push_back(layer);
+      }
+    }
+  }
+  if (members.size() != info.group_size) {
+    throw ConfigError(store_map.option,
+                      "{} layers use the index of layer {}, and which these are is not known; give `layer_map`",
+                      info.group_size, info.model_layer);
+  }
+  std::vector<std::uint32_t> read;
+  for (const std::uint32_t layer : members) {
+    const Owner owner = layer < stores.owner_of.size() ? stores.owner_of[layer] : Owner{};
+    if (!owner) {
+      throw ConfigError(store_map.option, "says nothing of layer {}, which selects", layer);
+    }
+    read.push_back(*owner);
+  }
+  std::ranges::sort(read);
+  read.erase(std::unique(read.begin(), read.end()), read.end());
+  return read;
+}
+
+}  // namespace
+
+LayerMap parse_layer_map(const std::string& text) {
+  return parse_map(index_map, text);
+}
+
+std::vector<StoreInfo> stores_by_map(const std::string& text, const std::vector<LayerInfo>& infos,
+                                     const LayerMap* indexes) {
+  const LayerMap map = parse_map(store_map, text);
+  std::vector<StoreInfo> stores;
+  std::vector<std::vector<std::uint32_t>> read_by;
+  for (std::uint32_t layer = 0; layer < infos.size(); ++layer) {
+    const std::vector<std::uint32_t> read = stores_read(map, infos[layer], indexes);
+    std::uint32_t owner = layer;
+    for (std::uint32_t before = 0; before < layer && owner == layer; ++before) {
+      std::vector<std::uint32_t> both;
+      std::ranges::set_intersection(read_by[before], read, std::back_inserter(both));
+      owner = both == read && read == read_by[before] ? before : owner;
+      if (!both.empty() && owner == layer) {
+        throw ConfigError(
+            store_map.option,
+            "the layers that use the index of layer {} and those of layer {} read some KV stores together "
+            "and others apart; that is not supported",
+            infos[before].model_layer, infos[layer].model_layer);
+      }
+    }
+    read_by.push_back(read);
+    stores.push_back(
+        {.kv_owner = owner, .kv_rows = static_cast<std::uint32_t>(read.size()), .unit_tokens = 0, .entry_bytes = 0});
+  }
+  return stores;
 }
 
 std::optional<LayerMap> layer_map_of(const Selections& selections, std::string_view named_by) {

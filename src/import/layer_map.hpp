@@ -31,6 +31,13 @@ LayerMap parse_layer_map(const std::string& text);
 /// What a model says; nothing if it has no indexer.
 std::optional<LayerMap> layer_map_of(const Selections& selections, std::string_view named_by);
 
+/// Which KV store each layer of a trace reads, by a map of the model's layers in the same forms (--kv-map): `infos` are
+/// the trace's layers, and `indexes` says which layers of the model use the index of each, or is null where each has
+/// its own. Throws ConfigError for a layer of the model that the map does not have, and for layers of the trace that
+/// read some stores together and others apart. The unit and the bytes of the stores are left at 0.
+std::vector<StoreInfo> stores_by_map(const std::string& text, const std::vector<LayerInfo>& infos,
+                                     const LayerMap* indexes);
+
 /// The same file with the layers that own an index alone. A file that has all layers repeats the owner's rows, which is
 /// verified while they are read; a file may have the owners only. Throws TraceError if it has neither number of layers,
 /// or if a row differs from its owner's.

@@ -14,7 +14,8 @@ RequestArrays open_array(const std::filesystem::path& path, const ImportOptions&
   const ArrayShape array = array_shape(*ids, claims_of(options));
   const std::optional<std::uint64_t> start = start_of_rows(ids->name(), std::nullopt, options, options.prompt_tokens);
   const DecodeRows rows = steps_from(ids->name(), array.rows, options.prompt_tokens, start);
-  const CaptureShape shape = capture_shape(*ids, nullptr, array, rows, /*prompt_tokens=*/std::nullopt);
+  CaptureShape shape = capture_shape(*ids, nullptr, array, rows, /*prompt_tokens=*/std::nullopt);
+  take_heads(shape, options);
   return {.ids = std::move(ids), .scores = nullptr, .shape = shape};
 }
 
@@ -29,7 +30,8 @@ ImportFormat npy_format() {
   return {.name = "npy",
           .description = "one numpy array of integers, (steps, layers, top-k); flat with `layers` and `top_k`",
           .recognises = [](const CaptureStart& start) { return has_npy_magic(start.bytes); },
-          .open = open_npy};
+          .open = open_npy,
+          .is_array = true};
 }
 
 }  // namespace dsasim

@@ -6,10 +6,14 @@
 //   topk_index          (rows, layers, top-k); scalars prompt_tokens, completion_tokens; see decode_rows.hpp
 //   any other name      the only array of three dimensions, or else the only array that is no scalar named above
 //
+// With an array accepted, a number for each step, topk_indices may be (steps, queries, layers, top-k): the step's
+// context grows by so many tokens. A step has as many queries as the array queries says, or else up to the last that
+// selects or is accepted. kv_owners says for each layer the layer whose KV store it reads.
+//
 // Each may have any of the scalars, and start, the position of row 0's query; topk_scores, float16 of the same shape;
-// and what our own export adds so that nothing of a trace is lost: model_layers and group_sizes, a number for each
-// layer; scalars start_step, unit_tokens, page_tokens, entry_bytes and ids_are_slots. What else an archive holds is
-// told to the user.
+// and what our own export adds so that nothing of a trace is lost: model_layers, group_sizes, kv_rows, kv_unit_tokens
+// and kv_entry_bytes, a number for each layer; scalars start_step, unit_tokens, page_tokens, entry_bytes and
+// ids_are_slots. What else an archive holds is told to the user.
 #include "array_source.hpp"
 #include "dsasim/error.hpp"
 #include "formats.hpp"
@@ -28,10 +32,11 @@ namespace dsasim {
 namespace {
 
 constexpr std::array<std::string_view, 3> id_keys{"topk_indices", "indexer_topk_flat", "topk_index"};
-constexpr std::array<std::string_view, 16> other_keys{
-    "prompt_len",  "output_len",  "slot_ctx0",   "prompt_tokens", "completion_tokens", "start",
-    "num_layers",  "index_topk",  "topk_scores", "model_layers",  "group_sizes",       "start_step",
-    "unit_tokens", "page_tokens", "entry_bytes", "ids_are_slots",
+constexpr std::array<std::string_view, 22> other_keys{
+    "prompt_len",  "output_len",  "slot_ctx0",      "prompt_tokens",  "completion_tokens", "start",
+    "num_layers",  "index_topk",  "topk_scores",    "model_layers",   "group_sizes",       "start_step",
+    "unit_tokens", "page_tokens", "entry_bytes",    "ids_are_slots",  "accepted",          "queries",
+    "kv_owners",   "kv_rows",     "kv_unit_tokens", "kv_entry_bytes",
 };
 
 template <std::size_t Size>
@@ -88,12 +93,12 @@ class Arrays {
   }
 
   /// As many integers as the array has to have, each from `least` to `most`.
-  std::vector<std::uint32_t> numbers(std::string_view key, std::uint64_t count, std::int64_t least,
-                                     std::int64_t most) const {
+  std::vector<std::uint32_t> numbers(std::string_view key, std::uint64_t count, std::int64_t least, std::int64_t most,
+                                     std::string_view noun = "layers") const {
     const std::unique_ptr<NpyReader> array = open(key);
     if (array->elements() != count) {
-      throw TraceError(array->name(), "shape {} has {} elements, expected one for each of {} layers",
-                       array->header().shape_text(), array->elements(), count);
+      throw TraceError(array->name(), "shape {} has {} elements, expected one for each of {} {}",
+                       array->header().shape_text(), array->elements(), count, noun);
     }
     array->require_integers();
     std::vector<std::int64_t> values(count);
@@ -278,7 +283,7 @@ std::vector<LayerInfo> layer_infos(const Arrays& arrays, std::uint32_t layers) {
   if (arrays.has("model_layers")) {
     const std::vector<std::uint32_t> found = arrays.numbers("model_layers", layers, 0, TraceHeader::max_layers - 1);
     for (std::uint32_t layer = 0; layer < layers; ++layer) {
-      if (layer > 0 && found[layer] <= found[layer - 1]) {
+      if (layer > 0 && found[layer] < found[layer - 1]) {  // heads of one layer are layers of a trace
         throw TraceError(arrays.name(), "model_layers has {} after {}, expected ascending numbers", found[layer],
                          found[layer - 1]);
       }
@@ -306,6 +311,60 @@ CaptureEntries entries_of(const Arrays& arrays) {
   return entries;
 }
 
+/// Which store each layer reads; empty if the archive does not say.
+std::vector<StoreInfo> stores_of(const Arrays& arrays, std::uint32_t layers) {
+  std::vector<StoreInfo> stores;
+  if (!arrays.has("kv_owners")) {
+    return stores;
+  }
+  for (const std::uint32_t owner : arrays.numbers("kv_owners", layers, 0, std::int64_t{layers} - 1)) {
+    stores.push_back({.kv_owner = owner, .kv_rows = 0, .unit_tokens = 0, .entry_bytes = 0});
+  }
+  const auto fill = [&](std::string_view key, std::int64_t most, auto field) {
+    if (arrays.has(key)) {
+      const std::vector<std::uint32_t> found = arrays.numbers(key, layers, 0, most);
+      for (std::uint32_t layer = 0; layer < layers; ++layer) {
+        stores[layer].*field = found[layer];
+      }
+    }
+  };
+  fill("kv_rows", TraceHeader::max_layers, &StoreInfo::kv_rows);
+  fill("kv_unit_tokens", TraceHeader::max_unit_tokens, &StoreInfo::unit_tokens);
+  fill("kv_entry_bytes", std::int64_t{TraceHeader::max_entry_bytes}, &StoreInfo::entry_bytes);
+  return stores;
+}
+
+/// What the archive says of each row; nothing if each is a query that is accepted.
+std::vector<ArrayStep> steps_of(const Arrays& arrays, const ArrayShape& array) {
+  std::vector<ArrayStep> steps;
+  if (!arrays.has("accepted")) {
+    if (arrays.has("queries")) {
+      throw TraceError(arrays.name(), "has queries and no accepted, which says by how many tokens the context grows");
+    }
+    return steps;
+  }
+  for (const std::uint32_t accepted : arrays.numbers("accepted", array.rows, 0, array.queries, "steps")) {
+    steps.push_back({.queries = std::nullopt, .accepted = accepted});
+  }
+  if (arrays.has("queries")) {
+    const std::vector<std::uint32_t> queries = arrays.numbers("queries", array.rows, 0, array.queries, "steps");
+    for (std::size_t row = 0; row < steps.size(); ++row) {
+      steps[row].queries = queries[row];
+      if (queries[row] < steps[row].accepted) {
+        throw TraceError(arrays.name(), "step {} has {} queries, of which {} are accepted", row, queries[row],
+                         steps[row].accepted);
+      }
+    }
+  }
+  const bool single = array.queries == 1 && std::ranges::all_of(steps, [](const ArrayStep& step) {
+                        return step.accepted == 1 && step.queries.value_or(1) == 1;
+                      });
+  if (single) {
+    steps.clear();
+  }
+  return steps;
+}
+
 RequestArrays open_archive(const std::filesystem::path& path, const ImportOptions& options) {
   const Arrays arrays(path);
   const std::string key = find_ids(arrays);
@@ -313,6 +372,7 @@ RequestArrays open_archive(const std::filesystem::path& path, const ImportOption
   ids->require_integers();
 
   ArrayClaims claims = claims_of(options);
+  claims.has_queries = arrays.has("accepted");
   if (const auto layers = arrays.number("num_layers")) {
     claims.layers.insert(claims.layers.begin(), {.by = "num_layers", .value = *layers});
   }
@@ -330,7 +390,19 @@ RequestArrays open_archive(const std::filesystem::path& path, const ImportOption
   shape.start_step =
       arrays.number<std::uint32_t>("start_step", 0, std::numeric_limits<std::uint32_t>::max()).value_or(0);
   shape.entries = entries_of(arrays);
-  return {.ids = std::move(ids), .scores = std::move(scores), .shape = shape, .unread = arrays.unread(key)};
+  shape.stores = stores_of(arrays, shape.layers);
+  std::vector<ArrayStep> steps = steps_of(arrays, array);
+  shape.has_queries = !steps.empty();
+  if (shape.has_queries && (rows.first > 0 || rows.steps != array.rows)) {
+    throw TraceError(arrays.name(), "has accepted, and its rows begin in the prompt; not supported");
+  }
+  take_heads(shape, options);
+  return {.ids = std::move(ids),
+          .scores = std::move(scores),
+          .shape = shape,
+          .unread = arrays.unread(key),
+          .queries = array.queries,
+          .steps = std::move(steps)};
 }
 
 std::unique_ptr<CaptureFile> open_npz(const std::filesystem::path& path, const ImportOptions& options) {
@@ -344,7 +416,8 @@ ImportFormat npz_format() {
   return {.name = "npz",
           .description = "numpy archive of one request: topk_indices, indexer_topk_flat, topk_index, or one array",
           .recognises = [](const CaptureStart& start) { return has_zip_magic(start.bytes); },
-          .open = open_npz};
+          .open = open_npz,
+          .is_array = true};
 }
 
 }  // namespace dsasim

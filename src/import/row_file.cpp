@@ -21,12 +21,21 @@ constexpr std::uint64_t most_ids_of_a_step = std::uint64_t{1} << 24U;
 constexpr std::uint64_t most_early_ids = std::uint64_t{1} << 28U;
 constexpr std::uint64_t ids_of_a_row = 16;
 
+/// What the rows of a step say of it, where they name their query.
+struct StepFacts {
+  std::uint64_t queries = 0;
+  std::uint64_t accepted = 0;
+  std::uint64_t rows = 0;
+  std::optional<std::uint64_t> context;  ///< that query 0 sees
+};
+
 struct Request {
   std::string name;
   std::uint64_t first_step = 0;
   std::uint64_t last_step = 0;
   std::optional<std::uint64_t> prompt_tokens;
   std::map<std::uint32_t, std::uint64_t> rows_of_layer;
+  std::map<std::uint64_t, StepFacts> steps = {};  ///< those that have rows, if these name their query
 };
 
 /// All that is known of a file before its selections are read.
@@ -91,16 +100,18 @@ class Irregularity {
   std::string several_queries(std::uint64_t number, const Step& step) const {
     return fmt::format(
         "request {} has {} rows of layer {} at step {}, with contexts from {} to {}: several queries a step, as "
-        "multi-token prediction (speculative decoding) makes them; a trace of version 1 has one query a request and "
-        "step, more are not supported yet",
+        "multi-token prediction (speculative decoding) makes them; expected that each row says its `query` (from 0) "
+        "and "
+        "how many of its step's are `accepted`",
         printable(request_), step.rows, step.layer, number, *step.first_context, *step.last_context);
   }
 
   std::string between(std::uint64_t number, const Step& step, std::uint64_t next_number, const Step& next) const {
     if (next_number > number + 1 && (!step.last_context || *next.first_context == *step.last_context + 1)) {
       return fmt::format(
-          "request {} pauses: it has no rows from step {} to step {}{}, as in a preemption; a request of a trace of "
-          "version 1 selects at each step from its first to its last, a pause is not supported yet",
+          "request {} pauses: it has no rows from step {} to step {}{}, as in a preemption; expected that each row "
+          "says "
+          "its `query` (0) and how many of its step's are `accepted` (1): a step without rows is then a pause",
           printable(request_), number + 1, next_number - 1,
           step.last_context
               ? fmt::format(", and its context goes on from {} to {}", *step.last_context, *next.first_context)
@@ -109,8 +120,9 @@ class Irregularity {
     if (next_number == number + 1 && step.last_context && *next.first_context > *step.last_context + 1) {
       return fmt::format(
           "the context of request {} grows from {} to {} between steps {} and {}: several tokens a step, as "
-          "multi-token prediction (speculative decoding) makes them; a request of a trace of version 1 makes one token "
-          "a step, more are not supported yet",
+          "multi-token prediction (speculative decoding) makes them; expected that each row says its `query` (from 0) "
+          "and "
+          "how many of its step's are `accepted`",
           printable(request_), *step.last_context, *next.first_context, number, next_number);
     }
     return "";
@@ -137,12 +149,22 @@ class Survey {
     for (auto& [layer, number] : contents_.layers) {
       number = index++;
     }
-    for (const Request& request : contents_.requests) {
-      require_whole(request);
+    std::uint64_t most_queries = 1;
+    for (Request& request : contents_.requests) {
+      if (!format_.has_queries) {
+        require_whole(request);
+        continue;
+      }
+      require_whole_steps(request);
+      for (const auto& [step, facts] : request.steps) {
+        most_queries = std::max(most_queries, facts.queries);
+      }
     }
-    if (std::uint64_t{contents_.top_k} * contents_.layers.size() > most_ids_of_a_step) {
-      throw TraceError(name_, "has {} layers and selections of {} ids; at most {} ids a step are supported",
-                       contents_.layers.size(), contents_.top_k, most_ids_of_a_step);
+    if (most_queries * contents_.top_k * contents_.layers.size() > most_ids_of_a_step) {
+      throw TraceError(name_,
+                       "has {} layers, up to {} queries a step, and selections of {} ids; at most {} ids a step are "
+                       "supported",
+                       contents_.layers.size(), most_queries, contents_.top_k, most_ids_of_a_step);
     }
     return std::move(contents_);
   }
@@ -166,7 +188,9 @@ class Survey {
       base_.push_back(base_of(row));
     }
     Request& request = contents_.requests[known->second];
-    if (base_[known->second] != base_of(row)) {
+    if (format_.has_queries) {
+      add_to_step(request, row);
+    } else if (base_[known->second] != base_of(row)) {
       require_regular(request);
       throw TraceError(reader_->place(), "the context of request {} at step {} is {}, from its first row follows {}",
                        printable(row.request), row.step, row.context.value_or(0),
@@ -177,8 +201,55 @@ class Survey {
     ++request.rows_of_layer[row.layer];
     contents_.layers.emplace(row.layer, 0);
     contents_.top_k = std::max(contents_.top_k, static_cast<std::uint32_t>(row.ids.size()));
-    if (base_of(row)) {
+    if (base_of(row) && !format_.has_queries) {
       request.prompt_tokens = prompt_of(request, *base_of(row));
+    }
+  }
+
+  void add_to_step(Request& request, const SelectionRow& row) {
+    if (row.query >= TraceHeader::max_queries || row.accepted > TraceHeader::max_queries) {
+      throw TraceError(reader_->place(), "query {}, {} accepted; at most {} queries a step are supported", row.query,
+                       row.accepted, TraceHeader::max_queries);
+    }
+    const auto [found, is_new] = request.steps.try_emplace(
+        row.step, StepFacts{.queries = 0, .accepted = row.accepted, .rows = 0, .context = {}});
+    StepFacts& facts = found->second;
+    if (facts.accepted != row.accepted) {
+      throw TraceError(reader_->place(), "request {}, step {}: {} queries are accepted, a row before says {}",
+                       printable(row.request), row.step, row.accepted, facts.accepted);
+    }
+    facts.queries = std::max(facts.queries, row.query + 1);
+    ++facts.rows;
+    if (row.context) {
+      if (*row.context <= row.query || (facts.context && *facts.context != *row.context - row.query)) {
+        throw TraceError(reader_->place(), "request {}, step {}: query {} sees a context of {}, query 0 one of {}",
+                         printable(row.request), row.step, row.query, *row.context, facts.context.value_or(0));
+      }
+      facts.context = *row.context - row.query;
+    }
+  }
+
+  /// Where rows name their query: a row for each query and layer of a step, and contexts that grow by what is accepted.
+  void require_whole_steps(Request& request) const {
+    std::optional<std::uint64_t> context;
+    for (const auto& [step, facts] : request.steps) {
+      const std::uint64_t expected = facts.queries * contents_.layers.size();
+      if (facts.rows != expected) {
+        throw TraceError(name_, "request {} has {} rows at step {}, expected {}: {} layers x {} queries",
+                         printable(request.name), facts.rows, step, expected, contents_.layers.size(), facts.queries);
+      }
+      if (facts.accepted > facts.queries) {
+        throw TraceError(name_, "request {} has {} queries at step {}, of which {} are accepted",
+                         printable(request.name), facts.queries, step, facts.accepted);
+      }
+      if (facts.context && context && *facts.context != *context) {
+        throw TraceError(name_, "request {}: the context of query 0 of step {} is {}, from the steps before follows {}",
+                         printable(request.name), step, *facts.context, *context);
+      }
+      if (facts.context && !context) {
+        request.prompt_tokens = *facts.context - 1;
+      }
+      context = facts.context ? std::optional(*facts.context + facts.accepted) : std::nullopt;
     }
   }
 
@@ -228,18 +299,22 @@ class Survey {
   std::vector<std::optional<std::int64_t>> base_;  ///< of each request
 };
 
-/// The rows of one step of one request, until all its layers are there.
+/// The rows of one step of one request, until all its queries' layers are there.
 struct PartialStep {
-  std::vector<std::vector<std::int32_t>> ids;  ///< of each layer
+  std::vector<std::vector<std::int32_t>> ids;  ///< of each query and layer
   std::vector<std::vector<std::uint16_t>> scores;
   std::vector<bool> present;
-  std::uint32_t layers_present = 0;
+  std::size_t rows_present = 0;
 };
 
 class RowSource final : public CaptureSource {
  public:
   RowSource(const std::filesystem::path& path, const RowFormat& format, const Contents& contents)
-      : name_(path.string()), contents_(contents), reader_(format.open(path)), has_scores_(format.has_scores) {
+      : name_(path.string()),
+        contents_(contents),
+        reader_(format.open(path)),
+        has_scores_(format.has_scores),
+        has_queries_(format.has_queries) {
     for (const Request& request : contents.requests) {
       waiting_.push_back({.next_step = request.first_step, .steps = {}});
     }
@@ -260,8 +335,25 @@ class RowSource final : public CaptureSource {
 
   bool complete(std::uint32_t request) const {
     const Waiting& waiting = waiting_[request];
-    return !waiting.steps.empty() && waiting.steps.begin()->first == waiting.next_step &&
-           waiting.steps.begin()->second.layers_present == contents_.layers.size();
+    return pauses(request) || (!waiting.steps.empty() && waiting.steps.begin()->first == waiting.next_step &&
+                               waiting.steps.begin()->second.rows_present == waiting.steps.begin()->second.ids.size());
+  }
+
+  /// The next step has no rows.
+  bool pauses(std::uint32_t request) const {
+    const Request& of = contents_.requests[request];
+    const std::uint64_t next = waiting_[request].next_step;
+    return has_queries_ && next <= of.last_step && !of.steps.contains(next);
+  }
+
+  /// Queries of a step that has rows.
+  std::uint64_t queries_of(std::uint64_t step) const {
+    if (!has_queries_) {
+      return 1;
+    }
+    const auto& steps = contents_.requests[current_].steps;
+    const auto found = steps.find(step);
+    return found == steps.end() ? 0 : found->second.queries;
   }
 
   void read_row() {
@@ -281,21 +373,27 @@ class RowSource final : public CaptureSource {
     PartialStep& partial = waiting.steps[row_.step];
     const std::size_t layers = contents_.layers.size();
     if (partial.present.empty()) {
-      partial.present.resize(layers);
-      partial.ids.resize(layers);
-      partial.scores.resize(has_scores_ ? layers : 0);
+      const std::size_t rows = layers * queries_of(row_.step);
+      partial.present.resize(rows);
+      partial.ids.resize(rows);
+      partial.scores.resize(has_scores_ ? rows : 0);
     }
-    if (row_.step < waiting.next_step || partial.present[layer]) {
-      throw TraceError(reader_->place(),
-                       "request {} has layer {} at step {} twice; several queries a step, as multi-token prediction "
-                       "makes them, are not supported yet",
-                       printable(row_.request), row_.layer, row_.step);
+    const std::size_t place = (has_queries_ ? row_.query * layers : 0) + layer;
+    if (place >= partial.present.size()) {
+      throw TraceError(reader_->place(), "was changed while it was imported");
     }
-    partial.present[layer] = true;
-    ++partial.layers_present;
-    partial.ids[layer].assign(row_.ids.begin(), row_.ids.end());
+    if (row_.step < waiting.next_step || partial.present[place]) {
+      throw TraceError(reader_->place(), "request {} has layer {} at step {} twice{}", printable(row_.request),
+                       row_.layer, row_.step,
+                       has_queries_ ? fmt::format(", of query {}", row_.query)
+                                    : "; where steps have several queries, as multi-token prediction makes them, each "
+                                      "row says its `query` and how many are `accepted`");
+    }
+    partial.present[place] = true;
+    ++partial.rows_present;
+    partial.ids[place].assign(row_.ids.begin(), row_.ids.end());
     if (has_scores_) {
-      partial.scores[layer] = row_.scores;
+      partial.scores[place] = row_.scores;
     }
     held_ids_ += row_.ids.size() + ids_of_a_row;
     if (held_ids_ > most_early_ids) {
@@ -307,19 +405,32 @@ class RowSource final : public CaptureSource {
 
   void emit(CaptureStep& step) {
     Waiting& waiting = waiting_[current_];
+    step.request = current_;
+    if (pauses(current_)) {
+      step.queries = 0;
+      step.accepted = 0;
+      step.ids.clear();
+      step.scores.clear();
+      ++waiting.next_step;
+      return;
+    }
     const auto first = waiting.steps.begin();
+    if (has_queries_) {
+      const StepFacts& facts = contents_.requests[current_].steps.at(first->first);
+      step.queries = static_cast<std::uint32_t>(facts.queries);
+      step.accepted = static_cast<std::uint32_t>(facts.accepted);
+    }
     const PartialStep& partial = first->second;
     const std::size_t top_k = contents_.top_k;
-    step.request = current_;
     step.ids.assign(partial.ids.size() * top_k, -1);
     step.scores.assign(has_scores_ ? step.ids.size() : 0, 0);
-    for (std::size_t layer = 0; layer < partial.ids.size(); ++layer) {
-      const auto at = static_cast<std::ptrdiff_t>(layer * top_k);
-      std::copy(partial.ids[layer].begin(), partial.ids[layer].end(), step.ids.begin() + at);
+    for (std::size_t row = 0; row < partial.ids.size(); ++row) {
+      const auto at = static_cast<std::ptrdiff_t>(row * top_k);
+      std::copy(partial.ids[row].begin(), partial.ids[row].end(), step.ids.begin() + at);
       if (has_scores_) {
-        std::copy(partial.scores[layer].begin(), partial.scores[layer].end(), step.scores.begin() + at);
+        std::copy(partial.scores[row].begin(), partial.scores[row].end(), step.scores.begin() + at);
       }
-      held_ids_ -= partial.ids[layer].size() + ids_of_a_row;
+      held_ids_ -= partial.ids[row].size() + ids_of_a_row;
     }
     waiting.steps.erase(first);
     ++waiting.next_step;
@@ -329,6 +440,7 @@ class RowSource final : public CaptureSource {
   const Contents& contents_;
   std::unique_ptr<RowReader> reader_;
   bool has_scores_;
+  bool has_queries_;
   SelectionRow row_;
   std::vector<Waiting> waiting_;  ///< of each request
   std::uint32_t current_ = 0;     ///< the request whose next step may be complete
@@ -355,7 +467,8 @@ class RowFile final : public CaptureFile {
                            .has_scores = format.has_scores,
                            .first_row = 0,
                            .layer_infos = infos,
-                           .start_step = static_cast<std::uint32_t>(request.first_step)});
+                           .start_step = static_cast<std::uint32_t>(request.first_step),
+                           .has_queries = has_other_steps(request)});
     }
     contents_.top_k = requests_.front().top_k;
   }
@@ -390,6 +503,15 @@ class RowFile final : public CaptureFile {
     if (options.top_k && *options.top_k < contents_.top_k) {
       throw TraceError(path_.string(), "has a selection of {} ids, `top_k` says {}", contents_.top_k, *options.top_k);
     }
+  }
+
+  /// Than of one query that is accepted.
+  static bool has_other_steps(const Request& request) {
+    const auto& steps = request.steps;
+    return !steps.empty() && (steps.size() <= request.last_step - request.first_step ||
+                              std::any_of(steps.begin(), steps.end(), [](const auto& step) {
+                                return step.second.queries != 1 || step.second.accepted != 1;
+                              }));
   }
 
   /// Requests of several prompts that begin at their ends are no batch that was logged by its steps.

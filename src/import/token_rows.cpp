@@ -130,7 +130,7 @@ class JoinedFile final : public CaptureFile {
 }  // namespace
 
 bool names_tokens(const Capture& capture, std::uint32_t unit_tokens) {
-  if (unit_tokens == 1 || capture.total_steps() == 0) {
+  if (unit_tokens == 1 || capture.total_steps() == 0 || capture.has_queries()) {
     return false;
   }
   CaptureStep step;

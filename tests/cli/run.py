@@ -692,7 +692,7 @@ def no_stderr_complaints(tool: Path, folder: Path) -> list[str]:
 STEP = "--model ./m.json --gpu g.json"
 # Of each command, arguments that name a file for every input, and its outputs. Beside the GPU's file, its memory's.
 READS = {
-    "import": ("slots.json --layer-map l.json --model ./m.json", ["--output"]),
+    "import": ("slots.json --layer-map l.json --kv-map kv.json --model ./m.json", ["--output"]),
     "export": (f"t.dsat --to csv {STEP} --kernels k.json", ["--output"]),
     "info": ("t.dsat", ["--json", "--csv"]),
     "generate": ("--like t.dsat", ["--output"]),
@@ -729,6 +729,7 @@ def overwriting_complaints(tool: Path, folder: Path, repository: Path) -> list[s
         (folder / f"{name}.json").write_text(text.replace('"memory": "h200"', '"memory": "./gmem.json"'))
     assert "gmem" in (folder / "g.json").read_text()
     (folder / "l.json").write_text("[0, 0]")
+    (folder / "kv.json").write_text("[0, 0]")
     (folder / "c.json").write_text("{}")
     (folder / "in.csv").write_text("row_bytes,rows\n128,64\n")
     (folder / "grid.json").write_text('{"trace": "t.dsat", "memory": ["serial", "./mem.json"], "entry-bytes": 656}')

@@ -85,7 +85,8 @@ void read(const CaptureFile& file) {
     source->read_step(step);
     require(step.request < left.size() && left[step.request]-- > 0);
     const CaptureShape& shape = file.requests()[step.request];
-    const std::size_t ids = std::size_t{shape.layers} * shape.top_k;
+    const std::size_t ids = std::size_t{step.queries} * shape.layers * shape.top_k;
+    require(step.accepted <= step.queries && (shape.has_queries || step.accepted + step.queries == 2));
     require(step.ids.size() == ids && step.scores.size() == (shape.has_scores ? ids : 0));
     const std::uint64_t context = shape.prompt_tokens.value_or(3) + (shape.steps - left[step.request]);
     const bool learned = pages[step.request].learn(step.ids, shape.top_k, context);

@@ -75,7 +75,13 @@ def seeds() -> dict[str, list[bytes]]:
                   for step in range(STEPS) for layer in range(LAYERS) for request in ("a", 7)]
     csv = b"request,step,layer,id\n" + b"".join(
         f"a,{step},{layer},{i}\n".encode() for step in range(2) for layer in range(LAYERS) for i in range(3))
+    queried = [{**s, "step_idx": s["step_idx"] // 2, "query": s["step_idx"] % 2, "accepted": 2} for s in selections]
+    queried_csv = b"request,step,query,accepted,layer,id\n" + b"".join(
+        f"a,{3 * step},{query},1,{layer},{i}\n".encode()
+        for step in range(2) for query in range(2) for layer in range(LAYERS) for i in range(3))
     ids = npy((STEPS, LAYERS, TOP_K), rows(STEPS))
+    queries = {"topk_indices": npy((STEPS // 2, 2, LAYERS, TOP_K), rows(STEPS)),
+               "accepted": npy((STEPS // 2,), [1, 2], "<i8"), "kv_owners": npy((LAYERS,), [0] * LAYERS, "<i8")}
     number = {name: npy((), [value], "<i8") for name, value in
               {"prompt_len": PROMPT, "output_len": STEPS, "num_layers": LAYERS, "index_topk": TOP_K, **tokens}.items()}
     header = {name: npy((), [value], "<i8") for name, value in {
@@ -88,11 +94,15 @@ def seeds() -> dict[str, list[bytes]]:
         "vllm": [lines([vllm(choice)]), json.dumps([vllm(choice, choice)]).encode(), lines([late])],
         "jsonl": [lines(selections), json.dumps(selections[::-1]).encode(),
                   lines([{**s, "scores": [1, 0.5, -3e-2], "rank": 0} for s in selections]),
+                  lines(queried),
                   lines([{**s, "step_idx": s["step_idx"] + (5 if s["step_idx"] > 1 else 0)} for s in selections])],
-        "csv": [csv, csv.replace(b"\n", b",0.5\n").replace(b"id,0.5", b"id,score"), csv + b"a,2,0,\na,2,1,\n",
+        "csv": [csv, csv.replace(b"\n", b",0.5\n").replace(b"id,0.5", b"id,score"), csv + b"a,2,0,\na,2,1,\n", queried_csv,
                 b"\xef\xbb\xbf# by hand\n,step,layer,id,rank,request\n0,7,0,1,0,a\n\n1,8,0,2,0,a\n"],
         "npy": [ids, npy((STEPS * LAYERS * TOP_K,), rows(STEPS), "<i8")],
         "npz": [npz(zipfile.ZIP_STORED, topk_indices=ids, prompt_len=number["prompt_len"]),
+                npz(zipfile.ZIP_STORED, **queries, prompt_len=number["prompt_len"]),
+                npz(zipfile.ZIP_STORED, **queries, queries=npy((STEPS // 2,), [2, 2], "<i8"),
+                    kv_unit_tokens=npy((LAYERS,), [1] * LAYERS, "<i8"), prompt_len=number["prompt_len"]),
                 npz(zipfile.ZIP_STORED, topk_indices=ids, topk_scores=npy((STEPS, LAYERS, TOP_K), rows(STEPS), "<f2")),
                 npz(zipfile.ZIP_DEFLATED, indexer_topk_flat=npy((STEPS * LAYERS * TOP_K,), rows(STEPS)), **flat),
                 npz(zipfile.ZIP_STORED, topk_index=choice, prompt_tokens=number["prompt_tokens"],

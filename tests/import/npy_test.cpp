@@ -165,7 +165,10 @@ TEST_CASE("an array that does not fit what is said of it names the numbers", "[i
           {"(4, 0, 512)", 0, none, none, "shape (4, 0, 512) has no layers"},
           {"(4, 16, 0)", 0, none, none, "shape (4, 16, 0) has no ids in a row"},
           {"()", 1, none, none, "shape () has 0 dimensions, expected (steps, layers, top-k)"},
-          {"(1, 2, 3, 4)", 24, none, none, "shape (1, 2, 3, 4) has 4 dimensions, expected (steps, layers, top-k)"},
+          {"(1, 2, 3, 4)", 24, none, none,
+           "shape (1, 2, 3, 4) is (steps, queries, layers, top-k) or (steps, layers, heads, top-k); an array "
+           "`accepted` beside "
+           "it says the first, `heads` 3 the second"},
           {"(4, 6)", 24, none, none,
            "shape (4, 6) has 2 dimensions, expected (steps, layers, top-k); to split its rows, give `layers`"},
           {"(4, 6)", 24, none, Number(3),

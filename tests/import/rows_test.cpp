@@ -108,8 +108,8 @@ TEST_CASE("lines that make no request say why", "[import][jsonl]") {
       {a + line("2", 0, 1, 5, {0}), "request 1 has 0 rows of layer 1, expected one for each step from 0 to 0"},
       {a + a, "request 1 has 2 rows of layer 0, expected one for each step from 0 to 0"},
       {a + a + line("1", 2, 0, 7, {0}),
-       "line 2, byte 193: request 1 has layer 0 at step 0 twice; several queries a step, as multi-token prediction "
-       "makes them, are not supported yet"},
+       "line 2, byte 193: request 1 has layer 0 at step 0 twice; where steps have several queries, as multi-token "
+       "prediction makes them, each row says its `query` and how many are `accepted`"},
       {a.substr(0, 60), "line 1, byte 60: the text ends within a string, which begins at byte 48"},
   }));
   CAPTURE(text);
@@ -150,7 +150,8 @@ TEST_CASE("a csv file may have scores", "[import][csv]") {
 TEST_CASE("a csv file that is none says why", "[import][csv]") {
   const std::string header = "request,step,layer,id\n";
   const std::string expected =
-      "expected a header of the columns request, step, layer, id and, if there is one, score, in any order and divided "
+      "expected a header of the columns request, step, layer, id and, if there is one, score, or query and accepted, "
+      "in any order and divided "
       "by commas";
   const std::string whole = "a whole file ends with a line end";
   const auto [text, message] = GENERATE_COPY(table<std::string, std::string>({
@@ -168,8 +169,9 @@ TEST_CASE("a csv file that is none says why", "[import][csv]") {
       {header + "a,0,0,2147483648\n", "line 2: id is \"2147483648\", expected a whole number below 2147483648"},
       {header + "a,0,0,3\na,0,0,1", "line 3: the file ends within \"a,0,0,1\" and may be cut off; " + whole},
       {header + "a,0,0,1\na,0,1,1\na,0,0,2\na,2,0,1\na,1,1,1\na,2,1,1\n",
-       "line 4: request a has layer 0 at step 0 twice; several queries a step, as multi-token prediction makes them, "
-       "are not supported yet"},
+       "line 4: request a has layer 0 at step 0 twice; where steps have several queries, as multi-token prediction "
+       "makes "
+       "them, each row says its `query` and how many are `accepted`"},
       {header + std::string(5000, 'a'), "line 2: is longer than 4096 bytes"},
       {"request,step,layer,id,score\na,0,0,1,high\n", "line 2: score is \"high\", expected a number"},
       {"request,step,layer,id,score\na,0,0,1\n",
@@ -343,7 +345,7 @@ TEST_CASE("steps that are positions are told", "[import][jsonl]") {
   CHECK(notes(31).size() == 1);  // counted from 1
 }
 
-TEST_CASE("a request that pauses is refused, and said to pause", "[import][jsonl][csv]") {
+TEST_CASE("a request that pauses, of rows without queries, is refused and said to pause", "[import][jsonl][csv]") {
   // Steps 2 and 3 are another's.
   std::string lines;
   std::string csv = "request,step,layer,id\n";
@@ -353,32 +355,34 @@ TEST_CASE("a request that pauses is refused, and said to pause", "[import][jsonl
   }
   CHECK(error("jsonl", lines) ==
         "r: request a pauses: it has no rows from step 2 to step 3, and its context goes on from 6 to 7, as in a "
-        "preemption; a request of a trace of version 1 selects at each step from its first to its last, a pause is not "
-        "supported yet");
+        "preemption; expected that each row says its `query` (0) and how many of its step's are `accepted` (1): a step "
+        "without rows is then a pause");
   CHECK(
       error("csv", csv) ==
-      "r: request a pauses: it has no rows from step 2 to step 3, as in a preemption; a request of a trace of version "
-      "1 selects at each step from its first to its last, a pause is not supported yet");
+      "r: request a pauses: it has no rows from step 2 to step 3, as in a preemption; expected that each row says its "
+      "`query` (0) and how many of its step's are `accepted` (1): a step without rows is then a pause");
   // Where the context grew meanwhile, rows are missing.
   CHECK(error("jsonl", line("1", 0, 0, 5, {0}) + line("1", 3, 0, 8, {0})) ==
         "r: request 1 has 2 rows of layer 0, expected one for each step from 0 to 3");
 }
 
-TEST_CASE("several queries a step are refused, in words of multi-token prediction", "[import][jsonl]") {
+TEST_CASE("several rows a step without queries are refused, in words of multi-token prediction", "[import][jsonl]") {
   std::string lines;
   for (int step = 0; step < 3; ++step) {
     for (const int query : {0, 1}) {
       lines += line("\"a\"", step, 0, 21 + 2 * step + query, {3}) + line("\"a\"", step, 1, 21 + 2 * step + query, {4});
     }
   }
-  CHECK(error("jsonl", lines) ==
-        "r: request a has 2 rows of layer 0 at step 0, with contexts from 21 to 22: several queries a step, as "
-        "multi-token prediction (speculative decoding) makes them; a trace of version 1 has one query a request and "
-        "step, more are not supported yet");
-  CHECK(error("jsonl", line("1", 0, 0, 5, {0}) + line("1", 1, 0, 7, {0})) ==
-        "r: the context of request 1 grows from 5 to 7 between steps 0 and 1: several tokens a step, as multi-token "
-        "prediction (speculative decoding) makes them; a request of a trace of version 1 makes one token a step, more "
-        "are not supported yet");
+  CHECK(
+      error("jsonl", lines) ==
+      "r: request a has 2 rows of layer 0 at step 0, with contexts from 21 to 22: several queries a step, as "
+      "multi-token prediction (speculative decoding) makes them; expected that each row says its `query` (from 0) and "
+      "how many of its step's are `accepted`");
+  CHECK(
+      error("jsonl", line("1", 0, 0, 5, {0}) + line("1", 1, 0, 7, {0})) ==
+      "r: the context of request 1 grows from 5 to 7 between steps 0 and 1: several tokens a step, as multi-token "
+      "prediction (speculative decoding) makes them; expected that each row says its `query` (from 0) and how many of "
+      "its step's are `accepted`");
 }
 
 TEST_CASE("float16 is rounded to the nearest, ties to even", "[import][float16]") {

@@ -58,6 +58,9 @@ void add_shape_options(CLI::App& app, ImportOptions& import) {
   constexpr std::uint64_t most_tokens = max_entry_ids;
   add_number<std::uint32_t>(app, "--layers", import.layers, "Layers of the capture, where it does not say", 1,
                             TraceHeader::max_layers);
+  add_number<std::uint32_t>(app, "--heads", import.heads,
+                            "An array is (steps, layers, heads, top-k): each head selects for itself, as a layer does",
+                            1, TraceHeader::max_layers);
   add_number<std::uint32_t>(app, "--top-k", import.top_k, "Ids in a row, where the capture does not say", 1, 1U << 30U);
   add_number<std::uint64_t>(app, "--prompt-len", import.prompt_tokens,
                             "Tokens of the prompt, where the capture does not say", 0, most_tokens);
@@ -100,6 +103,10 @@ std::function<int()> add_import(CLI::App& app) {
                             TraceHeader::max_entry_bytes);
   add_text(app, "--layer-map", import.layer_map,
            "Which layer's index each layer uses: 0,1,2,2,2 (-1 for none), or a JSON file (a checkpoint's config.json)")
+      .type("LIST|FILE");
+  add_text(app, "--kv-map", import.kv_map,
+           "Which layer's KV store each layer of the model reads: 0,0,2,2, or a JSON list [each its own, or as the "
+           "capture says]")
       .type("LIST|FILE");
   add_text(app, "--model", import.model,
            "One of `dsasim models`, a configuration file or a checkpoint's config.json: says which layers own an "

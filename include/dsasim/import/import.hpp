@@ -55,6 +55,10 @@ struct ImportOptions {
   /// --layer-map: which layer owns the index that each layer uses, "0,1,2,2,2,2,6", or a JSON file that says so (a
   /// checkpoint's config.json); empty if each layer of the capture has its own.
   std::string layer_map;
+  /// --kv-map: which layer's KV store each layer reads, in the same forms; empty if each layer has its own, or the
+  /// capture says so.
+  std::string kv_map;
+  std::optional<std::uint32_t> heads;  ///< --heads: arrays are (steps, layers, heads, top-k); each head is a layer
   /// --model: a configuration that load_model knows, or a checkpoint's config.json. It gives what the options above and
   /// entry_bytes leave open: which layers own an index, the top-k, the tokens and bytes of an entry.
   std::string model;
@@ -89,6 +93,8 @@ struct ImportFormat {
   std::string_view json_key = {};
   /// Within a json_key of another format, a key that makes the objects this one's: "choices[].meta_info".
   std::string_view inner_json_key = {};
+  /// Arrays whose dimensions have no names: --heads may say what they are.
+  bool is_array = false;
 };
 
 std::span<const ImportFormat> import_formats();

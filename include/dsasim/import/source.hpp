@@ -36,14 +36,20 @@ struct CaptureShape {
   /// As many rows as completion tokens, and nothing says which: step 0 may be the prompt's last row (decode_rows.hpp).
   bool may_start_early = false;
   bool says_owners = false;  ///< it says itself which layers own an index, be it that they select nothing
+  bool has_queries = false;  ///< a step may have another number of queries than one that is accepted
+  /// By layer, if the capture says which KV store each reads; empty otherwise. What a store leaves at 0 is as
+  /// elsewhere: rows for each layer of the group, the unit and the bytes of all entries.
+  std::vector<StoreInfo> stores = {};
 
   bool operator==(const CaptureShape&) const = default;
 };
 
 /// One step of one request.
 struct CaptureStep {
-  std::uint32_t request = 0;          ///< its number in the file
-  std::vector<std::int64_t> ids;      ///< layers x top_k in C order, negative where padded
+  std::uint32_t request = 0;  ///< its number in the file
+  std::uint32_t queries = 1;
+  std::uint32_t accepted = 1;
+  std::vector<std::int64_t> ids;      ///< queries x layers x top_k in C order, negative where padded
   std::vector<std::uint16_t> scores;  ///< the same shape, or empty if there are none
 };
 
