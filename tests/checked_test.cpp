@@ -65,9 +65,10 @@ TEST_CASE("The limits of the format keep counts of accesses, rows and steps belo
 
   // Bytes are beyond: a replay that is within the limits, refused where it counts them.
   Counters counters;
-  counters.fetched_rows = (std::uint64_t{1} << 34U) - 1;
-  CHECK(counters.fetched_bytes(TraceHeader::max_entry_bytes) == ((std::uint64_t{1} << 34U) - 1) << 30U);
-  ++counters.fetched_rows;
-  CHECK(refusal([&] { static_cast<void>(counters.fetched_bytes(TraceHeader::max_entry_bytes)); }) ==
+  counters.accesses = (std::uint64_t{1} << 34U) - 1;
+  counters.fetch(1, TraceHeader::max_entry_bytes);
+  CHECK(counters.fetched_bytes == ((std::uint64_t{1} << 34U) - 1) << 30U);
+  ++counters.accesses;
+  CHECK(refusal([&] { counters.fetch(1, TraceHeader::max_entry_bytes); }) ==
         "fetched_bytes: comes to 2^64 or more; expected less");
 }

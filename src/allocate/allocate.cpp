@@ -60,7 +60,7 @@ class Allocator {
 
  private:
   void check() const;
-  bool one_pass() const { return is_stack(config_.replay) && config_.minimise == Minimise::misses; }
+  bool one_pass() const { return is_stack(trace_.header(), config_.replay) && config_.minimise == Minimise::misses; }
   std::uint64_t bytes_of(std::uint32_t layer) const {
     return checked_product(result_.config.entry_bytes, trace_.header().layers[layer].group_size,
                            "the bytes of an entry in the layers of its group");
@@ -90,6 +90,8 @@ class Allocator {
 };
 
 void Allocator::check() const {
+  trace_.require_single_queries("`allocate`");
+  trace_.require_equal_stores("`allocate`");
   const Scope scope = config_.replay.scope;
   if (scope != Scope::layer && scope != Scope::stream) {
     throw ConfigError("`scope`",

@@ -184,6 +184,13 @@ PolicyNeeds policy_needs(const PolicySpec& spec) {
   return needs;
 }
 
+bool can_forget(const PolicySpec& spec) {
+  bool can = false;
+  visit_policy(complete_policy(spec),
+               [&]<class P>() { can = RecencyPolicy<P> || SweepPolicy<P> || ForgetsEntries<P>; });
+  return can;
+}
+
 bool evicts_least_recent(const PolicySpec& spec) {
   bool does = false;
   visit_policy(complete_policy(spec), [&]<class P>() { does = RecencyPolicy<P>; });

@@ -153,12 +153,19 @@ void add_total_points(CurveResult& result, std::size_t capacities) {
 
 }  // namespace
 
-bool is_stack(const ReplayConfig& config) {
-  return evicts_least_recent(config.policy) && config.warm == Warm::none;
+bool is_stack(const TraceHeader& header, const ReplayConfig& config) {
+  return !header.has_queries && !header.shares_stores() && evicts_least_recent(config.policy) &&
+         config.warm == Warm::none;
 }
 
 CurveResult curve(const TraceReader& trace, const CurveConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {
-  const bool one_pass = is_stack(config.replay);
+  const bool one_pass = is_stack(trace.header(), config.replay);
+  if (!one_pass && (config.capacities.empty() || config.histograms || config.streams)) {
+    trace.require_single_queries("a curve of all capacities, of streams, or with `histograms`");
+    if (trace.header().shares_stores()) {
+      trace.require_equal_stores("a curve of all capacities, of streams, or with `histograms`");
+    }
+  }
   if (!one_pass && config.capacities.empty()) {
     throw ConfigError("`capacities`",
                       "{}: only lru without preloads has its misses at all capacities in one pass; name "

@@ -27,14 +27,14 @@ std::uint64_t everything(const TraceReader& trace, Scope scope) {
   __extension__ using Wide = unsigned __int128;
   constexpr Wide most = std::uint64_t{1} << 32U;  // no directory numbers more
   return std::max<std::uint64_t>(static_cast<std::uint64_t>(std::min(Wide{ids} * layers * requests, most)),
-                                 trace.longest_selection());
+                                 trace.longest_union());
 }
 
 std::vector<std::uint64_t> default_grid(const TraceReader& trace, Scope scope) {
   constexpr std::uint64_t to_an_octave = 8;
   const std::uint64_t most = everything(trace, scope);
   std::vector<std::uint64_t> grid = {0};
-  for (std::uint64_t octave = std::max<std::uint64_t>(trace.longest_selection(), 1); octave < most; octave *= 2) {
+  for (std::uint64_t octave = std::max<std::uint64_t>(trace.longest_union(), 1); octave < most; octave *= 2) {
     for (std::uint64_t part = 0; part < to_an_octave; ++part) {
       const std::uint64_t capacity = octave * (to_an_octave + part) / to_an_octave;
       if (capacity > grid.back() && capacity < most) {
@@ -77,7 +77,7 @@ class KneeSearch {
   Knee run() {
     const bool monotonic = config_.target.measure->basis == Basis::misses && replay_.warm == Warm::none;
     const PolicyNeeds needs = policy_needs(replay_.policy);
-    if (monotonic && config_.capacities.empty() && is_stack(replay_)) {
+    if (monotonic && config_.capacities.empty() && is_stack(trace_.header(), replay_)) {
       look_at_curve();
     } else if (monotonic && config_.capacities.empty() && needs.future && !needs.whole_selection) {
       narrow_down();

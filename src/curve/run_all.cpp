@@ -113,10 +113,11 @@ ReplayResult result_of(const TraceReader& trace, const CurveResult& curves, std:
   for (std::size_t layer = 0; layer < curves.layers.size(); ++layer) {
     const Curve& curve = curves.layers[layer];
     const std::uint64_t misses = curve.points[point].misses;
-    result.layers.push_back({.accesses = curve.accesses,
-                             .hits = curve.accesses - misses,
-                             .compulsory_misses = curve.compulsory_misses,
-                             .fetched_rows = misses * trace.header().layers[layer].group_size});
+    Counters& counters = result.layers.emplace_back();
+    counters.accesses = curve.accesses;
+    counters.hits = curve.accesses - misses;
+    counters.compulsory_misses = curve.compulsory_misses;
+    counters.fetch(trace.header().kv_rows(static_cast<std::uint32_t>(layer)), result.config.row_bytes[layer]);
     result.totals += result.layers.back();
   }
   return result;
@@ -128,7 +129,7 @@ RunPlan plan_run(const TraceReader& trace, const EffectiveConfig& config, Wanted
   RunPlan plan;
   const ReplayConfig& asked = config.asked;
   // Where nothing is reserved, nothing is pinned or allocated, and other entries are new than in the caches of a pass.
-  plan.is_stack = wanted == Wanted::misses && is_stack(asked) && asked.capacity_list.empty() &&
+  plan.is_stack = wanted == Wanted::misses && is_stack(trace.header(), asked) && asked.capacity_list.empty() &&
                   (all_reserve(config) || (asked.new_token == NewToken::demand && asked.resident_blocks == 0));
   plan.accesses = accesses_of(trace, config.steps);
   plan.stack_bytes = plan.is_stack ? directory_entries(trace) * stack_place_bytes : 0;

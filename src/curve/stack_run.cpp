@@ -80,7 +80,7 @@ void StackRun::require_memory(std::size_t counts, bool histograms, std::span<con
 
 void StackRun::begin(std::size_t workers) {
   for (std::size_t worker = 0; worker < workers; ++worker) {
-    orders_.emplace_back(trace_.header(), config_);
+    orders_.emplace_back(trace_, config_);
   }
 }
 
@@ -105,13 +105,14 @@ void StackRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
                            std::size_t worker) {
   walk_part(
       block, part, lanes,
-      [&](std::uint64_t step, std::uint32_t layer, std::size_t active, const SelectionView& selection) {
-        select(step, layer, block.active[active], selection, orders_[worker]);
+      [&](std::uint64_t step, std::uint32_t layer, std::size_t active, const SelectionRows& rows) {
+        select(step, layer, block.active[active], rows[0], orders_[worker]);
       },
       [&](std::uint32_t layer, std::uint32_t request) {
         const auto& stream = layout_.stream(layer, request, trace_.request_count());
         stacks_[stream.cache].release(stream.base);
-      });
+      },
+      [](std::uint64_t) {});
 }
 
 void StackRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,
@@ -119,8 +120,8 @@ void StackRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t req
   const auto& stream = layout_.stream(layer, request, trace_.request_count());
   RecencyStack& stack = stacks_[stream.cache];
   const auto now = static_cast<std::uint32_t>(step);
-  const EntriesApart apart =
-      order.apart(request, step - trace_.header().requests[request].start_step, layout_.capacity(stream));
+  const EntriesApart apart = order.apart(trace_.queries(request, step - trace_.header().requests[request].start_step),
+                                         trace_.header().unit_of(layer), layout_.capacity(stream));
   if (apart.allocated && !stack.insert(stream.base, *apart.allocated, now)) {
     throw TraceError(
         trace_.name(),

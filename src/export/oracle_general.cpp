@@ -22,7 +22,7 @@ class OracleWriter {
         config_(of_one_cache(config)),
         steps_(effective_config(trace, config_).steps),
         layout_(make_layout(trace, config_, std::vector<std::uint64_t>{1})),
-        order_(trace.header(), config_),
+        order_(trace, config_),
         future_(trace, config_, steps_, layout_),
         buffer_(sink) {}
 
@@ -97,6 +97,8 @@ class OracleWriter {
 }  // namespace
 
 void write_oracle_general(const TraceReader& trace, const ReplayConfig& config, const ExportSink& sink) {
+  trace.require_single_queries("the export to oracle-general");
+  trace.require_equal_stores("the export to oracle-general");
   OracleWriter(trace, config, sink).run();
 }
 

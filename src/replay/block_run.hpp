@@ -2,6 +2,7 @@
 
 #include "dsasim/cache/cache.hpp"
 #include "dsasim/replay/replay.hpp"
+#include "replay/access_order.hpp"
 #include "replay/directory_layout.hpp"
 #include "trace/selection_block.hpp"
 
@@ -15,8 +16,9 @@ namespace dsasim {
 /// Steps in which the same requests decode.
 struct ReplayBlock {
   StepRange steps;
-  std::vector<std::uint32_t> active;  ///< requests that decode, ascending
-  std::vector<std::uint32_t> ended;   ///< see BatchCursor::ended()
+  std::vector<std::uint32_t> active;                   ///< requests that decode, ascending
+  std::vector<std::uint32_t> ended;                    ///< see BatchCursor::ended()
+  std::vector<std::vector<std::uint32_t>> first_rows;  ///< of each active request: see first_rows()
 };
 
 /// A part of a block that shares no cache with the others: layers [first, last) and active requests [first, last).
@@ -51,12 +53,13 @@ class BlockRun {
   virtual void end_block(const ReplayBlock& block) = 0;
 
  protected:
-  /// Goes through a part in the order of a replay. Calls select(step, layer, active, selection) for each selection,
+  /// Goes through a part in the order of a replay. Calls select(step, layer, active, rows) for each step of a stream,
   /// with the step of the batch and the request's place in block.active; and, where requests share a cache,
-  /// release(layer, request) for those that ended, in their turns of the block's first step: they select nothing.
-  template <class Select, class Release>
+  /// release(layer, request) for those that ended, in their turns of the block's first step: they select nothing. After
+  /// all layers of a step, end_step(step).
+  template <class Select, class Release, class EndStep>
   void walk_part(const ReplayBlock& block, const ReplayPart& part, std::span<const trace::SelectionBlock* const> lanes,
-                 Select&& select, Release&& release) const {
+                 Select&& select, Release&& release, EndStep&& end_step) const {
     const bool share = config().scope == Scope::shared || config().scope == Scope::layer;
     const std::size_t width = part.last_active - part.first_active;
     for (std::uint64_t step = 0; step < block.steps.last - block.steps.first; ++step) {
@@ -67,12 +70,13 @@ class BlockRun {
             release(layer, block.ended[ended]);
           }
           const auto& lane = *lanes[(layer - part.first_layer) * width + (i - part.first_active)];
-          select(block.steps.first + step, layer, i, lane[step]);
+          select(block.steps.first + step, layer, i, rows_at(lane, block.first_rows[i], step));
         }
         for (; ended < block.ended.size(); ++ended) {
           release(layer, block.ended[ended]);
         }
       }
+      end_step(block.steps.first + step);
     }
   }
 };

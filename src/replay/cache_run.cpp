@@ -11,6 +11,20 @@
 
 namespace dsasim {
 
+ReplayScratch::ReplayScratch(const TraceReader& trace, const ReplayConfig& config, std::uint32_t page_tokens)
+    : order(trace, config) {
+  std::vector<std::uint32_t> units;
+  for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
+    const std::uint32_t unit = trace.header().unit_of(layer);
+    const auto known = std::find(units.begin(), units.end(), unit);
+    page_counters.push_back(static_cast<std::uint32_t>(known - units.begin()));
+    if (known == units.end()) {
+      units.push_back(unit);
+      pages.emplace_back(page_tokens, unit, trace.id_limit());
+    }
+  }
+}
+
 CacheRun::CacheRun(const TraceReader& trace, const ReplayConfig& config, bool sets, const ReplayHooks& hooks)
     : trace_(trace),
       config_(config),
@@ -47,7 +61,7 @@ void CacheRun::make_caches() {
     }
     const CacheUse use{.sets = sets_,
                        .streams = static_cast<std::uint32_t>(shape.streams.size()),
-                       .longest_selection = trace_.longest_selection()};
+                       .longest_selection = trace_.longest_union()};
     caches_.push_back(
         make_cache(config_.policy, static_cast<std::uint32_t>(slots), shape.directory_entries, number, use));
   }
@@ -98,13 +112,13 @@ void CacheRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
   ReplayScratch& scratch = scratch_[worker];
   walk_part(
       block, part, lanes,
-      [&](std::uint64_t step, std::uint32_t layer, std::size_t active, const SelectionView& selection) {
+      [&](std::uint64_t step, std::uint32_t layer, std::size_t active, const SelectionRows& selections) {
         const std::uint32_t request = block.active[active];
         const std::size_t row = first_row(step - block.steps.first, layer, block.active.size()) + active;
         rows_[row] = {.step = step,
                       .layer = layer,
                       .request = request,
-                      .counters = select(step, layer, request, selection, next_uses, scratch)};
+                      .counters = select(step, layer, request, selections, next_uses, scratch)};
         if (timing_.needs_missed()) {
           missed_[row].swap(scratch.missed);
         }
@@ -112,52 +126,86 @@ void CacheRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
       [&](std::uint32_t layer, std::uint32_t request) {
         const auto& stream = layout_.stream(layer, request, trace_.request_count());
         caches_[stream.cache]->release(stream.base, trace::set_words(trace_, request));
+      },
+      [&](std::uint64_t step) {
+        if (trace_.rejects_queries()) {
+          forget(step, part, std::span(block.active).subspan(part.first_active, part.last_active - part.first_active));
+        }
       });
 }
 
-/// The id of the query's own entry. Slots have no positions.
-std::uint64_t CacheRun::query_of(std::uint32_t request, std::uint64_t step) const noexcept {
-  const TraceHeader& header = trace_.header();
-  const RequestInfo& info = header.requests[request];
-  const std::uint64_t context = context_entries(header, info, step - info.start_step);
-  return header.ids == IdKind::physical || context == 0 ? 0 : context - 1;
+void CacheRun::forget(std::uint64_t step, const ReplayPart& part, std::span<const std::uint32_t> active) {
+  for (std::uint32_t layer = part.first_layer; layer < part.last_layer; ++layer) {
+    for (const std::uint32_t request : active) {
+      const auto& stream = layout_.stream(layer, request, trace_.request_count());
+      const DecodeStep at = trace_.queries(request, step - trace_.header().requests[request].start_step);
+      const ForgottenIds gone = forgotten_ids(at, trace_.header().unit_of(layer), trace_.extent(request).id_limit);
+      if (!gone.empty()) {
+        caches_[stream.cache]->forget(stream.base, gone.first, gone.last);
+      }
+    }
+  }
 }
 
-Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t request,
-                          const SelectionView& selection, std::span<const NextUse>& next_uses, ReplayScratch& scratch) {
+/// The id of the own entry of a query that sees so many tokens. Slots have no positions.
+std::uint64_t CacheRun::query_of(std::uint64_t tokens, std::uint32_t layer) const noexcept {
+  const std::uint64_t context = tokens / trace_.header().unit_of(layer);
+  return trace_.header().ids == IdKind::physical || context == 0 ? 0 : context - 1;
+}
+
+Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionRows& rows,
+                          std::span<const NextUse>& next_uses, ReplayScratch& scratch) {
   const auto& stream = layout_.stream(layer, request, trace_.request_count());
   Cache& cache = *caches_[stream.cache];
-  const EntriesApart apart =
-      scratch.order.apart(request, step - trace_.header().requests[request].start_step, layout_.capacity(stream));
+  const DecodeStep at = trace_.queries(request, step - trace_.header().requests[request].start_step);
+  const EntriesApart apart = scratch.order.apart(at, trace_.header().unit_of(layer), layout_.capacity(stream));
   const auto foresee = [&](std::size_t count) {
     if (foresees_) {
       cache.foresee(next_uses.first(count));
       next_uses = next_uses.subspan(count);
     }
   };
-  Counters counters{.accesses = selection.size};
+  Counters counters;
   if (apart.allocated) {
     foresee(1);
     counters.evictions += cache.insert(stream.base, *apart.allocated);
   }
   scratch.missed.clear();
-  SelectionOrigin from{.base = stream.base, .step = step, .query = query_of(request, step)};
-  SelectionOutcome outcome;
-  if (sets_ && cache.takes_sets()) {
-    outcome = cache.select_set(from, scratch.order.set(selection, apart), scratch.missed);
-  } else {
-    const auto ids = scratch.order.accesses(selection, apart);
-    foresee(ids.size());
-    if (needs_scores_) {
-      from.scores = scratch.order.scores(selection, apart);
+  SelectionOrigin from{.base = stream.base, .step = step};
+  // An access left out is a hit: of a resident entry, or of one that a query of the step before it accessed.
+  const auto add = [&](std::uint64_t accesses, const SelectionOutcome& outcome) {
+    counters.accesses += accesses;
+    counters.hits += outcome.hits + (accesses - outcome.accesses);
+    counters.compulsory_misses += outcome.compulsory_misses;
+    counters.evictions += outcome.evictions;
+  };
+  if (rows.count > 0 && scratch.order.unites_steps(layout_.capacity(stream))) {  // in a pause nothing selects
+    std::uint64_t accesses = 0;
+    for (std::uint32_t query = 0; query < rows.count; ++query) {
+      accesses += rows[query].size;
     }
-    outcome = cache.select(from, ids, scratch.missed);
+    const auto ids = scratch.order.united(rows, apart);
+    foresee(ids.size());
+    from.query = query_of(at.context_tokens + at.queries, layer);
+    add(accesses, cache.select(from, ids, scratch.missed));
+  } else {
+    for (std::uint32_t query = 0; query < rows.count; ++query) {
+      const SelectionView selection = rows[query];
+      from.query = query_of(at.seen_by(query), layer);
+      if (sets_ && cache.takes_sets()) {
+        add(selection.size, cache.select_set(from, scratch.order.set(selection, apart), scratch.missed));
+        continue;
+      }
+      const auto ids = scratch.order.accesses(selection, apart);
+      foresee(ids.size());
+      if (needs_scores_) {
+        from.scores = scratch.order.scores(selection, apart);
+      }
+      add(selection.size, cache.select(from, ids, scratch.missed));
+    }
   }
-  counters.hits = outcome.hits + (selection.size - outcome.accesses);  // an access left out is a resident entry's hit
-  counters.compulsory_misses = outcome.compulsory_misses;
-  counters.evictions += outcome.evictions;
-  counters.fetched_rows = counters.misses() * trace_.header().layers[layer].group_size;
-  counters.missed_pages = scratch.pages.count(scratch.missed);
+  counters.fetch(trace_.header().kv_rows(layer), effective_.row_bytes[layer]);
+  counters.missed_pages = scratch.pages[scratch.page_counters[layer]].count(scratch.missed);
   return counters;
 }
 

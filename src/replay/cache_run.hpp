@@ -19,10 +19,10 @@ namespace dsasim {
 
 /// What one thread works with.
 struct ReplayScratch {
-  ReplayScratch(const TraceReader& trace, const ReplayConfig& config, std::uint32_t page_tokens)
-      : order(trace.header(), config), pages(page_tokens, trace.header().unit_tokens, trace.id_limit()) {}
+  ReplayScratch(const TraceReader& trace, const ReplayConfig& config, std::uint32_t page_tokens);
   AccessOrder order;
-  PageCounter pages;
+  std::vector<PageCounter> pages;            ///< of each unit that a layer has
+  std::vector<std::uint32_t> page_counters;  ///< by layer: which of them
   std::vector<EntryId> missed;
 };
 
@@ -59,9 +59,11 @@ class CacheRun final : public BlockRun {
   ReplayResult finish();
 
  private:
-  Counters select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionView& selection,
+  Counters select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionRows& rows,
                   std::span<const NextUse>& next_uses, ReplayScratch& scratch);
-  std::uint64_t query_of(std::uint32_t request, std::uint64_t step) const noexcept;
+  std::uint64_t query_of(std::uint64_t tokens, std::uint32_t layer) const noexcept;
+  /// After the step, what it rejected, of a part's layers and of requests that decode.
+  void forget(std::uint64_t step, const ReplayPart& part, std::span<const std::uint32_t> active);
   /// Of a (step, layer), `step` counted from the block's first.
   std::size_t first_row(std::uint64_t step, std::uint32_t layer, std::size_t active) const noexcept;
   void count(std::uint32_t layer, std::span<const StepRow> rows);

@@ -4,18 +4,19 @@
 #include "replay/access_order.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace dsasim {
 namespace {
 
 /// Ids of one stream: those in the trace, and all positions if the configuration puts some in by itself.
-std::uint64_t ids_of(const TraceReader& trace, const ReplayConfig& config, std::uint32_t request) {
+std::uint64_t ids_of(const TraceReader& trace, const ReplayConfig& config, std::uint32_t layer, std::uint32_t request) {
   const RequestExtent& extent = trace.extent(request);
   if (config.warm == Warm::none && config.new_token == NewToken::demand) {
     return extent.id_limit;
   }
   const TraceHeader& header = trace.header();
-  const std::uint64_t positions = (header.requests[request].prompt_tokens + extent.steps) / header.unit_tokens;
+  const std::uint64_t positions = (header.requests[request].prompt_tokens + extent.accepted) / header.unit_of(layer);
   return std::max(positions, extent.id_limit);  // which an entry that is being filled may exceed
 }
 
@@ -27,18 +28,31 @@ std::uint64_t used_ids_of(const TraceReader& trace, const ReplayConfig& config, 
   return std::min(ids, extent.layer_accesses + inserted);
 }
 
-std::uint32_t cache_of(Scope scope, std::uint32_t layer, std::uint32_t request, std::uint32_t requests) {
+std::uint32_t cache_of(Scope scope, std::uint32_t store, std::uint32_t request, std::uint32_t requests) {
   switch (scope) {
     case Scope::shared:
       return 0;
     case Scope::layer:
-      return layer;
+      return store;
     case Scope::request:
       return request;
     case Scope::stream:
       break;
   }
-  return layer * requests + request;
+  return store * requests + request;
+}
+
+/// By layer: the number of its KV store, in the order of the layers that own one.
+std::vector<std::uint32_t> number_stores(const TraceHeader& header) {
+  std::vector<std::uint32_t> number_of(header.layers.size());
+  std::uint32_t stores = 0;
+  for (std::uint32_t layer = 0; layer < number_of.size(); ++layer) {
+    number_of[layer] = header.store(layer).kv_owner == layer ? stores++ : 0;
+  }
+  for (std::uint32_t layer = 0; layer < number_of.size(); ++layer) {
+    number_of[layer] = number_of[header.store(layer).kv_owner];
+  }
+  return number_of;
 }
 
 /// Of one number for all, one for each layer, or one for each stream.
@@ -57,30 +71,45 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
                             std::span<const std::uint64_t> capacity_entries) {
   const std::uint32_t layers = trace.layer_count();
   const std::uint32_t requests = trace.request_count();
-  std::vector<std::uint64_t> entries(std::size_t{cache_of(config.scope, layers - 1, requests - 1, requests)} + 1);
+  const std::vector<std::uint32_t> store_of = number_stores(trace.header());
+  const std::uint32_t stores = *std::max_element(store_of.begin(), store_of.end()) + 1;
+  std::vector<std::uint64_t> entries(std::size_t{cache_of(config.scope, stores - 1, requests - 1, requests)} + 1);
+  std::vector<std::optional<std::uint32_t>> first_stream(std::size_t{stores} * requests);  // that reads it
   const bool preloads = config.warm != Warm::none || keeps_fitting_context(config);
   DirectoryLayout layout;
   layout.caches.resize(entries.size());
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
     for (std::uint32_t request = 0; request < requests; ++request) {
-      const std::uint32_t cache = cache_of(config.scope, layer, request, requests);
+      const auto number = static_cast<std::uint32_t>(layout.streams.size());
+      auto& first = first_stream[std::size_t{store_of[layer]} * requests + request];
+      const std::uint32_t cache = cache_of(config.scope, store_of[layer], request, requests);
+      DirectoryLayout::CacheShape& shape = layout.caches[cache];
+      const std::uint64_t ids = (ids_of(trace, config, layer, request) + 63) / 64 * 64;  // sets begin at whole words
+      const std::uint64_t used = preloads ? ids : used_ids_of(trace, config, request, ids);
+      shape.capacity_entries = capacity_of(capacity_entries, layer, request, layers, requests);
+      if (first) {
+        shape.used_entries += used;  // more than there are, perhaps: both may select the same
+        layout.streams.push_back(layout.streams[*first]);
+        layout.streams.back().layer = layer;
+        continue;
+      }
+      first = number;
       const std::uint64_t base = entries[cache];
-      const std::uint64_t ids = (ids_of(trace, config, request) + 63) / 64 * 64;  // sets begin at whole words
       entries[cache] += ids;
       constexpr std::uint64_t most = 0xFFFF'FFF0;
       if (entries[cache] > most) {
         throw ConfigError("`scope`", "the streams of one cache have {} ids together, at most {} can be told apart",
                           entries[cache], most);
       }
-      layout.caches[cache].used_entries += preloads ? ids : used_ids_of(trace, config, request, ids);
-      layout.caches[cache].capacity_entries = capacity_of(capacity_entries, layer, request, layers, requests);
-      layout.caches[cache].streams.push_back(static_cast<std::uint32_t>(layout.streams.size()));
+      shape.used_entries += used;
+      shape.streams.push_back(number);
       layout.streams.push_back(
           {.layer = layer, .request = request, .cache = cache, .base = static_cast<std::uint32_t>(base)});
     }
   }
   for (std::size_t i = 0; i < entries.size(); ++i) {
     layout.caches[i].directory_entries = static_cast<std::uint32_t>(entries[i]);
+    layout.caches[i].used_entries = std::min(layout.caches[i].used_entries, entries[i]);
   }
   return layout;
 }

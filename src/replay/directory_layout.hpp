@@ -9,7 +9,8 @@
 
 namespace dsasim {
 
-/// Which cache serves which stream, and where in its directory the stream's ids begin.
+/// Which cache serves which stream, and where in its directory the stream's ids begin. Streams of a request whose
+/// layers read one KV store have one place there: an entry is one of the store's.
 struct DirectoryLayout {
   struct Stream {
     std::uint32_t layer = 0;
@@ -20,12 +21,14 @@ struct DirectoryLayout {
   struct CacheShape {
     std::uint32_t directory_entries = 0;
     std::uint64_t capacity_entries = 0;
-    std::uint64_t used_entries = 0;      ///< no more are ever in it: those that the trace selects or a replay puts in
-    std::vector<std::uint32_t> streams;  ///< numbers of its streams, ascending
+    std::uint64_t used_entries = 0;  ///< no more are ever in it: those that the trace selects or a replay puts in
+    /// Numbers of its streams, ascending; of those with one store, the first.
+    std::vector<std::uint32_t> streams;
   };
 
-  std::vector<Stream> streams;     ///< numbered in replay order: layer * requests + request
-  std::vector<CacheShape> caches;  ///< numbered by request, by layer or as the streams, by scope
+  std::vector<Stream> streams;  ///< numbered in replay order: layer * requests + request
+  /// By scope, numbered by request, by store or as the streams: each layer has its store, or they are fewer.
+  std::vector<CacheShape> caches;
 
   std::uint64_t capacity(const Stream& stream) const noexcept { return caches[stream.cache].capacity_entries; }
   /// Of a cache: its capacity, or all that is ever in it. More would be memory that is never used.

@@ -12,14 +12,17 @@ namespace {
 /// What the runs have in common decides which parts of a block can be replayed apart.
 enum class Division : std::uint8_t { by_layer, by_request, none };
 
-Division division_of(std::span<BlockRun* const> runs) {
+Division division_of(const TraceHeader& header, std::span<BlockRun* const> runs) {
   const auto all = [&](Scope scope) {
     return std::all_of(runs.begin(), runs.end(), [&](const BlockRun* run) {
       const ReplayConfig& config = run->config();
       return !policy_needs(config.policy).future && (config.scope == scope || config.scope == Scope::stream);
     });
   };
-  return all(Scope::layer) ? Division::by_layer : all(Scope::request) ? Division::by_request : Division::none;
+  // Layers of one store meet in one cache.
+  return all(Scope::layer) && !header.shares_stores() ? Division::by_layer
+         : all(Scope::request)                        ? Division::by_request
+                                                      : Division::none;
 }
 
 /// Decodes the trace once, block by block, and replays each block through all runs.
@@ -32,7 +35,7 @@ class Driver {
         runs_(runs),
         future_(future),
         hooks_(hooks),
-        division_(division_of(runs)),
+        division_(division_of(trace.header(), runs)),
         forms_{.ids = false, .sets = false},
         batch_(trace, steps),
         workers_(jobs) {
@@ -82,7 +85,14 @@ class Driver {
   ReplayBlock current_block() const {
     const auto active = batch_.active();
     const auto ended = batch_.ended();
-    return {.steps = batch_.block(), .active = {active.begin(), active.end()}, .ended = {ended.begin(), ended.end()}};
+    ReplayBlock block{.steps = batch_.block(),
+                      .active = {active.begin(), active.end()},
+                      .ended = {ended.begin(), ended.end()},
+                      .first_rows = {}};
+    for (const std::uint32_t request : active) {
+      block.first_rows.push_back(first_rows(trace_, request, block.steps));
+    }
+    return block;
   }
 
   /// Each part of a block is decoded and replayed by one thread, and while it is in that thread's cache.
@@ -178,8 +188,9 @@ class Driver {
     for (std::uint64_t step = now.block.steps.first; step < now.block.steps.last && !gap; ++step) {
       for (std::size_t i = 0; i < now.lanes.views.size(); ++i) {
         const std::size_t width = now.block.active.size();
-        count += future_->count(static_cast<std::uint32_t>(i / width), now.block.active[i % width], step,
-                                (*now.lanes.views[i])[step - now.block.steps.first]);
+        count +=
+            future_->count(static_cast<std::uint32_t>(i / width), now.block.active[i % width], step,
+                           rows_at(*now.lanes.views[i], now.block.first_rows[i % width], step - now.block.steps.first));
       }
     }
     return count;
@@ -216,6 +227,9 @@ void drive(const TraceReader& trace, StepRange steps, std::span<BlockRun* const>
 }
 
 bool all_have_sets(const TraceReader& trace) {
+  if (trace.header().has_queries || trace.header().shares_stores()) {
+    return false;  // a cache that takes sets knows one selection of a stream from a step to the next
+  }
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
     if (trace::set_words(trace, request) == 0) {
       return false;

@@ -64,8 +64,24 @@ StepRange effective_steps(const TraceReader& trace, const ReplayConfig& config) 
   return steps;
 }
 
+/// By layer: what is asked for goes for all; stores of which one does not say its bytes have none.
+std::vector<std::uint64_t> row_bytes(const TraceReader& trace, const ReplayConfig& config, std::uint64_t entry_bytes) {
+  const TraceHeader& header = trace.header();
+  std::vector<std::uint64_t> bytes(trace.layer_count(), entry_bytes);
+  if (config.entry_bytes || header.stores.empty()) {
+    return bytes;
+  }
+  for (std::uint32_t layer = 0; layer < bytes.size(); ++layer) {
+    bytes[layer] = header.stores[layer].entry_bytes;
+  }
+  if (std::find(bytes.begin(), bytes.end(), 0) != bytes.end()) {
+    std::fill(bytes.begin(), bytes.end(), 0);
+  }
+  return bytes;
+}
+
 /// A trace of fewer layers than the model's is stretched over them: its groups stand for equal shares of what selects.
-std::vector<std::uint64_t> entry_cost_bytes(const TraceReader& trace, std::uint64_t entry_bytes,
+std::vector<std::uint64_t> entry_cost_bytes(const TraceReader& trace, const std::vector<std::uint64_t>& row_bytes,
                                             std::optional<std::uint64_t> selecting_layers) {
   std::uint64_t traced = 0;
   for (const LayerInfo& layer : trace.header().layers) {
@@ -75,10 +91,10 @@ std::vector<std::uint64_t> entry_cost_bytes(const TraceReader& trace, std::uint6
   constexpr std::string_view entry_cost = "the bytes of an entry in the layers of its group";
   std::vector<std::uint64_t> bytes;
   bytes.reserve(trace.layer_count());
-  for (const LayerInfo& layer : trace.header().layers) {
+  for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
     __extension__ using Wide = unsigned __int128;
-    bytes.push_back(
-        checked_narrow(Wide{checked_product(entry_bytes, layer.group_size, entry_cost)} * layers / traced, entry_cost));
+    const std::uint64_t cost = checked_product(row_bytes[layer], trace.header().kv_rows(layer), entry_cost);
+    bytes.push_back(checked_narrow(Wide{cost} * layers / traced, entry_cost));
   }
   return bytes;
 }
@@ -94,6 +110,17 @@ std::uint64_t saturated(Wide value) {
                     "{} over layers whose groups differ in size is not a number of entries; give entries, or `scope` "
                     "layer or stream",
                     config.capacity.text());
+}
+
+/// Layers that own a KV store: each has caches, where those are of one layer.
+std::vector<std::uint32_t> store_owners(const TraceHeader& header) {
+  std::vector<std::uint32_t> owners;
+  for (std::uint32_t layer = 0; layer < header.layers.size(); ++layer) {
+    if (header.store(layer).kv_owner == layer) {
+      owners.push_back(layer);
+    }
+  }
+  return owners;
 }
 
 bool all_equal(const std::vector<std::uint64_t>& values) {
@@ -114,12 +141,24 @@ std::vector<std::uint64_t> capacity_of_budget(const TraceReader& trace, const Re
   if (in_bytes && mixes_layers(config.scope) && !all_equal(cost_bytes)) {
     refuse_groups(config);
   }
-  std::vector<CacheShare> shares(mixes_layers(config.scope) ? 1 : cost_bytes.size());
+  const std::vector<std::uint32_t> owners = store_owners(trace.header());
+  std::vector<CacheShare> shares(mixes_layers(config.scope) ? 1 : owners.size());
   const std::uint64_t caches = cache_count(trace, config.scope) / shares.size();
   for (std::size_t i = 0; i < shares.size(); ++i) {
-    shares[i].entry_cost = saturated(Wide{caches} * (in_bytes ? cost_bytes[i] : 1));
+    shares[i].entry_cost = saturated(Wide{caches} * (in_bytes ? cost_bytes[owners[i]] : 1));
   }
-  return even_split(shares, config.capacity.entries(trace, 1));
+  const std::vector<std::uint64_t> entries = even_split(shares, config.capacity.entries(trace, 1));
+  if (mixes_layers(config.scope)) {
+    return entries;
+  }
+  std::vector<std::uint64_t> by_layer(cost_bytes.size());
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    by_layer[owners[i]] = entries[i];
+  }
+  for (std::uint32_t layer = 0; layer < by_layer.size(); ++layer) {
+    by_layer[layer] = by_layer[trace.header().store(layer).kv_owner];
+  }
+  return by_layer;
 }
 
 /// By layer: numbers differ only for bytes and groups of different sizes.
@@ -147,6 +186,15 @@ std::vector<std::uint64_t> capacity_one_by_one(const TraceReader& trace, const R
     throw ConfigError(capacities_option, "expected {} capacities, one for each layer{}, found {}", layers,
                       config.scope == Scope::stream ? fmt::format(", or {}, one for each stream", streams) : "", count);
   }
+  const std::size_t width = count / layers;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t owner = trace.header().store(static_cast<std::uint32_t>(i / width)).kv_owner;
+    if (config.capacity_list[i] != config.capacity_list[owner * width + i % width]) {
+      throw ConfigError(capacities_option,
+                        "layers {} and {} read one KV store; expected equal capacities, found {} and {}", owner,
+                        i / width, config.capacity_list[owner * width + i % width], config.capacity_list[i]);
+    }
+  }
   return config.capacity_list;
 }
 
@@ -160,16 +208,51 @@ std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const Re
     entries.resize(1);
   }
   const auto too_small = std::find_if(entries.begin(), entries.end(), [&](std::uint64_t capacity) {
-    return capacity > 0 && capacity < trace.longest_selection();
+    return capacity > 0 && capacity < trace.longest_union();
   });
   if (policy_needs(config.policy).whole_selection && too_small != entries.end()) {
     throw ConfigError(listed                        ? capacities_option
                       : config.capacity.is_budget() ? "`budget`"
                                                     : "`capacity`",
-                      "{} keeps a whole selection: expected 0 or at least {} entries, found {}",
-                      to_string(config.policy), trace.longest_selection(), *too_small);
+                      "{} keeps {}: expected 0 or at least {} entries, found {}", to_string(config.policy),
+                      trace.header().has_queries ? "what the queries of a step select together" : "a whole selection",
+                      trace.longest_union(), *too_small);
   }
   return entries;
+}
+
+/// What is not defined, or not known, where steps have several queries or layers share a store.
+void check_shape(const TraceReader& trace, const ReplayConfig& config) {
+  const TraceHeader& header = trace.header();
+  const PolicyNeeds needs = policy_needs(config.policy);
+  if (config.step.times_steps()) {
+    trace.require_single_queries("`model`, the time of a token,");
+    trace.require_equal_stores("`model`, the time of a token,");
+  }
+  if (config.new_token != NewToken::demand) {
+    trace.require_single_queries("`new_token` other than demand");
+  }
+  if (needs.scores) {
+    trace.require_single_queries("a policy that reads scores");
+  }
+  if (header.shares_stores() && (config.new_token == NewToken::allocate || needs.one_stream)) {
+    trace.require_equal_stores(needs.one_stream ? config.policy.name : "`new_token` allocate");
+  }
+  if (header.mixes_units() && config.capacity_list.empty() && config.capacity.unit() == Capacity::Unit::context) {
+    throw ConfigError("`capacity`", "{}: the entries of its layers differ in tokens; expected entries, or as in 2x",
+                      trace.name());
+  }
+  if (!trace.rejects_queries()) {
+    return;
+  }
+  if (header.ids == IdKind::physical) {
+    throw ConfigError(trace.name(),
+                      "rejects queries, and its ids are slots: when a slot has another entry is not known");
+  }
+  if (!can_forget(config.policy)) {
+    throw ConfigError("`policy`", "{}: {} rejects queries, whose entries it cannot forget", to_string(config.policy),
+                      trace.name());
+  }
 }
 
 void check_policy(const TraceReader& trace, const ReplayConfig& config) {
@@ -260,7 +343,7 @@ void add_time(const TraceReader& trace, EffectiveConfig& effective) {
 }  // namespace
 
 std::uint64_t cache_count(const TraceReader& trace, Scope scope) {
-  return (mixes_layers(scope) ? 1 : std::uint64_t{trace.layer_count()}) *
+  return (mixes_layers(scope) ? 1 : std::uint64_t{store_owners(trace.header()).size()}) *
          (scope == Scope::shared || scope == Scope::layer ? 1 : trace.request_count());
 }
 
@@ -277,12 +360,15 @@ Reservation reservation_of(const TraceReader& trace, const EffectiveConfig& conf
   if (mixes_layers(config.asked.scope)) {
     add(reservation.caches, capacity_entries.front(), *std::max_element(cost_bytes.begin(), cost_bytes.end()));
   } else if (capacity_entries.size() > cost_bytes.size()) {  // of each stream
-    for (std::size_t stream = 0; stream < capacity_entries.size(); ++stream) {
-      add(1, capacity_entries[stream], cost_bytes[stream / trace.request_count()]);
+    for (const std::uint32_t layer : store_owners(trace.header())) {
+      for (std::size_t request = 0; request < trace.request_count(); ++request) {
+        add(1, capacity_entries[std::size_t{layer} * trace.request_count() + request], cost_bytes[layer]);
+      }
     }
   } else {
-    for (std::size_t layer = 0; layer < cost_bytes.size(); ++layer) {
-      add(reservation.caches / cost_bytes.size(), capacity_entries[capacity_entries.size() == 1 ? 0 : layer],
+    const std::vector<std::uint32_t> owners = store_owners(trace.header());
+    for (const std::uint32_t layer : owners) {
+      add(reservation.caches / owners.size(), capacity_entries[capacity_entries.size() == 1 ? 0 : layer],
           cost_bytes[layer]);
     }
   }
@@ -295,6 +381,7 @@ Reservation reservation_of(const TraceReader& trace, const EffectiveConfig& conf
 EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& config) {
   check_positions(trace, config);
   check_policy(trace, config);
+  check_shape(trace, config);
   check_new_token(config);
   EffectiveConfig effective;
   effective.asked = config;
@@ -316,7 +403,9 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
     effective.kv = kernels.kv();
   }
   effective.entry_bytes = config.entry_bytes.value_or(model_entry_bytes);
-  effective.entry_cost_bytes = entry_cost_bytes(trace, effective.entry_bytes, selecting_layers);
+  effective.row_bytes = row_bytes(trace, config, effective.entry_bytes);
+  effective.entry_bytes = effective.row_bytes.front();
+  effective.entry_cost_bytes = entry_cost_bytes(trace, effective.row_bytes, selecting_layers);
   effective.page_tokens = effective_page_tokens(trace, config);
   effective.steps = effective_steps(trace, config);
   effective.counted_steps =

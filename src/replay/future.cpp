@@ -84,7 +84,7 @@ void ScratchFile::read(std::uint64_t offset, std::span<NextUse> values) const {
 }
 
 Future::Future(const TraceReader& trace, const ReplayConfig& config, StepRange steps, const DirectoryLayout& layout)
-    : trace_(trace), layout_(layout), order_(trace.header(), config), walked_(layout.caches.size()) {
+    : trace_(trace), layout_(layout), order_(trace, config), walked_(layout.caches.size()) {
   for (const auto& cache : layout_.caches) {
     last_use_.emplace_back(cache.directory_entries);
   }
@@ -122,12 +122,19 @@ void Future::decode(StepRange window_steps, Window& window) {
         batch.decode(active[i], layer, {.ids = true, .sets = false}, lanes[layer * active.size() + i]);
       }
     }
+    std::vector<std::vector<std::uint32_t>> rows;
+    for (const std::uint32_t request : active) {
+      rows.push_back(first_rows(trace_, request, batch.block()));
+    }
     for (std::uint64_t step = batch.block().first; step < batch.block().last && !active.empty(); ++step) {
       for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
         for (std::size_t i = 0; i < active.size(); ++i) {
           add_selection(window, stream_of(layer, active[i]), step,
-                        lanes[layer * active.size() + i][step - batch.block().first]);
+                        rows_at(lanes[layer * active.size() + i], rows[i], step - batch.block().first));
         }
+      }
+      if (trace_.rejects_queries()) {
+        add_forgotten(window, step, active);
       }
     }
   }
@@ -137,27 +144,61 @@ std::uint32_t Future::stream_of(std::uint32_t layer, std::uint32_t request) cons
   return layer * trace_.request_count() + request;
 }
 
+DecodeStep Future::step_of(std::uint32_t request, std::uint64_t step) const {
+  return trace_.queries(request, step - trace_.header().requests[request].start_step);
+}
+
 EntriesApart Future::entries_apart(std::uint32_t stream, std::uint64_t step) const {
-  const std::uint32_t request = layout_.streams[stream].request;
-  return order_.apart(request, step - trace_.header().requests[request].start_step,
-                      layout_.capacity(layout_.streams[stream]));
+  const auto& of = layout_.streams[stream];
+  return order_.apart(step_of(of.request, step), trace_.header().unit_of(of.layer), layout_.capacity(of));
 }
 
-std::size_t Future::count(std::uint32_t layer, std::uint32_t request, std::uint64_t step,
-                          const SelectionView& selection) {
-  const EntriesApart apart = entries_apart(stream_of(layer, request), step);
-  return order_.accesses(selection, apart).size() + (apart.allocated ? 1 : 0);
+std::size_t Future::count(std::uint32_t layer, std::uint32_t request, std::uint64_t step, const SelectionRows& rows) {
+  const std::uint32_t stream = stream_of(layer, request);
+  const EntriesApart apart = entries_apart(stream, step);
+  std::size_t count = apart.allocated ? 1 : 0;
+  if (order_.unites_steps(layout_.capacity(layout_.streams[stream]))) {
+    return count + order_.united(rows, apart).size();
+  }
+  for (std::uint32_t query = 0; query < rows.count; ++query) {
+    count += order_.accesses(rows[query], apart).size();
+  }
+  return count;
 }
 
-void Future::add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const SelectionView& selection) {
+void Future::add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const SelectionRows& rows) {
   const EntriesApart apart = entries_apart(stream, step);
   if (apart.allocated) {
     window.entries.push_back(*apart.allocated);
   }
-  const auto ids = order_.accesses(selection, apart);
-  window.entries.insert(window.entries.end(), ids.begin(), ids.end());
+  std::uint32_t accesses = 0;
+  const auto add = [&](std::span<const EntryId> ids) {
+    window.entries.insert(window.entries.end(), ids.begin(), ids.end());
+    accesses += static_cast<std::uint32_t>(ids.size());
+  };
+  if (order_.unites_steps(layout_.capacity(layout_.streams[stream]))) {
+    add(order_.united(rows, apart));
+  } else {
+    for (std::uint32_t query = 0; query < rows.count; ++query) {
+      add(order_.accesses(rows[query], apart));
+    }
+  }
   window.selections.push_back(
-      {.stream = stream, .accesses = static_cast<std::uint32_t>(ids.size()), .insert = apart.allocated.has_value()});
+      {.stream = stream, .accesses = accesses, .insert = apart.allocated.has_value(), .forgotten = {}});
+}
+
+/// After the selections of a step.
+void Future::add_forgotten(Window& window, std::uint64_t step, std::span<const std::uint32_t> active) const {
+  for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
+    for (const std::uint32_t request : active) {
+      const ForgottenIds gone =
+          forgotten_ids(step_of(request, step), trace_.header().unit_of(layer), trace_.extent(request).id_limit);
+      if (!gone.empty()) {
+        window.selections.push_back(
+            {.stream = stream_of(layer, request), .accesses = 0, .insert = false, .forgotten = gone});
+      }
+    }
+  }
 }
 
 void Future::walk_back(const Window& window) {
@@ -170,6 +211,9 @@ void Future::walk_back(const Window& window) {
     if (std::uint64_t{walked_[stream.cache]} + selection.accesses >= never_again) {
       throw ConfigError("`policy`", "belady: a cache has more than {} accesses; replay a part with `steps`",
                         never_again);
+    }
+    for (std::uint32_t id = selection.forgotten.first; id < selection.forgotten.last; ++id) {
+      last_use_[stream.cache][stream.base + id] = 0;  // its accesses from here on are another entry's
     }
     for (std::uint32_t j = 0; j < selection.accesses; ++j) {
       --at;

@@ -44,7 +44,7 @@ class Future {
   std::span<const NextUse> next(std::size_t count);
 
   /// How many of them one selection takes, an insert included.
-  std::size_t count(std::uint32_t layer, std::uint32_t request, std::uint64_t step, const SelectionView& selection);
+  std::size_t count(std::uint32_t layer, std::uint32_t request, std::uint64_t step, const SelectionRows& rows);
 
   /// For preloads, before the first next(): the accesses of the cache before the entry's first.
   NextUse first_use(std::uint32_t cache, std::uint32_t key) const noexcept;
@@ -56,6 +56,7 @@ class Future {
     std::uint32_t stream;
     std::uint32_t accesses;
     bool insert;
+    ForgottenIds forgotten;  ///< after it
   };
   struct Window {
     std::vector<EntryId> entries;  ///< of an insert, then of the accesses, of each selection in order
@@ -68,7 +69,9 @@ class Future {
 
   std::uint32_t stream_of(std::uint32_t layer, std::uint32_t request) const noexcept;
   void decode(StepRange window_steps, Window& window);
-  void add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const SelectionView& selection);
+  void add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const SelectionRows& rows);
+  void add_forgotten(Window& window, std::uint64_t step, std::span<const std::uint32_t> active) const;
+  DecodeStep step_of(std::uint32_t request, std::uint64_t step) const;
   EntriesApart entries_apart(std::uint32_t stream, std::uint64_t step) const;
   void walk_back(const Window& window);
   NextUse use_before(std::uint32_t cache, std::uint32_t key, bool access);

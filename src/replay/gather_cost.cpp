@@ -66,13 +66,13 @@ std::unique_ptr<Llc> make_ordinary_part(const EffectiveConfig& effective) {
 GatherCost::GatherCost(const TraceReader& trace, const EffectiveConfig& effective, const ReplayHooks& hooks)
     : trace_(trace),
       hooks_(hooks),
-      row_bytes_(effective.entry_bytes),
+      row_bytes_(effective.row_bytes),
       persisting_(effective.asked.set_aside_bytes > 0),
       memory_(make_memory(effective.memory).model),
       needs_(memory_->needs()),
       llc_(make_ordinary_part(effective)),
       sector_bytes_(effective.llc ? effective.llc->sector_bytes : 0),
-      addresses_(needs_missed() ? std::make_optional<RowAddresses>(trace, effective.entry_bytes) : std::nullopt) {}
+      addresses_(needs_missed() ? std::make_optional<RowAddresses>(trace, effective.row_bytes) : std::nullopt) {}
 
 void GatherCost::read_stream(const ByteStream& stream) {
   if (llc_ != nullptr) {
@@ -82,11 +82,11 @@ void GatherCost::read_stream(const ByteStream& stream) {
 
 GatherPrice GatherCost::price(std::uint32_t layer, std::span<StepRow> rows,
                               std::span<const std::vector<EntryId>> missed, bool counted) {
-  const std::uint32_t group_size = trace_.header().layers[layer].group_size;
+  const std::uint32_t kv_rows = trace_.header().kv_rows(layer);
   const bool report = counted && hooks_.on_lines;
-  // Without addresses to look up, the layers of a group are the same.
+  // Without addresses to look up, the layers of a group are the same. Those that share rows read them together.
   const bool alike = llc_ == nullptr && !report;
-  const std::uint32_t members = alike ? 1 : group_size;
+  const std::uint32_t members = alike ? 1 : kv_rows;
   GatherPrice price;
   double ns = 0;
   for (std::uint32_t member = 0; member < members; ++member) {
@@ -98,19 +98,19 @@ GatherPrice GatherCost::price(std::uint32_t layer, std::span<StepRow> rows,
       hooks_.on_lines(lines_);
     }
   }
-  price.ns = rounded(alike ? ns * group_size : ns, "gather_ns");
+  price.ns = rounded(alike ? ns * kv_rows : ns, "gather_ns");
   share_out(price.ns, rows);
   return price;
 }
 
 std::uint64_t GatherCost::all_hit_ns(std::uint32_t layer, std::uint64_t rows) {
-  const Gather gather{.row_bytes = row_bytes_, .hit_rows = rows};
-  return rounded(memory_->gather_ns(gather) * trace_.header().layers[layer].group_size, "gather_ns if all rows hit");
+  const Gather gather{.row_bytes = row_bytes_[layer], .hit_rows = rows};
+  return rounded(memory_->gather_ns(gather) * trace_.header().kv_rows(layer), "gather_ns if all rows hit");
 }
 
 Gather GatherCost::gather_of(std::uint32_t layer, std::uint32_t member, std::span<StepRow> rows,
                              std::span<const std::vector<EntryId>> missed) {
-  Gather gather{.row_bytes = row_bytes_};
+  Gather gather{.row_bytes = row_bytes_[layer]};
   lines_.clear();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Counters& counters = rows[i].counters;
@@ -124,27 +124,27 @@ Gather GatherCost::gather_of(std::uint32_t layer, std::uint32_t member, std::spa
     for (const EntryId entry : missed[i]) {
       row_addresses_.push_back(addresses_->address(layer, rows[i].request, member, entry));
     }
-    read_rows(counters, gather);
+    read_rows(row_bytes_[layer], counters, gather);
   }
   gather.lines = lines_;
   return gather;
 }
 
-void GatherCost::read_rows(Counters& counters, Gather& gather) {
+void GatherCost::read_rows(std::uint64_t row_bytes, Counters& counters, Gather& gather) {
   if (llc_ == nullptr) {
     for (const std::uint64_t address : row_addresses_) {
-      const std::uint64_t last = address + row_bytes_ - 1;
+      const std::uint64_t last = address + row_bytes - 1;
       for (std::uint64_t line = address / memory_line_bytes; line <= last / memory_line_bytes; ++line) {
         lines_.push_back(line * memory_line_bytes);
       }
     }
     return;
   }
-  const LlcReads reads = llc_->read_rows(row_addresses_, row_bytes_, persisting_, lines_);
+  const LlcReads reads = llc_->read_rows(row_addresses_, row_bytes, persisting_, lines_);
   counters.llc_sectors += reads.sectors;
   counters.llc_hit_sectors += reads.hit_sectors;
   gather.llc_rows += reads.hit_rows;
-  gather.llc_bytes += reads.hit_sectors * sector_bytes_ - reads.hit_rows * row_bytes_;
+  gather.llc_bytes += reads.hit_sectors * sector_bytes_ - reads.hit_rows * row_bytes;
 }
 
 }  // namespace dsasim

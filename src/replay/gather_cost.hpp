@@ -47,11 +47,11 @@ class GatherCost {
                    std::span<const std::vector<EntryId>> missed);
 
   /// Looks the rows at row_addresses_ up; lines_ gets what is left to read.
-  void read_rows(Counters& counters, Gather& gather);
+  void read_rows(std::uint64_t row_bytes, Counters& counters, Gather& gather);
 
   const TraceReader& trace_;
   const ReplayHooks& hooks_;
-  std::uint64_t row_bytes_;
+  std::vector<std::uint64_t> row_bytes_;  ///< by layer
   bool persisting_;
   std::unique_ptr<MemoryModel> memory_;
   MemoryNeeds needs_;

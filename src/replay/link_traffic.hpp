@@ -26,10 +26,11 @@ inline std::uint64_t hidden_layers(const ReplayResult& result, std::size_t layer
 /// Bytes that a layer of the trace fetched, in the layers it stands for.
 inline double layer_bytes(const ReplayResult& result, std::size_t layer) {
   const Counters& counters = result.layers[layer];
-  const auto rows = result.step_times
-                        ? static_cast<double>(counters.misses()) * static_cast<double>(hidden_layers(result, layer))
-                        : static_cast<double>(counters.fetched_rows);
-  return rows * static_cast<double>(result.config.entry_bytes);
+  if (!result.step_times) {
+    return static_cast<double>(counters.fetched_bytes);
+  }
+  return static_cast<double>(counters.misses()) * static_cast<double>(hidden_layers(result, layer)) *
+         static_cast<double>(result.config.entry_bytes);
 }
 
 inline LinkTraffic link_traffic(const ReplayResult& result) {

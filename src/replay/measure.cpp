@@ -64,8 +64,7 @@ MeasureValue miss_ratio(const Measured& measured) {
 }
 
 MeasureValue fetched_bytes(const Measured& measured) {
-  const std::uint64_t entry_bytes = measured.config.entry_bytes;
-  return entry_bytes == 0 ? MeasureValue() : measured.counters.fetched_bytes(entry_bytes);
+  return measured.config.entry_bytes == 0 ? MeasureValue() : measured.counters.fetched_bytes;
 }
 
 constexpr std::array all = {

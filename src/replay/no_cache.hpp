@@ -26,6 +26,11 @@ class NoCache final : public Cache {
     return outcome;
   }
   std::uint32_t insert(std::uint32_t /*base*/, EntryId /*entry*/) override { return 0; }
+  void forget(std::uint32_t base, std::uint32_t first, std::uint32_t last) override {
+    for (std::uint32_t key = base + first; key < base + last; ++key) {
+      seen_[key / 64] &= ~(std::uint64_t{1} << (key % 64));
+    }
+  }
   void foresee(std::span<const NextUse> /*next_uses*/) override {}
   bool contains(std::uint32_t /*base*/, EntryId /*entry*/) const override { return false; }
   bool invariant() const override { return true; }

@@ -43,8 +43,8 @@ void insert(Cache& cache, std::uint32_t cache_number, std::uint32_t base, std::u
   cache.insert(base, entry);
 }
 
-std::uint64_t prompt_entries_of(const TraceHeader& header, std::uint32_t request) {
-  return header.requests[request].prompt_tokens / header.unit_tokens;
+std::uint64_t prompt_entries_of(const TraceHeader& header, const DirectoryLayout::Stream& stream) {
+  return header.requests[stream.request].prompt_tokens / header.unit_of(stream.layer);
 }
 
 /// The stream's buffer as it is at the first step whose context does not fit, if there is one: nothing changes it
@@ -63,7 +63,7 @@ void fill(Cache& cache, std::uint32_t number, const DirectoryLayout& layout, con
   const auto& streams = layout.caches[number].streams;
   std::vector<std::uint64_t> prompt_entries(streams.size());
   std::transform(streams.begin(), streams.end(), prompt_entries.begin(),
-                 [&](std::uint32_t stream) { return prompt_entries_of(header, layout.streams[stream].request); });
+                 [&](std::uint32_t stream) { return prompt_entries_of(header, layout.streams[stream]); });
   const auto taken = shares(prompt_entries, layout.caches[number].capacity_entries);
   const std::uint64_t rounds = *std::max_element(taken.begin(), taken.end());
   for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -83,7 +83,7 @@ void preload(std::span<const std::unique_ptr<Cache>> caches, const DirectoryLayo
   const bool keeps_fitting = keeps_fitting_context(config);
   for (std::uint32_t number = 0; number < caches.size(); ++number) {
     const DirectoryLayout::Stream& stream = layout.streams[layout.caches[number].streams.front()];
-    if (keeps_fitting && prompt_entries_of(header, stream.request) <= layout.capacity(stream)) {
+    if (keeps_fitting && prompt_entries_of(header, stream) <= layout.capacity(stream)) {
       fill_with_first_positions(*caches[number], number, layout, future);
     } else if (config.warm != Warm::none) {
       fill(*caches[number], number, layout, header, config.warm, future);

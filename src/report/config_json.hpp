@@ -10,6 +10,8 @@
 namespace dsasim {
 
 /// Adds what determined a replay, but its policy, its scope and its capacities, to the object "config" of a report.
+/// Null if unknown; a list by layer where KV stores differ.
+nlohmann::ordered_json entry_bytes_json(const EffectiveConfig& config);
 void add_replay_config(nlohmann::ordered_json& out, const EffectiveConfig& config);
 
 /// `capacities`, or `budgets`, as they were named; null if none were.

@@ -25,7 +25,7 @@ Json config_json(const CurveResult& result) {
     out["reserved_entries"].push_back(all["reserved_entries"]);
     out["reserved_bytes"].push_back(all["reserved_bytes"]);
   }
-  out["entry_bytes"] = result.config.entry_bytes == 0 ? Json(nullptr) : Json(result.config.entry_bytes);
+  out["entry_bytes"] = entry_bytes_json(result.config);
   out["order"] = name_of(order_names, asked.order);
   out["warm"] = name_of(warm_names, asked.warm);
   out["new_token"] = name_of(new_token_names, asked.new_token);

@@ -12,6 +12,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <functional>
+
 namespace dsasim {
 namespace {
 
@@ -137,8 +140,14 @@ Json numbered(const char* what, const std::vector<Counters>& rows, const Effecti
 
 }  // namespace
 
+Json entry_bytes_json(const EffectiveConfig& config) {
+  const auto& row_bytes = config.row_bytes;
+  const bool alike = std::adjacent_find(row_bytes.begin(), row_bytes.end(), std::not_equal_to<>()) == row_bytes.end();
+  return config.entry_bytes == 0 ? Json(nullptr) : alike ? Json(config.entry_bytes) : Json(row_bytes);
+}
+
 void add_replay_config(Json& out, const EffectiveConfig& config) {
-  out["entry_bytes"] = config.entry_bytes == 0 ? Json(nullptr) : Json(config.entry_bytes);
+  out["entry_bytes"] = entry_bytes_json(config);
   out["page_tokens"] = config.page_tokens;
   out["order"] = name_of(order_names, config.asked.order);
   out["warm"] = name_of(warm_names, config.asked.warm);

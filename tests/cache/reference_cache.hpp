@@ -75,9 +75,34 @@ class ReferenceCache {
     return add(key, next_use == never_again ? never : now_ + next_use);
   }
 
+  /// It is gone as if it had never been. The next to come in takes its slot; clock's hand goes round those that are
+  /// left.
+  void forget(Key key) {
+    seen_.erase(key);
+    if (!contains(key)) {
+      return;
+    }
+    const bool full = entries_.size() == capacity_;
+    entries_.erase(key);
+    order_.remove(key);
+    const auto slot = std::ranges::find(slots_, key);
+    if (spec_.name == "clock") {
+      slots_.erase(slot);
+      if (full) {
+        const auto gone = static_cast<std::size_t>(slot - slots_.begin());
+        std::ranges::rotate(slots_, slots_.begin() + static_cast<std::ptrdiff_t>(hand_ - (gone < hand_ ? 1 : 0)));
+      }
+      hand_ = slots_.size();
+    } else {
+      free_slots_.push_back(static_cast<std::size_t>(slot - slots_.begin()));
+      *slot = nobody;
+    }
+  }
+
   bool contains(Key key) const { return entries_.contains(key); }
 
  private:
+  static constexpr Key nobody = std::numeric_limits<Key>::max();
   static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 
   struct Entry {
@@ -208,6 +233,9 @@ class ReferenceCache {
       slot = static_cast<std::size_t>(std::ranges::find(slots_, victim) - slots_.begin());
       entries_.erase(victim);
       order_.remove(victim);
+    } else if (!free_slots_.empty()) {
+      slot = free_slots_.back();
+      free_slots_.pop_back();
     } else {
       slots_.push_back(key);
     }
@@ -291,7 +319,8 @@ class ReferenceCache {
   std::map<Key, Entry> entries_;
   std::list<Key> order_;    ///< hisparse: oldest first
   std::vector<Key> slots_;  ///< clock and random: by slot
-  std::set<Key> named_;     ///< by the selection that is open; empty for policies of one access at a time
+  std::vector<std::size_t> free_slots_;
+  std::set<Key> named_;  ///< by the selection that is open; empty for policies of one access at a time
   std::set<Key> seen_;
   std::size_t hand_ = 0;
   std::uint64_t clock_ = 0;

@@ -29,8 +29,8 @@ struct Expected {
   std::vector<PlainCounters> layers, requests;
 };
 
-std::uint64_t entry_bytes_of(const PlainTrace& trace, const ReplayConfig& config) {
-  return config.entry_bytes.value_or(trace.header.entry_bytes);
+std::uint64_t entry_bytes_of(const PlainTrace& trace, const ReplayConfig& config, std::size_t layer = 0) {
+  return row_bytes(trace, config)[layer];
 }
 
 /// Nothing left to the trace's defaults.
@@ -48,9 +48,26 @@ bool is_refused(const PlainTrace& trace, const ReplayConfig& config, const std::
       std::adjacent_find(capacities.begin(), capacities.end(), std::not_equal_to<>()) == capacities.end();
   const bool across_layers = config.scope == Scope::shared || config.scope == Scope::request;
   const bool below_selection = std::any_of(capacities.begin(), capacities.end(), [&](std::uint64_t capacity) {
-    return capacity > 0 && capacity < longest_selection(trace);
+    return capacity > 0 && capacity < longest_union(trace);
   });
   const PolicyNeeds needs = policy_needs(config.policy);
+  const TraceHeader& header = trace.header;
+  if (header.has_queries && (config.new_token != NewToken::demand || needs.scores)) {
+    return true;
+  }
+  if (header.shares_stores() && (config.new_token == NewToken::allocate || needs.one_stream)) {
+    return true;
+  }
+  if (rejects_queries(trace) && (header.ids == IdKind::physical || !can_forget(config.policy))) {
+    return true;
+  }
+  for (std::size_t i = 0; i < capacities.size(); ++i) {
+    const std::size_t width = capacities.size() / header.layers.size();
+    const std::size_t owner = header.store(static_cast<std::uint32_t>(i / width)).kv_owner;
+    if (capacities[i] != capacities[owner * width + i % width]) {
+      return true;
+    }
+  }
   return (needs.one_stream && config.scope != Scope::stream) || (needs.scores && !trace.header.has_scores) ||
          (!one_number && across_layers) || (below_selection && needs.whole_selection);
 }
@@ -77,7 +94,13 @@ Expected expect(const PlainTrace& trace, const ReplayConfig& config, std::vector
 Expected expect(const PlainTrace& trace, const ReplayConfig& config, const PlainCapacity& capacity) {
   std::vector<std::uint64_t> by_layer;
   for (std::size_t layer = 0; layer < trace.header.layers.size(); ++layer) {
-    by_layer.push_back(capacity_entries(trace, capacity, entry_bytes_of(trace, config), layer));
+    by_layer.push_back(capacity_entries(trace, capacity, entry_bytes_of(trace, config, layer), layer));
+  }
+  if (trace.header.mixes_units() && capacity.unit == Capacity::Unit::context) {
+    Expected refused;
+    refused.capacity_entries = by_layer;
+    refused.refused = true;
+    return refused;
   }
   return expect(trace, config, by_layer);
 }
@@ -347,7 +370,7 @@ std::string cells(const Expected& expected, const GridDraw& grid, std::uint64_t 
   const PlainCounters& totals = expected.totals;
   std::string text =
       fmt::format("{},{},{},{}", totals.accesses, totals.hits, totals.misses(), totals.compulsory_misses);
-  text += entry_bytes == 0 ? "," : fmt::format(",{}", totals.fetched_rows * entry_bytes);
+  text += entry_bytes == 0 ? "," : fmt::format(",{}", totals.fetched_bytes);
   if (grid.columns.size() > 5) {
     text += fmt::format(",{},{},{}", totals.evictions, totals.missed_pages, totals.gather_ns);
   }
@@ -437,7 +460,7 @@ std::string curve_difference(const TraceReader& trace, const RandomCase& drawn) 
   const std::string named = outcome_difference(
       refused, [&] { return curve(trace, config, {}, drawn.jobs); },
       [&](const CurveResult& found) { return points_difference(found, all); });
-  if (!named.empty() || refused || !is_stack(config.replay)) {
+  if (!named.empty() || refused || !is_stack(drawn.trace.header, config.replay)) {
     return named;
   }
   config.histograms = true;
@@ -464,8 +487,10 @@ std::string allocate_difference(const TraceReader& trace, const RandomCase& draw
   config.granularity = budget.granularity;
   const Bounds bounds = bounds_of(part);
   const std::uint64_t one_each = std::accumulate(bounds.entry_cost.begin(), bounds.entry_cost.end(), std::uint64_t{0});
-  const bool streams_fit = replay.scope == Scope::stream && is_stack(replay) && budget.minimise == Minimise::misses;
-  const bool refused = replay.scope == Scope::shared || replay.scope == Scope::request ||
+  const bool streams_fit =
+      replay.scope == Scope::stream && is_stack(drawn.trace.header, replay) && budget.minimise == Minimise::misses;
+  const bool refused = drawn.trace.header.has_queries || !drawn.trace.header.stores.empty() ||
+                       replay.scope == Scope::shared || replay.scope == Scope::request ||
                        (policy_needs(replay.policy).scores && !drawn.trace.header.has_scores) ||
                        (budget.over == Over::streams && !streams_fit) || bounds.capacities.empty() ||
                        budget.amount < one_each * bounds.capacities.front() ||

@@ -70,11 +70,15 @@ void draw_steps(const PlainTrace& trace, Draws& draws, ReplayConfig& config) {
 ReplayConfig random_config(const PlainTrace& trace, Draws& draws) {
   ReplayConfig config;
   config.policy = draws.one_in(5) ? parse_policy("lru") : draws.of(all_variants());  // it has most ways to be replayed
+  for (int tries = 0; tries < 3 && rejects_queries(trace) && !can_forget(config.policy); ++tries) {
+    config.policy = draws.of(all_variants());  // most would be refused
+  }
   config.scope = policy_needs(config.policy).one_stream ? Scope::stream : draws.of(scope_names).second;
   config.order = draws.of(order_names).second;
   if (trace.header.ids == IdKind::logical) {
     config.warm = draws.one_in(2) ? Warm::none : draws.of(warm_names).second;
-    config.new_token = draws.of(new_token_names).second;
+    config.new_token =
+        trace.header.has_queries && !draws.one_in(8) ? NewToken::demand : draws.of(new_token_names).second;
     if (config.new_token == NewToken::demand && draws.one_in(4)) {
       config.resident_blocks = 1 + static_cast<std::uint32_t>(draws.below(3));
     }
@@ -89,7 +93,8 @@ ReplayConfig random_config(const PlainTrace& trace, Draws& draws) {
   }
   draw_steps(trace, draws, config);
   config.memory.miss_ns = draws.of(std::array{200.0, 0.5, 33.25, 0.0});
-  if (draws.one_in(6) && (config.scope == Scope::layer || config.scope == Scope::stream)) {
+  if (draws.one_in(6) && (!trace.header.shares_stores() || draws.one_in(8)) &&
+      (config.scope == Scope::layer || config.scope == Scope::stream)) {
     const bool by_stream = config.scope == Scope::stream && draws.one_in(2);
     const std::size_t parts = trace.header.layers.size() * (by_stream ? trace.requests.size() : 1);
     const std::uint64_t most = 1 + 4 * longest_selection(trace);
@@ -112,7 +117,7 @@ BudgetDraw random_budget(const RandomCase& drawn, Draws& draws) {
   budget.amount = caches * (budget.least + budget.granularity) + draws.below(caches * 6 * budget.granularity + 1);
   budget.in_bytes = draws.one_in(3);
   budget.amount *= budget.in_bytes ? drawn.config.entry_bytes.value_or(drawn.trace.header.entry_bytes) : 1;
-  const bool streams_fit = is_stack(drawn.config) && drawn.config.scope == Scope::stream;
+  const bool streams_fit = is_stack(drawn.trace.header, drawn.config) && drawn.config.scope == Scope::stream;
   const bool by_stream = streams_fit ? !draws.one_in(4) : draws.one_in(8);  // where they do not fit: refused
   budget.over = by_stream ? Over::streams : Over::layers;
   budget.minimise = draws.one_in(3) ? Minimise::gather_ns : Minimise::misses;
@@ -162,16 +167,23 @@ class Simpler {
         drawn.trace.requests.erase(drawn.trace.requests.begin() + static_cast<std::ptrdiff_t>(request));
         auto& infos = drawn.trace.header.requests;
         infos.erase(infos.begin() + static_cast<std::ptrdiff_t>(request));
+        if (drawn.trace.header.has_queries) {
+          drawn.trace.queries.erase(drawn.trace.queries.begin() + static_cast<std::ptrdiff_t>(request));
+        }
       });
     }
-    for (std::size_t layer = 0;
-         from_.trace.header.layers.size() > 1 && !listed && layer < from_.trace.header.layers.size(); ++layer) {
+    for (std::size_t layer = 0; from_.trace.header.layers.size() > 1 && !listed && from_.trace.header.stores.empty() &&
+                                layer < from_.trace.header.layers.size();
+         ++layer) {
       add([&](RandomCase& drawn) {
         const auto at = static_cast<std::ptrdiff_t>(layer);
         drawn.trace.header.layers.erase(drawn.trace.header.layers.begin() + at);
         for (PlainRequest& request : drawn.trace.requests) {
           for (PlainStep& step : request) {
-            step.erase(step.begin() + at);
+            const auto layers = static_cast<std::ptrdiff_t>(drawn.trace.header.layers.size() + 1);
+            for (auto row = static_cast<std::ptrdiff_t>(step.size()) - layers + at; row >= 0; row -= layers) {
+              step.erase(step.begin() + row);
+            }
           }
         }
       });
@@ -218,13 +230,22 @@ class Simpler {
       const std::size_t steps = from_.trace.requests[request].size();
       for (const std::size_t kept : {steps / 2, steps - std::min<std::size_t>(steps, 1)}) {
         if (kept < steps) {
-          add([&](RandomCase& drawn) { drawn.trace.requests[request].resize(kept); });
+          add([&](RandomCase& drawn) {
+            drawn.trace.requests[request].resize(kept);
+            if (drawn.trace.header.has_queries) {
+              drawn.trace.queries[request].resize(kept);
+            }
+          });
           add([&](RandomCase& drawn) {  // from the front: the prompt takes them in
             RequestInfo& info = drawn.trace.header.requests[request];
-            info.prompt_tokens += steps - kept;
+            info.prompt_tokens = tokens_before(drawn.trace, request, steps - kept);
             info.start_step += static_cast<std::uint32_t>(steps - kept);
             auto& written = drawn.trace.requests[request];
             written.erase(written.begin(), written.end() - static_cast<std::ptrdiff_t>(kept));
+            if (drawn.trace.header.has_queries) {
+              auto& queries = drawn.trace.queries[request];
+              queries.erase(queries.begin(), queries.end() - static_cast<std::ptrdiff_t>(kept));
+            }
           });
         }
       }
@@ -306,7 +327,7 @@ RandomCase random_case(std::uint64_t seed) {
   }
   if (policy_needs(drawn.config.policy).whole_selection && !draws.one_in(4)) {  // most would be refused
     for (std::size_t i = 0; i < capacities; ++i) {
-      drawn.capacities[i] = entries(longest_selection(drawn.trace) + draws.below(i == 0 ? 10 : 200));
+      drawn.capacities[i] = entries(longest_union(drawn.trace) + draws.below(i == 0 ? 10 : 200));
     }
   }
   for (std::uint64_t more = draws.below(4); more > 0; --more) {
@@ -355,12 +376,18 @@ std::string trace_text(const PlainTrace& trace) {
   for (const LayerInfo& layer : header.layers) {
     text += fmt::format(" {}", layer.group_size);
   }
+  for (const StoreInfo& store : header.stores) {
+    text += fmt::format("\na layer reads the store of layer {}: {} rows of {} B, {} tokens an entry", store.kv_owner,
+                        store.kv_rows, store.entry_bytes, store.unit_tokens);
+  }
   for (std::size_t request = 0; request < trace.requests.size(); ++request) {
     const RequestInfo& info = header.requests[request];
     text += fmt::format("\nrequest {}: a prompt of {} tokens, starts at step {}; selections by step:", request,
                         info.prompt_tokens, info.start_step);
     for (std::size_t step = 0; step < trace.requests[request].size(); ++step) {
-      text += fmt::format("\n  {}: {}", info.start_step + step, trace.requests[request][step]);
+      const PlainQueries queries = trace.queries_of(request, step);
+      text += fmt::format("\n  {}: {} of {} queries accepted: {}", info.start_step + step, queries.accepted,
+                          queries.queries, trace.requests[request][step]);
     }
   }
   return text;

@@ -36,6 +36,7 @@ struct PlainCounters {
   std::uint64_t compulsory_misses = 0;
   std::uint64_t evictions = 0;
   std::uint64_t fetched_rows = 0;
+  std::uint64_t fetched_bytes = 0;
   std::uint64_t missed_pages = 0;
   std::uint64_t gather_ns = 0;
 
@@ -46,6 +47,7 @@ struct PlainCounters {
     compulsory_misses += other.compulsory_misses;
     evictions += other.evictions;
     fetched_rows += other.fetched_rows;
+    fetched_bytes += other.fetched_bytes;
     missed_pages += other.missed_pages;
     gather_ns += other.gather_ns;
     return *this;
@@ -62,8 +64,9 @@ struct PlainRow {
 /// Counters and PlainCounters name their fields alike.
 template <class C>
 std::string counters_text(const C& c) {
-  return fmt::format("accesses {} hits {} compulsory {} evictions {} rows {} pages {} ns {}", c.accesses, c.hits,
-                     c.compulsory_misses, c.evictions, c.fetched_rows, c.missed_pages, c.gather_ns);
+  return fmt::format("accesses {} hits {} compulsory {} evictions {} rows {} bytes {} pages {} ns {}", c.accesses,
+                     c.hits, c.compulsory_misses, c.evictions, c.fetched_rows, c.fetched_bytes, c.missed_pages,
+                     c.gather_ns);
 }
 template <class R>
 std::string row_text(const R& row) {
@@ -82,6 +85,48 @@ inline std::uint64_t longest_selection(const PlainTrace& trace) {
   return longest;
 }
 
+/// The most entries that the queries of a step select together in one layer.
+inline std::uint64_t longest_union(const PlainTrace& trace) {
+  const std::size_t layers = trace.header.layers.size();
+  std::size_t longest = 0;
+  for (const PlainRequest& request : trace.requests) {
+    for (const PlainStep& step : request) {
+      std::vector<std::set<std::uint32_t>> selected(layers);
+      for (std::size_t row = 0; row < step.size(); ++row) {
+        selected[row % layers].insert(step[row].begin(), step[row].end());
+        longest = std::max(longest, selected[row % layers].size());
+      }
+    }
+  }
+  return longest;
+}
+
+/// Whether some step of some request has queries that it does not accept.
+inline bool rejects_queries(const PlainTrace& trace) {
+  return std::ranges::any_of(trace.queries, [](const auto& steps) {
+    return std::ranges::any_of(steps, [](const PlainQueries& step) { return step.accepted < step.queries; });
+  });
+}
+
+/// Tokens of a request before a step.
+inline std::uint64_t tokens_before(const PlainTrace& trace, std::size_t request, std::size_t step) {
+  std::uint64_t tokens = trace.header.requests[request].prompt_tokens;
+  for (std::size_t i = 0; i < step; ++i) {
+    tokens += trace.queries_of(request, i).accepted;
+  }
+  return tokens;
+}
+
+/// By layer: of a row of its KV store; 0 unless all are known.
+inline std::vector<std::uint64_t> row_bytes(const PlainTrace& trace, const ReplayConfig& config) {
+  std::vector<std::uint64_t> bytes;
+  for (std::uint32_t layer = 0; layer < trace.header.layers.size(); ++layer) {
+    bytes.push_back(config.entry_bytes.value_or(trace.header.store(layer).entry_bytes));
+  }
+  const bool known = std::ranges::find(bytes, 0U) == bytes.end();
+  return known ? bytes : std::vector<std::uint64_t>(bytes.size(), 0);
+}
+
 inline std::uint64_t batch_steps(const PlainTrace& trace) {
   std::uint64_t last = 0;
   for (std::size_t request = 0; request < trace.requests.size(); ++request) {
@@ -90,7 +135,7 @@ inline std::uint64_t batch_steps(const PlainTrace& trace) {
   return last;
 }
 
-/// Of a layer's caches. Fractions round down; a group's entry costs its bytes times the group's size.
+/// Of a layer's caches. Fractions round down; a group's entry costs its bytes times its rows.
 inline std::uint64_t capacity_entries(const PlainTrace& trace, const PlainCapacity& capacity, std::uint64_t entry_bytes,
                                       std::size_t layer) {
   std::uint64_t whole = capacity.numerator;
@@ -100,11 +145,11 @@ inline std::uint64_t capacity_entries(const PlainTrace& trace, const PlainCapaci
   } else if (capacity.unit == Capacity::Unit::context) {
     std::uint64_t longest = 0;
     for (std::size_t request = 0; request < trace.requests.size(); ++request) {
-      longest = std::max(longest, trace.header.requests[request].prompt_tokens + trace.requests[request].size());
+      longest = std::max(longest, tokens_before(trace, request, trace.requests[request].size()));
     }
     whole *= longest / trace.header.unit_tokens;
   } else if (capacity.unit == Capacity::Unit::bytes) {
-    parts *= entry_bytes * trace.header.layers[layer].group_size;
+    parts *= entry_bytes * trace.header.kv_rows(static_cast<std::uint32_t>(layer));
   }
   return whole / parts;
 }
@@ -116,6 +161,7 @@ class ReferenceReplay {
   ReferenceReplay(const PlainTrace& trace, const ReplayConfig& config, std::vector<std::uint64_t> capacity_entries)
       : trace_(trace),
         config_(config),
+        row_bytes_(row_bytes(trace, config)),
         capacity_entries_(std::move(capacity_entries)),
         foresees_(policy_needs(config.policy).future) {}
 
@@ -134,6 +180,7 @@ class ReferenceReplay {
           }
         }
         price(layer, rows);
+        forget_after(step, layer);
         if (step >= config_.steps->first + config_.warmup_steps) {
           counted.insert(counted.end(), rows.begin(), rows.end());
         }
@@ -143,11 +190,12 @@ class ReferenceReplay {
   }
 
  private:
-  /// What reaches a cache: an access, or an entry put in without one.
+  /// What reaches a cache: an access, an entry put in without one, or one that is gone without being evicted.
+  enum class What { access, insert, forget };
   struct Event {
     std::uint32_t cache;
     Key key;
-    bool is_insert;
+    What what;
   };
 
   std::uint32_t layers() const { return static_cast<std::uint32_t>(trace_.header.layers.size()); }
@@ -158,54 +206,84 @@ class ReferenceReplay {
     return step >= start && step - start < trace_.requests[request].size();
   }
 
+  /// The layers that own a KV store are counted, and no others.
+  std::uint32_t store_number(std::uint32_t layer) const {
+    std::uint32_t number = 0;
+    for (std::uint32_t before = 0; before < trace_.header.store(layer).kv_owner; ++before) {
+      number += trace_.header.store(before).kv_owner == before ? 1U : 0U;
+    }
+    return number;
+  }
+
   std::uint32_t cache_of(std::uint32_t layer, std::uint32_t request) const {
     switch (config_.scope) {
       case Scope::shared:
         return 0;
       case Scope::layer:
-        return layer;
+        return store_number(layer);
       case Scope::request:
         return request;
       case Scope::stream:
         break;
     }
-    return layer * requests() + request;
+    return store_number(layer) * requests() + request;
   }
   std::uint64_t capacity_of(std::uint32_t layer, std::uint32_t request) const {
     return capacity_entries_.size() == layers() ? capacity_entries_[layer]
                                                 : capacity_entries_[layer * requests() + request];
   }
   Key key_of(std::uint32_t layer, std::uint32_t request, std::uint32_t id) const {
-    return (layer * requests() + request) * 100'000 + id;
+    return (place_of_store(layer) * requests() + request) * 100'000 + id;
   }
 
-  SelectionOrigin origin_of(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
-    const std::uint64_t context = context_of(step, request);
+  /// Keys are in the order of the first layers that read the stores, as those of a directory are.
+  std::uint32_t place_of_store(std::uint32_t layer) const {
+    for (std::uint32_t first = 0; first < layer; ++first) {
+      if (trace_.header.store(first).kv_owner == trace_.header.store(layer).kv_owner) {
+        return first;
+      }
+    }
+    return layer;
+  }
+
+  std::uint64_t own_step(std::uint64_t step, std::uint32_t request) const {
+    return step - trace_.header.requests[request].start_step;
+  }
+  PlainQueries queries_of(std::uint64_t step, std::uint32_t request) const {
+    return trace_.queries_of(request, own_step(step, request));
+  }
+
+  SelectionOrigin origin_of(std::uint64_t step, std::uint32_t layer, std::uint32_t request, std::uint32_t query) const {
+    const std::uint64_t tokens = tokens_before(trace_, request, own_step(step, request)) + query + 1;
+    const std::uint64_t context = tokens / trace_.header.unit_of(layer);
     const bool positions = trace_.header.ids == IdKind::logical && context > 0;
     return {.base = key_of(layer, request, 0), .step = step, .query = positions ? context - 1 : 0};
   }
 
-  const PlainSelection& logged(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
-    return trace_.requests[request][step - trace_.header.requests[request].start_step][layer];
+  const PlainSelection& logged(std::uint64_t step, std::uint32_t layer, std::uint32_t request,
+                               std::uint32_t query) const {
+    return trace_.requests[request][own_step(step, request)][query * layers() + layer];
   }
 
   /// The entry at the query's own position: with units of several tokens, it exists at their last token's step.
   std::optional<std::uint32_t> new_entry(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
     const RequestInfo& info = trace_.header.requests[request];
     const std::uint64_t position = info.prompt_tokens + (step - info.start_step);
-    const bool complete = (position + 1) % trace_.header.unit_tokens == 0;
+    const std::uint32_t unit = trace_.header.unit_of(layer);
+    const bool complete = (position + 1) % unit == 0;
     if (!complete || capacity_of(layer, request) == 0) {
       return std::nullopt;
     }
-    return static_cast<std::uint32_t>(position / trace_.header.unit_tokens);
+    return static_cast<std::uint32_t>(position / unit);
   }
   std::optional<std::uint32_t> allocated(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
     return config_.new_token == NewToken::allocate ? new_entry(step, layer, request) : std::nullopt;
   }
 
-  std::uint64_t context_of(std::uint64_t step, std::uint32_t request) const {
-    const RequestInfo& info = trace_.header.requests[request];
-    return (info.prompt_tokens + (step - info.start_step) + 1) / trace_.header.unit_tokens;
+  /// As the last query of the step finds it, in whole entries.
+  std::uint64_t context_of(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
+    const std::uint64_t tokens = tokens_before(trace_, request, own_step(step, request));
+    return (tokens + queries_of(step, request).queries) / trace_.header.unit_of(layer);
   }
   /// SGLang's buffer: a context that fits it lives in it.
   bool lives_in_buffer(std::uint64_t context, std::uint32_t layer, std::uint32_t request) const {
@@ -214,18 +292,45 @@ class ReferenceReplay {
   }
   /// An entry outside the cache, so that its access is a hit and not the cache's.
   bool is_resident(std::uint64_t step, std::uint32_t layer, std::uint32_t request, std::uint32_t id) const {
-    const std::uint64_t context = context_of(step, request);
+    const std::uint64_t context = context_of(step, layer, request);
     if (capacity_of(layer, request) == 0 || trace_.header.ids == IdKind::physical) {
       return false;
     }
     const bool pinned = config_.new_token == NewToken::pinned && id + 1 == context;
-    const bool in_recent_block = id / 64 + config_.resident_blocks > (context - 1) / 64;
+    const bool in_recent_block = context > 0 && id / 64 + config_.resident_blocks > (context - 1) / 64;
     return pinned || in_recent_block || lives_in_buffer(context, layer, request);
   }
 
+  /// A policy that replaces by selection sees the queries of a step together.
+  bool unites_steps(std::uint32_t layer, std::uint32_t request) const {
+    return trace_.header.has_queries && policy_needs(config_.policy).whole_selection && capacity_of(layer, request) > 0;
+  }
+
+  /// What the cache sees of a step, a selection after the other: by query, or what they select together, each entry
+  /// where it comes first.
+  std::vector<std::vector<Key>> accesses(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
+    std::vector<std::vector<Key>> all;
+    for (std::uint32_t query = 0; query < queries_of(step, request).queries; ++query) {
+      all.push_back(accesses_of(step, layer, request, query));
+    }
+    if (all.empty() || !unites_steps(layer, request)) {
+      return all;  // in a pause nothing selects
+    }
+    std::vector<Key> together;
+    for (const std::vector<Key>& keys : all) {
+      for (const Key key : keys) {
+        if (std::ranges::find(together, key) == together.end()) {
+          together.push_back(key);
+        }
+      }
+    }
+    return {together};
+  }
+
   /// The selection in the order of its accesses, without the resident entries.
-  std::vector<Key> accesses(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
-    PlainSelection ids = logged(step, layer, request);
+  std::vector<Key> accesses_of(std::uint64_t step, std::uint32_t layer, std::uint32_t request,
+                               std::uint32_t query) const {
+    PlainSelection ids = logged(step, layer, request, query);
     if (config_.order == Order::ascending) {
       std::sort(ids.begin(), ids.end());
     }
@@ -247,13 +352,56 @@ class ReferenceReplay {
           }
           const std::uint32_t cache = cache_of(layer, request);
           if (const auto entry = allocated(step, layer, request)) {
-            events_.push_back({.cache = cache, .key = key_of(layer, request, *entry), .is_insert = true});
+            events_.push_back({.cache = cache, .key = key_of(layer, request, *entry), .what = What::insert});
           }
-          for (const Key key : accesses(step, layer, request)) {
-            events_.push_back({.cache = cache, .key = key, .is_insert = false});
+          for (const std::vector<Key>& keys : accesses(step, layer, request)) {
+            for (const Key key : keys) {
+              events_.push_back({.cache = cache, .key = key, .what = What::access});
+            }
           }
         }
       }
+      for (const auto& [cache, key] : rejected(step)) {
+        events_.push_back({.cache = cache, .key = key, .what = What::forget});
+      }
+    }
+  }
+
+  /// Entries at positions that a step's queries had and its new context has not, in each layer's cache.
+  std::vector<std::pair<std::uint32_t, Key>> rejected(std::uint64_t step) const {
+    std::vector<std::pair<std::uint32_t, Key>> gone;
+    for (std::uint32_t layer = 0; layer < layers(); ++layer) {
+      for (std::uint32_t request = 0; request < requests(); ++request) {
+        if (!decodes(request, step)) {
+          continue;
+        }
+        const PlainQueries queries = queries_of(step, request);
+        const std::uint64_t tokens = tokens_before(trace_, request, own_step(step, request));
+        const std::uint64_t unit = trace_.header.unit_of(layer);
+        std::set<std::uint64_t> ids;
+        for (std::uint64_t position = tokens + queries.accepted; position < tokens + queries.queries; ++position) {
+          if (position / unit * unit >= tokens + queries.accepted) {  // nothing of it stays
+            ids.insert(position / unit);
+          }
+        }
+        for (const std::uint64_t id : ids) {
+          gone.emplace_back(cache_of(layer, request), key_of(layer, request, static_cast<std::uint32_t>(id)));
+        }
+      }
+    }
+    return gone;
+  }
+
+  void forget_after(std::uint64_t step, std::uint32_t layer) {
+    if (layer + 1 < layers()) {
+      return;
+    }
+    for (const auto& [cache, key] : rejected(step)) {
+      touched_[cache].erase(key);
+      if (caches_.contains(cache)) {
+        caches_.at(cache).forget(key);
+      }
+      ++at_;
     }
   }
 
@@ -264,12 +412,13 @@ class ReferenceReplay {
     }
     NextUse distance = 0;
     for (std::size_t i = from; i < events_.size(); ++i) {
-      if (events_[i].cache == cache && !events_[i].is_insert) {
-        if (events_[i].key == key) {
-          return distance;
-        }
-        ++distance;
+      if (events_[i].cache != cache || events_[i].what == What::insert) {
+        continue;
       }
+      if (events_[i].key == key) {
+        return events_[i].what == What::forget ? never_again : distance;
+      }
+      distance += events_[i].what == What::access ? 1U : 0U;
     }
     return never_again;
   }
@@ -283,8 +432,8 @@ class ReferenceReplay {
       for (std::uint32_t request = 0; request < requests(); ++request) {
         const std::uint32_t number = cache_of(layer, request);
         if (capacity_of(layer, request) > 0 && !caches_.contains(number)) {
-          caches_.emplace(
-              number, ReferenceCache(config_.policy, capacity_of(layer, request), number, longest_selection(trace_)));
+          caches_.emplace(number,
+                          ReferenceCache(config_.policy, capacity_of(layer, request), number, longest_union(trace_)));
         }
       }
     }
@@ -305,9 +454,9 @@ class ReferenceReplay {
       std::uint64_t left = 0;
       for (std::uint32_t layer = 0; layer < layers(); ++layer) {
         for (std::uint32_t request = 0; request < requests(); ++request) {
-          if (cache_of(layer, request) == number) {
+          if (cache_of(layer, request) == number && place_of_store(layer) == layer) {
             left = capacity_of(layer, request);
-            const std::uint64_t prompt = trace_.header.requests[request].prompt_tokens / trace_.header.unit_tokens;
+            const std::uint64_t prompt = trace_.header.requests[request].prompt_tokens / trace_.header.unit_of(layer);
             streams.push_back({.layer = layer, .request = request, .prompt_entries = prompt, .share = 0});
           }
         }
@@ -347,13 +496,13 @@ class ReferenceReplay {
 
   /// When a context that lived in the buffer has outgrown it: the first positions are in it, the first is the oldest.
   void leave_buffer(std::uint64_t step, std::uint32_t layer, std::uint32_t request) {
-    const std::uint64_t prompt = trace_.header.requests[request].prompt_tokens / trace_.header.unit_tokens;
+    const std::uint64_t prompt = trace_.header.requests[request].prompt_tokens / trace_.header.unit_of(layer);
     const std::uint32_t number = cache_of(layer, request);
-    if (!lives_in_buffer(prompt, layer, request) || lives_in_buffer(context_of(step, request), layer, request) ||
+    if (!lives_in_buffer(prompt, layer, request) || lives_in_buffer(context_of(step, layer, request), layer, request) ||
         capacity_of(layer, request) == 0 || !left_buffer_.insert(number).second) {
       return;
     }
-    caches_.at(number) = ReferenceCache(config_.policy, capacity_of(layer, request), number, longest_selection(trace_));
+    caches_.at(number) = ReferenceCache(config_.policy, capacity_of(layer, request), number, longest_union(trace_));
     for (std::uint32_t id = 0; id < capacity_of(layer, request); ++id) {
       caches_.at(number).insert(key_of(layer, request, id), never_again);
     }
@@ -363,46 +512,58 @@ class ReferenceReplay {
     leave_buffer(step, layer, request);
     const std::uint32_t number = cache_of(layer, request);
     const auto entry = allocated(step, layer, request);
-    const std::vector<Key> keys = accesses(step, layer, request);
-    PlainCounters counters{.accesses = logged(step, layer, request).size()};
+    PlainCounters counters;
+    const std::uint32_t queries = queries_of(step, request).queries;
+    for (std::uint32_t query = 0; query < queries; ++query) {
+      counters.accesses += logged(step, layer, request, query).size();
+    }
     std::vector<Key> missed;
-    if (capacity_of(layer, request) == 0) {
-      missed = keys;
-      for (const Key key : keys) {
-        counters.compulsory_misses += touched_[number].insert(key).second ? 1U : 0U;
-      }
-      at_ += keys.size();
-    } else {
-      ReferenceCache& cache = caches_.at(number);
-      if (entry) {
-        const Key key = key_of(layer, request, *entry);
-        counters.evictions += cache.insert(key, search(at_ + 1, number, key));
-        ++at_;
-      }
-      std::vector<NextUse> next_uses;
-      for (std::size_t i = 0; i < keys.size(); ++i) {
-        next_uses.push_back(next_use_after_access(at_ + i));
-      }
-      SelectionOrigin from = origin_of(step, layer, request);
-      std::vector<std::uint16_t> scores;
-      for (const Key key : keys) {  // as write_trace() writes them
-        scores.push_back(static_cast<std::uint16_t>(31 * (key - from.base)));
-      }
-      from.scores = scores;
-      const SelectionOutcome outcome = cache.select(from, keys, next_uses, missed);
-      at_ += keys.size();
-      counters.compulsory_misses = outcome.compulsory_misses;
-      counters.evictions += outcome.evictions;
+    if (entry) {
+      const Key key = key_of(layer, request, *entry);
+      counters.evictions += caches_.at(number).insert(key, search(at_ + 1, number, key));
+      ++at_;
+    }
+    const auto selections = accesses(step, layer, request);
+    for (std::uint32_t i = 0; i < selections.size(); ++i) {
+      const std::uint32_t query = unites_steps(layer, request) ? queries - 1 : i;
+      select(origin_of(step, layer, request, query), number, selections[i], counters, missed);
     }
     counters.hits = counters.accesses - missed.size();
-    counters.fetched_rows = missed.size() * trace_.header.layers[layer].group_size;
+    counters.fetched_rows = missed.size() * trace_.header.kv_rows(layer);
+    counters.fetched_bytes = counters.fetched_rows * row_bytes_[layer];
     std::set<std::uint64_t> pages;
     for (const Key key : missed) {
-      const std::uint64_t token = std::uint64_t{key - key_of(layer, request, 0)} * trace_.header.unit_tokens;
+      const std::uint64_t token = std::uint64_t{key - key_of(layer, request, 0)} * trace_.header.unit_of(layer);
       pages.insert(token / *config_.page_tokens);
     }
     counters.missed_pages = pages.size();
     return counters;
+  }
+
+  /// One selection, or what several select together.
+  void select(SelectionOrigin from, std::uint32_t number, const std::vector<Key>& keys, PlainCounters& counters,
+              std::vector<Key>& missed) {
+    if (!caches_.contains(number)) {
+      missed.insert(missed.end(), keys.begin(), keys.end());
+      for (const Key key : keys) {
+        counters.compulsory_misses += touched_[number].insert(key).second ? 1U : 0U;
+      }
+      at_ += keys.size();
+      return;
+    }
+    std::vector<NextUse> next_uses;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      next_uses.push_back(next_use_after_access(at_ + i));
+    }
+    std::vector<std::uint16_t> scores;
+    for (const Key key : keys) {  // as write_trace() writes them
+      scores.push_back(static_cast<std::uint16_t>(31 * (key - from.base)));
+    }
+    from.scores = scores;
+    const SelectionOutcome outcome = caches_.at(number).select(from, keys, next_uses, missed);
+    at_ += keys.size();
+    counters.compulsory_misses += outcome.compulsory_misses;
+    counters.evictions += outcome.evictions;
   }
 
   /// `serial` memory: one time for the gather of all requests, in each layer of the group, shared out by missed rows.
@@ -416,8 +577,7 @@ class ReferenceReplay {
     if (misses == 0) {
       return;
     }
-    const double ns =
-        static_cast<double>(pages * trace_.header.layers[layer].group_size) * config_.memory.serial_miss_ns();
+    const double ns = static_cast<double>(pages * trace_.header.kv_rows(layer)) * config_.memory.serial_miss_ns();
     const auto total = static_cast<std::uint64_t>(std::floor(ns + 0.5));
     std::uint64_t left = total;
     std::vector<std::uint64_t> remainders;
@@ -436,6 +596,7 @@ class ReferenceReplay {
 
   const PlainTrace& trace_;
   const ReplayConfig& config_;
+  std::vector<std::uint64_t> row_bytes_;
   std::vector<std::uint64_t> capacity_entries_;
   bool foresees_;
   std::map<std::uint32_t, ReferenceCache> caches_;

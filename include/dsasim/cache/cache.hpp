@@ -65,6 +65,11 @@ class Cache {
   /// fetched. Returns the evictions (0 or 1). An entry that is already resident is left as it is.
   virtual std::uint32_t insert(std::uint32_t base, EntryId entry) = 0;
 
+  /// The entries with ids [first, last) of the stream at `base` are gone, as if they had never been: what was rejected
+  /// is not there any more, and another entry has its id when it comes again. No eviction. The next entries that come
+  /// in take the slots that this leaves, the last of them first. Only of a policy of which can_forget() says so.
+  virtual void forget(std::uint32_t /*base*/, std::uint32_t /*first*/, std::uint32_t /*last*/) { assert(false); }
+
   /// For policies that need the future (PolicyNeeds::future): the next uses of the entries of the following select(),
   /// one each, in order; or of the following insert(), one. They are copied. Other policies are never called.
   ///

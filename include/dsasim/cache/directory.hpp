@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <utility>
+#include <vector>
 
 namespace dsasim {
 
@@ -65,28 +66,45 @@ class Directory {
     policy.on_fill({.key = key, .slot = slot});
   }
 
+  /// The entry is gone, and its next miss is compulsory.
+  template <class P>
+  void forget(std::uint32_t key, P& policy) {
+    const Place place = place_of(key);
+    if (is_resident(place)) {
+      policy.on_forget({.key = key, .slot = SlotId{place}});
+      free_slots_.push_back(SlotId{place});
+      --used_;
+    }
+    mirror_of_[key] = ~never_seen;
+  }
+
   /// The entry was fetched and not admitted: its next miss is not compulsory.
   void pass_by(std::uint32_t key) noexcept { mirror_of_[key] = ~evicted; }
 
   bool invariant() const {
-    for (std::uint32_t slot = 0; slot < used_; ++slot) {
-      if (place_of(key_of_[slot]) != slot) {
-        return false;
-      }
+    std::size_t filled = 0;
+    for (std::uint32_t slot = 0; slot < used_ + free_slots_.size(); ++slot) {
+      filled += place_of(key_of_[slot]) == slot ? 1U : 0U;
     }
-    return used_ <= key_of_.size() &&
+    return filled == used_ && used_ + free_slots_.size() <= key_of_.size() &&
            std::cmp_equal(used_, std::ranges::count_if(mirror_of_, [](Place mirror) { return is_resident(~mirror); }));
   }
 
  private:
-  /// The next slot while there is room: they are filled in order.
+  /// The slot that was left last, or the next that was never filled: they are filled in order.
   SlotId take_free_slot() noexcept {
     assert(!full());
+    if (!free_slots_.empty()) {
+      const SlotId slot = free_slots_.back();
+      free_slots_.pop_back();
+      ++used_;
+      return slot;
+    }
     return SlotId{static_cast<std::uint32_t>(used_++)};
   }
 
   void evict(SlotId slot) noexcept {
-    assert(value(slot) < used_);
+    assert(value(slot) < key_of_.size());
     mirror_of_[key_of_[value(slot)]] = ~evicted;
   }
 
@@ -98,6 +116,7 @@ class Directory {
   // Places are kept with all bits turned over: never_seen is 0, and ids that never come take no memory.
   ZeroedArray<Place> mirror_of_;       ///< by key
   ZeroedArray<std::uint32_t> key_of_;  ///< by slot
+  std::vector<SlotId> free_slots_;     ///< those that were left
   // 64 bits, so that the compiler knows that a store to either array does not change it.
   std::size_t used_ = 0;
 };

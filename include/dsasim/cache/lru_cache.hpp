@@ -39,6 +39,12 @@ class LruCache final : public Cache {
 
   std::uint32_t insert(std::uint32_t base, EntryId entry) override { return queue_.insert(base + value(entry)); }
 
+  void forget(std::uint32_t base, std::uint32_t first, std::uint32_t last) override {
+    for (std::uint32_t id = first; id < last; ++id) {
+      queue_.forget(base + id);
+    }
+  }
+
   void foresee(std::span<const NextUse> /*next_uses*/) override { assert(false); }
 
   bool contains(std::uint32_t base, EntryId entry) const override { return queue_.is_resident(base + value(entry)); }

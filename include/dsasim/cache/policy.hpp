@@ -134,6 +134,17 @@ concept SeesFuture = requires(P p, AccessNumber number) {
   noexcept->std::same_as<void>;
 };
 
+/// A policy that can take an entry out which nothing evicts, between two selections: Cache::forget(). Its slot is free
+/// then, and the next to be filled. A policy that remembers entries after they left, or that cannot find one in its
+/// order, does without, and is refused where queries are rejected.
+///
+///   on_forget(access)  the entry that is gone, and the slot that it leaves
+template <class P>
+concept ForgetsEntries = requires(P p, Access access) {
+  { p.on_forget(access) }
+  noexcept->std::same_as<void>;
+};
+
 /// The hooks that both kinds have.
 template <class P>
 concept ReplacesEntries = StatefulPolicy<P> && requires(P p, Access access, std::uint32_t key) {

@@ -65,6 +65,9 @@ struct PolicyNeeds {
 };
 PolicyNeeds policy_needs(const PolicySpec& spec);
 
+/// True if its caches can forget entries: Cache::forget().
+bool can_forget(const PolicySpec& spec);
+
 /// True if the policy evicts the least recently used entry: its misses at all capacities come from one pass.
 bool evicts_least_recent(const PolicySpec& spec);
 

@@ -88,6 +88,13 @@ class RecencyQueue {
     return evicts ? 1 : 0;
   }
 
+  /// The entry is gone, and its next miss is compulsory. Its place in the queue is dead.
+  void forget(std::uint32_t key) noexcept {
+    assert(stamp_of_[key] != outside);
+    resident_ -= is_resident(key) ? 1U : 0U;
+    stamp_of_[key] = never;
+  }
+
   /// Room for `count` entries to join, at most half of what the ring was made for.
   void make_room(std::uint64_t count) {
     if (tail_ + 2 * ring_places_ > stamp_limit) {

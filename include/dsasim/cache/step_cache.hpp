@@ -61,6 +61,16 @@ class StepCache final : public Cache {
     return evicts ? 1 : 0;
   }
 
+  void forget(std::uint32_t base, std::uint32_t first, std::uint32_t last) override {
+    if constexpr (ForgetsEntries<P>) {
+      for (std::uint32_t id = first; id < last; ++id) {
+        directory_.forget(base + id, policy_);
+      }
+    } else {
+      Cache::forget(base, first, last);
+    }
+  }
+
   void foresee(std::span<const NextUse> next_uses) override {
     assert(P::needs.future);
     if constexpr (P::needs.future) {

@@ -84,6 +84,23 @@ class SweepCache final : public Cache {
     return outcome.evictions;
   }
 
+  /// The others keep their order: the hand is at the oldest of them, and what comes in is behind it.
+  void forget(std::uint32_t base, std::uint32_t first, std::uint32_t last) override {
+    std::size_t gone = 0;
+    for (std::uint32_t key = base + first; key < base + last; ++key) {
+      const std::uint64_t others = ~bit(key);
+      gone += (resident_[key / 64] & bit(key)) != 0 ? 1U : 0U;
+      resident_[key / 64] &= others;
+      seen_[key / 64] &= others;
+      if constexpr (P::spares_used) {
+        used_[key / 64] &= others;
+      }
+    }
+    if (gone > 0) {
+      close_gaps();
+    }
+  }
+
   void foresee(std::span<const NextUse> /*next_uses*/) override { assert(false); }
 
   bool contains(std::uint32_t base, EntryId entry) const override {
@@ -179,6 +196,21 @@ class SweepCache final : public Cache {
     hand_ += count;
     hand_ = hand_ == key_at_.size() ? 0 : hand_;
     return count == stride;
+  }
+
+  /// The slots of resident entries become the first, from the hand round.
+  void close_gaps() {
+    std::vector<std::uint32_t> keys;
+    const std::size_t oldest = filled_ == key_at_.size() ? hand_ : 0;
+    for (std::size_t i = 0; i < filled_; ++i) {
+      const std::uint32_t key = key_at_[(oldest + i) % key_at_.size()];
+      if ((resident_[key / 64] & bit(key)) != 0) {
+        keys.push_back(key);
+      }
+    }
+    std::ranges::copy(keys, key_at_.begin());
+    filled_ = keys.size();
+    hand_ = filled_;
   }
 
   void advance() noexcept { hand_ = hand_ + 1 == key_at_.size() ? 0 : hand_ + 1; }

@@ -54,8 +54,9 @@ struct CurveResult {
   std::vector<Curve> streams;  ///< if asked for, layer * requests + request
 };
 
-/// Whether a configuration's misses at all capacities come from one pass: lru without preloads.
-bool is_stack(const ReplayConfig& config);
+/// Whether a configuration's misses at all capacities come from one pass: lru without preloads, of a trace whose
+/// streams have one selection a step and share no KV store.
+bool is_stack(const TraceHeader& header, const ReplayConfig& config);
 
 /// Misses of `lru` come from stack distances (Mattson et al., 1970): an access hits every cache that holds more entries
 /// than were used since its entry's last use. One pass gives all capacities. Other policies, and lru with preloads, are

@@ -15,6 +15,7 @@ struct Counters {
   std::uint64_t compulsory_misses = 0;
   std::uint64_t evictions = 0;
   std::uint64_t fetched_rows = 0;
+  std::uint64_t fetched_bytes = 0;  ///< 0 if those of an entry are unknown
   std::uint64_t missed_pages = 0;
   std::uint64_t gather_ns = 0;
   std::uint64_t llc_sectors = 0;
@@ -22,9 +23,10 @@ struct Counters {
 
   std::uint64_t misses() const noexcept { return accesses - hits; }
   std::uint64_t capacity_misses() const noexcept { return misses() - compulsory_misses; }
-  /// Rows of `row_bytes`. Throws Error from 2^64 bytes on.
-  std::uint64_t fetched_bytes(std::uint64_t row_bytes) const {
-    return checked_product(fetched_rows, row_bytes, "fetched_bytes");
+  /// Counts the misses' rows, of which an entry has so many of so many bytes. Throws Error from 2^64 bytes on.
+  void fetch(std::uint64_t rows_an_entry, std::uint64_t row_bytes) {
+    fetched_rows = misses() * rows_an_entry;
+    fetched_bytes = checked_product(fetched_rows, row_bytes, "fetched_bytes");
   }
 
   /// Calls f(name, unit, description, member) for each. The only list of the fields.
@@ -35,6 +37,7 @@ struct Counters {
     f("compulsory_misses", "entry", "misses on entries never before in that cache", &Counters::compulsory_misses);
     f("evictions", "entry", "residents displaced by a miss or an allocation", &Counters::evictions);
     f("fetched_rows", "row", "rows fetched: misses times the layers of their group", &Counters::fetched_rows);
+    f("fetched_bytes", "byte", "their bytes", &Counters::fetched_bytes);
     f("missed_pages", "page", "distinct pages among the misses of each selection", &Counters::missed_pages);
     f("gather_ns", "ns", "time of the gathers, by the memory model", &Counters::gather_ns);
     f("llc_sectors", "sector", "sectors of missed rows, looked for in the ordinary part of the last-level cache",

@@ -100,7 +100,8 @@ struct EffectiveConfig {
   ReplayConfig asked;
   /// One number if all are equal; otherwise of a layer's caches, or of each stream's (layer * requests + request).
   std::vector<std::uint64_t> capacity_entries;
-  std::uint64_t entry_bytes = 0;  ///< 0 if unknown
+  std::uint64_t entry_bytes = 0;         ///< 0 if unknown; where layers differ, those of the first
+  std::vector<std::uint64_t> row_bytes;  ///< by layer: of a row of its KV store, all known or all 0
   /// By layer: of an entry in all the layers that the layer of the trace stands for, its group's or the model's.
   std::vector<std::uint64_t> entry_cost_bytes;
   Reservation reservation;

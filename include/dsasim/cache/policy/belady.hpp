@@ -107,6 +107,15 @@ class NextUses {
     return SlotId{slot_at_[farthest]};
   }
 
+  /// Of an entry that is never accessed again, as one that is to be forgotten is.
+  void forget(SlotId slot) noexcept {
+    assert(next_use_[value(slot)] == never_accessed);
+    const auto end = unused_.begin() + static_cast<std::ptrdiff_t>(unused_count_);
+    std::move(std::find(unused_.begin(), end, value(slot)) + 1, end, std::find(unused_.begin(), end, value(slot)));
+    --unused_count_;
+    next_use_[value(slot)] = not_filled;
+  }
+
   bool invariant() const {
     const auto is_found = [this](AccessNumber next) {
       return next >= not_filled || (next < slot_at_.size() && next_use_[slot_at_[next]] == next);
@@ -154,6 +163,7 @@ class Belady {
   bool admits() noexcept { return !bypass_ || next_ < residents_.farthest(); }
   SlotId victim(std::uint32_t /*key*/) noexcept { return residents_.take_farthest(); }
   void on_evict(Access /*access*/) noexcept {}
+  void on_forget(Access access) noexcept { residents_.forget(access.slot); }
   void on_fill(Access access) noexcept { residents_.schedule(access.slot, next_); }
 
   bool invariant() const { return residents_.invariant(); }
@@ -226,6 +236,7 @@ class BeladyStep {
   }
 
   void on_evict(Access /*access*/) noexcept {}
+  void on_forget(Access access) noexcept { residents_.forget(access.slot); }
   void on_fill(Access access) noexcept { schedule(access.slot); }
 
   void on_end() noexcept {

@@ -75,6 +75,16 @@ class FifoStep {
     passed_ = end_;
   }
 
+  /// Seldom: it looks for the slot from the oldest on.
+  void on_forget(Access access) noexcept {
+    std::uint32_t before = end_;
+    while (next_[before] != value(access.slot)) {
+      before = next_[before];
+    }
+    next_[before] = next_[value(access.slot)];
+    newest_ = newest_ == value(access.slot) ? before : newest_;
+  }
+
   bool invariant() const {
     std::uint32_t reached = 0;
     std::uint32_t last = end_;

@@ -73,6 +73,12 @@ class Hisparse {
   }
 
   void on_evict(Access /*access*/) noexcept {}
+
+  void on_forget(Access access) noexcept {
+    const std::size_t position = position_of_[value(access.slot)];
+    live_[position / word_bits] &= ~bit(position);
+  }
+
   void on_fill(Access access) noexcept { append(value(access.slot)); }
 
   void on_end() noexcept {

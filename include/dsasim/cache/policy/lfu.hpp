@@ -61,6 +61,7 @@ class Lfu {
   }
 
   void on_evict(Access /*access*/) noexcept {}
+  void on_forget(Access access) noexcept { leave(value(access.slot)); }
 
   void on_fill(Access access) noexcept {
     const std::uint32_t lowest = links_[links_[head_].next].bucket;

@@ -38,6 +38,7 @@ class Random {
   SlotId victim(std::uint32_t /*key*/) noexcept { return SlotId{draws_.below(capacity_entries_)}; }
   void on_evict(Access /*access*/) noexcept {}
   void on_fill(Access /*access*/) noexcept {}
+  void on_forget(Access /*access*/) noexcept {}
 
   bool invariant() const { return true; }
 
@@ -79,6 +80,7 @@ class RandomStep {
   void on_evict(Access /*access*/) noexcept {}
   void on_fill(Access access) noexcept { named_in_[value(access.slot)] = selection_; }
   void on_end() noexcept { ++selection_; }
+  void on_forget(Access /*access*/) noexcept {}
 
   bool invariant() const {
     return std::ranges::all_of(named_in_, [this](std::uint64_t selection) { return selection < selection_; });
