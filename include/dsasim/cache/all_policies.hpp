@@ -47,7 +47,7 @@ using AllPolicies = std::tuple<                   //
     Lrfu,                                         //
     Score,                                        //
     Ewma2,                                        //
-    ReuseTable>;
+    Rt>;
 
 /// Calls visit.template operator()<P>() for each policy of the list until one returns true; says whether one did.
 template <class Visit>
