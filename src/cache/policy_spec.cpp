@@ -2,8 +2,9 @@
 
 #include "dsasim/cache/policy_spec.hpp"
 
+#include "cache/policy_list.hpp"
 #include "config/whole_number.hpp"
-#include "dsasim/cache/all_policies.hpp"
+#include "dsasim/cache/policy_plugin.hpp"
 #include "dsasim/config/named_parameters.hpp"
 #include "dsasim/error.hpp"
 
@@ -105,12 +106,11 @@ std::string checked_value(std::string_view policy, const PolicyParameter& parame
 
 std::vector<PolicyDescription> policy_descriptions() {
   std::vector<PolicyDescription> descriptions;
-  any_policy([&]<class P>() {
-    if (descriptions.empty() || descriptions.back().name != P::name) {
-      descriptions.push_back({P::name, P::sentence, P::source, {P::parameters.begin(), P::parameters.end()}});
+  for (const PolicyRow& row : policy_rows()) {
+    if (descriptions.empty() || descriptions.back().name != row.name) {
+      descriptions.push_back({row.name, row.sentence, row.source, {row.parameters.begin(), row.parameters.end()}});
     }
-    return false;
-  });
+  }
   return descriptions;
 }
 
@@ -130,8 +130,13 @@ PolicySpec complete_policy(const PolicySpec& spec, std::string_view where) {
 }
 
 PolicySpec parse_policy(std::string_view text, std::string_view where) {
-  description_of(policy_descriptions(), text.substr(0, text.find(',')), where);  // before complaining of its parameters
-  NamedParameters given = parse_named_parameters(where, text);
+  std::string name(text.substr(0, text.find(',')));
+  const std::string_view rest = text.substr(name.size());
+  if (name.ends_with(".so")) {
+    name = load_policy(name, where);
+  }
+  description_of(policy_descriptions(), name, where);  // before complaining of its parameters
+  NamedParameters given = parse_named_parameters(where, name.append(rest));
   return complete_policy({.name = std::move(given.name), .parameters = std::move(given.parameters)}, where);
 }
 
@@ -175,19 +180,11 @@ double decimal_value(const PolicySpec& spec, std::string_view key) noexcept {
 }
 
 PolicyNeeds policy_needs(const PolicySpec& spec) {
-  PolicyNeeds needs;
-  visit_policy(complete_policy(spec), [&]<class P>() {
-    if constexpr (StatefulPolicy<P>) {
-      needs = P::needs;
-    }
-  });
-  return needs;
+  return policy_row_of(complete_policy(spec)).needs;
 }
 
 bool evicts_least_recent(const PolicySpec& spec) {
-  bool does = false;
-  visit_policy(complete_policy(spec), [&]<class P>() { does = RecencyPolicy<P>; });
-  return does;
+  return policy_row_of(complete_policy(spec)).evicts_least_recent;
 }
 
 PolicySpec bound_of(const PolicySpec& spec) {
@@ -195,9 +192,7 @@ PolicySpec bound_of(const PolicySpec& spec) {
 }
 
 double policy_access_ns(const PolicySpec& spec) {
-  double access_ns = 0;
-  visit_policy(complete_policy(spec), [&]<class P>() { access_ns = P::access_ns; });
-  return access_ns;
+  return policy_row_of(complete_policy(spec)).access_ns;
 }
 
 }  // namespace dsasim

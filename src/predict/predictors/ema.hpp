@@ -21,14 +21,14 @@ class Ema final : public Predictor {
 
   void rank(const Moment& now, Ranking& ranking) override {
     now.own->for_each_candidate([&](EntryId id, std::uint64_t step) {
-      ranking.add(averages_[value(id)].then * decay_.after(now.step - step), id);
+      ranking.add(averages_[value(id)].then * decay.after(now.step - step), id);
     });
   }
 
   void learn(const Moment& now) override {
     for (const EntryId id : now.own->latest()) {
       Average& average = averages_[value(id)];
-      average.then = average.then * decay_.after(now.step - average.step) + (1 - kept);
+      average.then = average.then * decay.after(now.step - average.step) + (1 - kept);
       average.step = now.step;
     }
   }
@@ -40,7 +40,7 @@ class Ema final : public Predictor {
     std::uint64_t step;  ///< of that
   };
 
-  inline static const DecayTable decay_{kept};
+  inline static const DecayTable decay{kept};
   ZeroedArray<Average> averages_;  ///< by id
 };
 
