@@ -90,16 +90,15 @@ class ReuseTable {
   /// Half octaves: the largest b in 1..15 with frequency >= 65536 * 2^((b - 15) / 2), 0 if there is none.
   static std::uint32_t frequency_class(std::uint64_t frequency) noexcept {
     constexpr std::uint32_t first_octave = 9;  // 65536 * 2^-7
-    if (frequency < (std::uint64_t{1} << first_octave)) {
-      return 0;
-    }
-    const auto octave = static_cast<std::uint32_t>(std::bit_width(frequency)) - 1;
-    const bool upper_half = frequency * frequency >> (2 * octave + 1) != 0;  // not below sqrt(2) of the octave's first
-    return 2 * (octave - first_octave) + 1 + (upper_half ? 1U : 0U);
+    constexpr std::uint64_t least = std::uint64_t{1} << first_octave;
+    const std::uint64_t classed = std::max(frequency, least);
+    const auto octave = static_cast<std::uint32_t>(std::bit_width(classed)) - 1;
+    const bool upper_half = classed * classed >> (2 * octave + 1) != 0;  // not below sqrt(2) of the octave's first
+    return frequency < least ? 0 : 2 * (octave - first_octave) + 1 + (upper_half ? 1U : 0U);
   }
 
   std::uint32_t distance_class(std::int64_t distance) const noexcept {
-    return distance < top_k_ / 4 ? 0U : distance < top_k_ ? 1U : distance < 4 * top_k_ ? 2U : 3U;
+    return (distance >= top_k_ / 4 ? 1U : 0U) + (distance >= top_k_ ? 1U : 0U) + (distance >= 4 * top_k_ ? 1U : 0U);
   }
 
   /// a / b, of a quotient of 31 bits. Doubles are divided in half the time that integers take; the result is one off at
