@@ -8,6 +8,7 @@
 #include "dsasim/cache/policy/fifo.hpp"
 #include "dsasim/cache/policy/hisparse.hpp"
 #include "dsasim/cache/policy/lfu.hpp"
+#include "dsasim/cache/policy/lirs.hpp"
 #include "dsasim/cache/policy/lrfu.hpp"
 #include "dsasim/cache/policy/lru.hpp"
 #include "dsasim/cache/policy/lru_k.hpp"
@@ -42,6 +43,7 @@ using AllPolicies = std::tuple<                   //
     PerAccess<Sieve>, PerSelection<Sieve>,        //
     PerAccess<Arc>, PerSelection<Arc>,            //
     PerAccess<TwoQ>, PerSelection<TwoQ>,          //
+    PerAccess<Lirs>, PerSelection<Lirs>,          //
     PerAccess<LruK>, PerSelection<LruK>,          //
     PerAccess<WTinyLfu>, PerSelection<WTinyLfu>,  //
     Lrfu,                                         //
