@@ -188,7 +188,14 @@ bool evicts_least_recent(const PolicySpec& spec) {
 }
 
 PolicySpec bound_of(const PolicySpec& spec) {
-  return parse_policy(policy_needs(spec).whole_selection ? "belady,atomic=step" : "belady");
+  // With these, a policy need not admit what it fetches.
+  const auto complete = complete_policy(spec).parameters;
+  const bool may_refuse = std::any_of(complete.begin(), complete.end(), [](const auto& parameter) {
+    return (parameter.first == "bypass" || parameter.first == "staging") && parameter.second != "0";
+  });
+  return complete_policy({.name = "belady",
+                          .parameters = {{"atomic", policy_needs(spec).whole_selection ? "step" : "access"},
+                                         {"bypass", may_refuse ? "1" : "0"}}});
 }
 
 double policy_access_ns(const PolicySpec& spec) {

@@ -30,6 +30,12 @@ class PlainRanks {
   virtual void select(const SelectionOrigin& from, const std::set<Key>& selected, const std::set<Key>& residents) = 0;
   /// Before it, what its entries scored, or nothing.
   virtual void score(const std::vector<Key>& /*keys*/, std::span<const std::uint16_t> /*scores*/) {}
+  /// Of a selection's misses, those that are fetched for the step alone; `evictable` are the residents that it does not
+  /// name, and `count` entries have to leave or stay out.
+  virtual std::set<Key> staged(const std::vector<Key>& /*misses*/, const std::set<Key>& /*evictable*/,
+                               std::size_t /*count*/) {
+    return {};
+  }
   /// An entry that is not resident comes in.
   virtual void enter(Key key) = 0;
   virtual Worth worth(Key key) const = 0;
@@ -248,7 +254,8 @@ class PlainReuse {
 
 class PlainRt final : public PlainRanks {
  public:
-  PlainRt(std::string history, std::int64_t k) : history_(std::move(history)), table_(k) {}
+  PlainRt(std::string history, std::size_t staging, std::int64_t k)
+      : history_(std::move(history)), staging_(staging), table_(k) {}
 
   void select(const SelectionOrigin& from, const std::set<Key>& selected, const std::set<Key>& residents) override {
     t = from.step;
@@ -269,6 +276,31 @@ class PlainRt final : public PlainRanks {
         T[p] = cell(p);
       }
     }
+    for (const Key p : selected) {
+      if (staging_ > 0 && !residents.contains(p)) {
+        T[p] = cell(p);
+      }
+    }
+  }
+
+  std::set<Key> staged(const std::vector<Key>& misses, const std::set<Key>& evictable, std::size_t count) override {
+    std::vector<Worth> least;
+    for (const Key p : misses) {
+      least.push_back(worth(p));
+    }
+    std::ranges::sort(least);
+    least.resize(std::min(least.size(), staging_));
+    for (const Key p : evictable) {
+      least.push_back(worth(p));
+    }
+    std::ranges::sort(least);
+    std::set<Key> out;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!evictable.contains(std::get<Key>(least[i]))) {
+        out.insert(std::get<Key>(least[i]));
+      }
+    }
+    return out;
   }
 
   void enter(Key p) override {
@@ -294,6 +326,7 @@ class PlainRt final : public PlainRanks {
   }
 
   std::string history_;
+  std::size_t staging_;
   PlainReuse table_;
   std::int64_t query_ = 0;
   std::uint64_t t = 0;
@@ -315,7 +348,8 @@ inline std::unique_ptr<PlainRanks> make_plain_ranks(const PolicySpec& spec, std:
                                         std::stod(spec.parameters.at(1).second));
   }
   if (spec.name == "rt") {
-    return std::make_unique<PlainRt>(spec.parameters.at(0).second, static_cast<std::int64_t>(longest_selection));
+    return std::make_unique<PlainRt>(spec.parameters.at(0).second, std::stoull(spec.parameters.at(1).second),
+                                     static_cast<std::int64_t>(longest_selection));
   }
   return nullptr;
 }

@@ -315,6 +315,21 @@ TEST_CASE("sieve evicts newcomers while what was hit stays where it is", "[cache
   CHECK(result.left == "AEF");
 }
 
+TEST_CASE("rt,staging=K fetches for the step alone what is worth less than the entries it would replace",
+          "[cache][rt]") {
+  // Four slots. A and B are selected at every step but one, each other letter once: the table learns that what
+  // is new does not come back, and A and B do.
+  //
+  //   ABCD   ABEF   ABGH   ABIJ   ABKL   MNOP   ABQR
+  //                                      ABKL   without staging
+  //                                      AKL    with one row: M is staged; of A and B, alike, the smaller id leaves
+  //                                      KL     with four: M and N are staged
+  const std::string_view text = "ABCD ABEF ABGH ABIJ ABKL MNOP ABQR";
+  CHECK(replay("rt", 4, text).seen == "mmmm hhmm hhmm hhmm hhmm mmmm mmmm");
+  CHECK(replay("rt,staging=1", 4, text).seen == "mmmm hhmm hhmm hhmm hhmm mmmm mhmm");
+  CHECK(replay("rt,staging=4", 4, text).seen == "mmmm hhmm hhmm hhmm hhmm mmmm hhmm");
+}
+
 TEST_CASE("lirs gives a slot for good to what comes back while it is in the stack", "[cache][lirs]") {
   // Three slots, one of them for HIR entries; below, S from the bottom to the top, LIR entries as capitals, resident
   // HIR entries as small letters, others in brackets; and Q.

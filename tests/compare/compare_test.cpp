@@ -75,6 +75,13 @@ TEST_CASE("The share of a gap is measured between the first policy and its bound
   CHECK_FALSE(result.gap_closed(result.cells[0], 1, 1));  // all miss three times: there is no gap
 }
 
+TEST_CASE("A policy that need not admit what it fetches has the bound of those", "[compare]") {
+  CHECK(bound_of(parse_policy("rt")) == parse_policy("belady,atomic=step"));
+  CHECK(bound_of(parse_policy("rt,staging=3")) == parse_policy("belady,atomic=step,bypass=1"));
+  CHECK(bound_of(parse_policy("belady,bypass=1")) == parse_policy("belady,bypass=1"));
+  CHECK(bound_of(parse_policy("lru")) == parse_policy("belady"));
+}
+
 TEST_CASE("A comparison of nothing is refused", "[compare]") {
   const TraceReader trace = written(one_stream({{1, 2}}));
   const std::array traces = {&trace};

@@ -58,31 +58,31 @@ std::function<int()> add_predict(CLI::App& app) {
   auto options = std::make_shared<Options>();
   PredictConfig& config = options->config;
   config.guesses = parse_guesses("0.25x,0.5x,1x,2x");
-  app.add_option("trace", options->traces, "Traces to predict (.dsat)")->required()->type_name("TRACE");
+  add_texts(app, "trace", options->traces, "Traces to predict (.dsat)").required().type("TRACE");
   std::vector<std::string_view> names;
   const auto known = predictor_descriptions();
   std::transform(known.begin(), known.end(), std::back_inserter(names), [](const auto& one) { return one.name; });
-  app.add_option_function<std::string>(
-         "--predictors",
-         [&config](const std::string& text) {
-           const auto items = list_items(text);
-           config.predictors.assign(items.begin(), items.end());
-         },
-         fmt::format("{} [all]", fmt::join(names, ", ")))
-      ->type_name("NAME,...")
-      ->multi_option_policy(list_policy);
-  app.add_option_function<std::string>(
-         "--guesses", [&config](const std::string& text) { config.guesses = parse_guesses(text); },
-         "Entries of a guess: 512, 0.5x (times the longest selection), 0.01ctx [0.25x,0.5x,1x,2x]")
-      ->type_name("CAP,...")
-      ->multi_option_policy(list_policy);
-  app.add_option_function<std::string>(
-         "--steps", [&config](const std::string& text) { config.steps = parse_steps("--steps", text); },
-         "Predict steps A up to B only, as if there were no others [all]")
-      ->type_name("A:B");
+  add_option(
+      app, "--predictors",
+      [&config](const std::string& text) {
+        const auto items = list_items(text);
+        config.predictors.assign(items.begin(), items.end());
+      },
+      fmt::format("{} [all]", fmt::join(names, ", ")))
+      .type("NAME,...")
+      .list();
+  add_option(
+      app, "--guesses", [&config](const std::string& text) { config.guesses = parse_guesses(text); },
+      "Entries of a guess: 512, 0.5x (times the longest selection), 0.01ctx [0.25x,0.5x,1x,2x]")
+      .type("CAP,...")
+      .list();
+  add_option(
+      app, "--steps", [&config](const std::string& text) { config.steps = parse_steps("--steps", text); },
+      "Predict steps A up to B only, as if there were no others [all]")
+      .type("A:B");
   add_jobs_option(app, config.jobs);
-  app.add_flag("--allow-truncated", options->spec.allow_truncated,
-               "Predict the whole chunks of a trace that was cut off");
+  add_flag(app, "--allow-truncated", options->spec.allow_truncated,
+           "Predict the whole chunks of a trace that was cut off");
   options->result.add_options(app, "the prediction");
   return [options] { return run(*options); };
 }

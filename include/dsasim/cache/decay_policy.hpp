@@ -49,6 +49,8 @@ class DecayRanks {
   }
   static History history(const PolicySpec& spec) { return Sums::history(spec); }
 
+  static constexpr std::size_t staging() noexcept { return 0; }
+
   void begin(const StepSelection& selection) { sums_.begin(selection); }
   void select(std::size_t i, State& state) const noexcept { sums_.select(i, state); }
 
@@ -62,9 +64,9 @@ class DecayRanks {
   }
 
   template <class Entries>
-  void learn(const Entries& /*entries*/, std::span<const Evictable> /*evictable*/, std::uint64_t /*now*/) noexcept {}
+  void learn(const Entries& /*entries*/, std::span<const Candidate> /*candidates*/, std::uint64_t /*now*/) noexcept {}
   template <class Entries>
-  void look(const Entries& /*entries*/, std::span<const Evictable> /*evictable*/, std::uint64_t /*now*/) noexcept {}
+  void look(const Entries& /*entries*/, std::span<const Candidate> /*candidates*/, std::uint64_t /*now*/) noexcept {}
 
   float worth(std::size_t /*i*/, const RankedEntry<State>& entry, std::uint64_t now) const noexcept {
     return static_cast<float>(sums_.worth(decay(entry.state, now - entry.last_use)));

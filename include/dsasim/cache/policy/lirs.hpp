@@ -42,7 +42,6 @@ class Lirs {
   void on_hit(Access access) noexcept {
     if (entries_[access.key].status == Status::lir) {
       stack_.move(0, access.key);
-      prune();
     } else if (stack_.contains(0, access.key)) {
       queue_.remove(value(access.slot));
       stack_.move(0, access.key);
@@ -51,6 +50,7 @@ class Lirs {
       stack_.push(0, access.key);
       queue_.move(0, value(access.slot));
     }
+    prune();
   }
 
   template <class Spared>

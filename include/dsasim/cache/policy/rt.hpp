@@ -26,11 +26,14 @@ class ReuseRanks {
   using Entries = ZeroedArray<RankedEntry<State>>;
 
   explicit ReuseRanks(const PolicySetup& setup)
-      : table_(setup.longest_selection), evictable_at_(setup.capacity_entries) {
+      : table_(setup.longest_selection),
+        candidate_at_(setup.capacity_entries),
+        staging_(integer_value(setup.spec, "staging")) {
     views_.reserve(setup.capacity_entries);
     watched_.reserve(setup.capacity_entries);
   }
   static History history(const PolicySpec& spec) { return History(spec); }
+  std::size_t staging() const noexcept { return staging_; }
 
   void begin(const StepSelection& selection) noexcept {
     query_key_ = std::int64_t{selection.from.base} + static_cast<std::int64_t>(selection.from.query);
@@ -40,12 +43,14 @@ class ReuseRanks {
   }
   static void select(std::size_t /*i*/, State& frequency) noexcept { frequency = ReuseTable::selected(frequency); }
 
-  /// What became of the entries that could have been evicted at the selection before, those that were included.
-  void learn(const Entries& entries, std::span<const Evictable> evictable, std::uint64_t now) {
-    look(entries, evictable, now);
+  /// What became of the entries that need not have been in the cache after the selection before, whether or not they
+  /// were.
+  void learn(const Entries& entries, std::span<const Candidate> candidates, std::uint64_t now) {
+    look(entries, candidates, now);
     for (Watched& watched : watched_) {
-      const std::uint32_t i = evictable_at_[watched.slot];
-      if (i < evictable.size() && evictable[i].key == watched.key) {
+      const bool had_slot = watched.slot != Candidate::no_slot;
+      const std::uint32_t i = had_slot ? candidate_at_[watched.slot] : 0;
+      if (had_slot && i < candidates.size() && candidates[i].slot == watched.slot && candidates[i].key == watched.key) {
         watched.outcome = table_.expected(views_[i]) / 2;
       } else {  // selected, or gone
         const auto& entry = entries[watched.key];
@@ -56,17 +61,19 @@ class ReuseRanks {
     for (const Watched& watched : watched_) {
       table_.learn(watched.cell, watched.outcome);
     }
-    watched_.resize(evictable.size());
-    for (std::size_t i = 0; i < evictable.size(); ++i) {
-      watched_[i] = {.key = evictable[i].key, .slot = evictable[i].slot, .cell = views_[i].cell, .outcome = 0};
+    watched_.resize(candidates.size());
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      watched_[i] = {.key = candidates[i].key, .slot = candidates[i].slot, .cell = views_[i].cell, .outcome = 0};
     }
   }
 
-  void look(const Entries& entries, std::span<const Evictable> evictable, std::uint64_t now) noexcept {
-    views_.resize(evictable.size());
-    for (std::size_t i = 0; i < evictable.size(); ++i) {
-      views_[i] = view(evictable[i].key, entries[evictable[i].key], now);
-      evictable_at_[evictable[i].slot] = static_cast<std::uint32_t>(i);
+  void look(const Entries& entries, std::span<const Candidate> candidates, std::uint64_t now) noexcept {
+    views_.resize(candidates.size());
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      views_[i] = view(candidates[i].key, entries[candidates[i].key], now);
+      if (candidates[i].slot != Candidate::no_slot) {
+        candidate_at_[candidates[i].slot] = static_cast<std::uint32_t>(i);
+      }
     }
   }
 
@@ -88,10 +95,12 @@ class ReuseRanks {
   }
 
   ReuseTable table_;
-  std::vector<ReuseTable::View> views_;      ///< by evictable
-  std::vector<std::uint32_t> evictable_at_;  ///< by slot: where its entry was among the evictable when it last was
+  std::vector<ReuseTable::View> views_;      ///< by candidate
+  std::vector<std::uint32_t> candidate_at_;  ///< by slot: where its entry was among the candidates when
+                                             ///< it last was
   std::vector<Watched> watched_;             ///< what the selection before did not name
-  std::int64_t query_key_ = 0;               ///< of the query's own entry
+  std::size_t staging_;
+  std::int64_t query_key_ = 0;  ///< of the query's own entry
 };
 
 /// Reuse table: learns, for entries of an age, a slow frequency and a distance from the query, how often they are
@@ -104,7 +113,10 @@ class Rt : public RankPolicy<ReuseRanks> {
       "A selection at a time: learns the reuse of entries by age, slow frequency and distance, evicts the least "
       "expected.";
   static constexpr std::string_view source = "made for this access pattern: docs/policies.md";
-  static constexpr std::array parameters{History::parameter};
+  static constexpr std::array parameters{
+      History::parameter,
+      PolicyParameter{"staging", "0", "0..1000000",
+                      "rows of a selection that need not have a slot: an area holds them for the step alone"}};
 
   using RankPolicy::RankPolicy;
 };
