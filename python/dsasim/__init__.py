@@ -24,8 +24,8 @@ Path = Union[str, "os.PathLike[str]"]
 
 __all__ = [
     "ConfigError", "Error", "Result", "Step", "SystemError", "Trace", "TraceError", "TraceWriter", "allocate", "analyze",
-    "compare", "curve", "diff", "export", "gather", "generate", "import_capture", "info", "knee", "merge", "replay",
-    "roofline", "step", "study", "sweep", "verify",
+    "compare", "curve", "diff", "export", "gather", "generate", "import_capture", "info", "knee", "merge", "predict",
+    "replay", "roofline", "step", "study", "sweep", "verify",
 ]
 
 
@@ -65,6 +65,11 @@ def compare(traces: Path | Sequence[Path], **options: Any) -> Result:
     >>> dsasim.compare(["a.dsat", "b.dsat"], policies="hisparse,rt", capacities=["1x", "2x"]).to_pandas()
     """
     return _ask("compare", traces, options)
+
+
+def predict(traces: Path | Sequence[Path], **options: Any) -> Result:
+    """How much of the next selection a guess holds, by predictor and length: `rows`; by layer too: `layers`."""
+    return _ask("predict", traces, options)
 
 
 def curve(trace: Path, **options: Any) -> Result:

@@ -43,6 +43,13 @@ def test_a_curve_is_what_replays_count():
     assert points["misses"].tolist() == [215426, 45614, 19624]
 
 
+def test_a_prediction_has_rows_by_predictor_and_guess():
+    rows = dsasim.predict(TRACE, predictors=["previous", "history"], guesses=["64", "1x"]).rows
+    assert rows["predictor"].tolist() == ["previous", "previous", "history", "history"]
+    assert rows["guess_entries"].tolist() == [64, 128, 64, 128]
+    assert (rows["held"] <= rows["entries"]).all() and (rows["held"][1] > rows["held"][0])
+
+
 def test_lists_repeat_an_option_and_tables_become_frames():
     frame = dsasim.compare([TRACE, dsasim.Trace(TRACES / "k512-req_0.dsat")], policies="hisparse,lru",
                            capacities=["1x", "2x"]).to_pandas()

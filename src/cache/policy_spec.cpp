@@ -2,8 +2,9 @@
 
 #include "dsasim/cache/policy_spec.hpp"
 
+#include "cache/policy_list.hpp"
 #include "config/whole_number.hpp"
-#include "dsasim/cache/all_policies.hpp"
+#include "dsasim/cache/policy_plugin.hpp"
 #include "dsasim/config/named_parameters.hpp"
 #include "dsasim/error.hpp"
 
@@ -105,12 +106,11 @@ std::string checked_value(std::string_view policy, const PolicyParameter& parame
 
 std::vector<PolicyDescription> policy_descriptions() {
   std::vector<PolicyDescription> descriptions;
-  any_policy([&]<class P>() {
-    if (descriptions.empty() || descriptions.back().name != P::name) {
-      descriptions.push_back({P::name, P::sentence, P::source, {P::parameters.begin(), P::parameters.end()}});
+  for (const PolicyRow& row : policy_rows()) {
+    if (descriptions.empty() || descriptions.back().name != row.name) {
+      descriptions.push_back({row.name, row.sentence, row.source, {row.parameters.begin(), row.parameters.end()}});
     }
-    return false;
-  });
+  }
   return descriptions;
 }
 
@@ -130,8 +130,13 @@ PolicySpec complete_policy(const PolicySpec& spec, std::string_view where) {
 }
 
 PolicySpec parse_policy(std::string_view text, std::string_view where) {
-  description_of(policy_descriptions(), text.substr(0, text.find(',')), where);  // before complaining of its parameters
-  NamedParameters given = parse_named_parameters(where, text);
+  std::string name(text.substr(0, text.find(',')));
+  const std::string_view rest = text.substr(name.size());
+  if (name.ends_with(".so")) {
+    name = load_policy(name, where);
+  }
+  description_of(policy_descriptions(), name, where);  // before complaining of its parameters
+  NamedParameters given = parse_named_parameters(where, name.append(rest));
   return complete_policy({.name = std::move(given.name), .parameters = std::move(given.parameters)}, where);
 }
 
@@ -175,13 +180,7 @@ double decimal_value(const PolicySpec& spec, std::string_view key) noexcept {
 }
 
 PolicyNeeds policy_needs(const PolicySpec& spec) {
-  PolicyNeeds needs;
-  visit_policy(complete_policy(spec), [&]<class P>() {
-    if constexpr (StatefulPolicy<P>) {
-      needs = P::needs;
-    }
-  });
-  return needs;
+  return policy_row_of(complete_policy(spec)).needs;
 }
 
 bool can_forget(const PolicySpec& spec) {
@@ -192,19 +191,22 @@ bool can_forget(const PolicySpec& spec) {
 }
 
 bool evicts_least_recent(const PolicySpec& spec) {
-  bool does = false;
-  visit_policy(complete_policy(spec), [&]<class P>() { does = RecencyPolicy<P>; });
-  return does;
+  return policy_row_of(complete_policy(spec)).evicts_least_recent;
 }
 
 PolicySpec bound_of(const PolicySpec& spec) {
-  return parse_policy(policy_needs(spec).whole_selection ? "belady,atomic=step" : "belady");
+  // With these, a policy need not admit what it fetches.
+  const auto complete = complete_policy(spec).parameters;
+  const bool may_refuse = std::any_of(complete.begin(), complete.end(), [](const auto& parameter) {
+    return (parameter.first == "bypass" || parameter.first == "staging") && parameter.second != "0";
+  });
+  return complete_policy({.name = "belady",
+                          .parameters = {{"atomic", policy_needs(spec).whole_selection ? "step" : "access"},
+                                         {"bypass", may_refuse ? "1" : "0"}}});
 }
 
 double policy_access_ns(const PolicySpec& spec) {
-  double access_ns = 0;
-  visit_policy(complete_policy(spec), [&]<class P>() { access_ns = P::access_ns; });
-  return access_ns;
+  return policy_row_of(complete_policy(spec)).access_ns;
 }
 
 }  // namespace dsasim

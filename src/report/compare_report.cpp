@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
 
 namespace dsasim {
@@ -72,12 +71,6 @@ void append_table(std::string& out, const CompareResult& result, std::size_t pol
   out += "\n";
 }
 
-std::string traces_text(const CompareResult& result) {
-  const std::string first = std::filesystem::path(result.traces.front()).filename().string();
-  return result.traces.size() == 1 ? first
-                                   : fmt::format("{} and {} more, accesses added up", first, result.traces.size() - 1);
-}
-
 }  // namespace
 
 std::string compare_json(const CompareResult& result) {
@@ -100,7 +93,7 @@ std::string compare_json(const CompareResult& result) {
 std::string compare_table(const CompareResult& result) {
   std::string out;
   auto line = std::back_inserter(out);
-  fmt::format_to(line, "{}\nmiss ratio, {}; * the best of a column\n\n", traces_text(result),
+  fmt::format_to(line, "{}\nmiss ratio, {}; * the best of a column\n\n", traces_text(result.traces, "accesses"),
                  scope_text(result.config.asked.scope));
   append_table(out, result, result.policies.size(), [&](std::size_t policy, std::size_t capacity) {
     const CompareCell& cell = result.together[policy][capacity];

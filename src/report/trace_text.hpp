@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 // What the tables have in common.
 
@@ -43,6 +44,12 @@ inline std::string bytes_text(double bytes) {
 inline std::string ratio_text(std::uint64_t misses, std::uint64_t accesses) {
   return accesses == 0 ? "-"
                        : fmt::format("{:.2f}%", 100.0 * static_cast<double>(misses) / static_cast<double>(accesses));
+}
+
+/// What figures of several traces are of; `counts` are what was added up.
+inline std::string traces_text(const std::vector<std::string>& names, std::string_view counts) {
+  const std::string first = std::filesystem::path(names.front()).filename().string();
+  return names.size() == 1 ? first : fmt::format("{} and {} more, {} added up", first, names.size() - 1, counts);
 }
 
 inline std::string scope_text(Scope scope) {

@@ -153,6 +153,13 @@ class ReferenceCache {
     if (parameter("bypass") == "1") {
       named_ = needed_soonest(misses, next_of);
     }
+    if (ranks_ && entries_.size() + misses.size() > capacity_) {
+      std::set<Key> evictable = residents();
+      std::erase_if(evictable, [this](Key key) { return named_.contains(key); });
+      for (const Key key : ranks_->staged(misses, evictable, entries_.size() + misses.size() - capacity_)) {
+        named_.erase(key);
+      }
+    }
     for (const Key key : misses) {
       outcome.compulsory_misses += seen_.insert(key).second ? 1U : 0U;
       if (named_.contains(key)) {

@@ -106,6 +106,76 @@ class PlainSlru final : public PlainQueues {
   Queue protected_;
 };
 
+/// The three cases of section 3.2 of the paper.
+class PlainLirs final : public PlainQueues {
+ public:
+  PlainLirs(std::size_t capacity, double share_hir)
+      : PlainQueues(capacity), most_lir_(capacity - std::max<std::size_t>(share(share_hir), 1)) {}
+
+  void hit(Key key) override {
+    const bool in_stack = take(stack_, key);
+    stack_.push_back(key);
+    if (!lir_.contains(key)) {
+      take(queue_, key);
+      if (in_stack) {
+        promote(key);
+      } else {
+        queue_.push_back(key);
+      }
+    }
+    prune();
+  }
+
+  Key evict(Key /*incoming*/, const std::set<Key>& spared) override {
+    if (const auto first = oldest(queue_, spared)) {
+      take(queue_, *first);
+      return *first;
+    }
+    Queue of_lir = stack_;
+    of_lir.remove_if([this](Key key) { return !lir_.contains(key); });
+    const Key key = *oldest(of_lir, spared);
+    take(stack_, key);
+    lir_.erase(key);
+    prune();
+    return key;
+  }
+
+  void add(Key key) override {
+    const bool in_stack = take(stack_, key);
+    stack_.push_back(key);
+    if (in_stack) {
+      promote(key);
+    } else if (lir_.size() < most_lir_) {
+      lir_.insert(key);
+    } else {
+      queue_.push_back(key);
+    }
+    prune();
+  }
+
+ private:
+  void promote(Key key) {
+    lir_.insert(key);
+    if (lir_.size() > most_lir_) {
+      const Key bottom = *std::ranges::find_if(stack_, [this](Key other) { return lir_.contains(other); });
+      lir_.erase(bottom);
+      take(stack_, bottom);
+      queue_.push_back(bottom);
+    }
+  }
+
+  void prune() {
+    while (!stack_.empty() && !lir_.contains(stack_.front())) {
+      stack_.pop_front();
+    }
+  }
+
+  std::size_t most_lir_;
+  std::set<Key> lir_;
+  Queue stack_;
+  Queue queue_;
+};
+
 /// Algorithm 1 of the paper; ghosts are looked up before anything is evicted, as its authors' implementation does.
 class PlainS3Fifo final : public PlainQueues {
  public:
@@ -414,6 +484,9 @@ inline std::unique_ptr<PlainQueues> make_plain_queues(const PolicySpec& spec, st
   }
   if (spec.name == "2q") {
     return std::make_unique<PlainTwoQ>(capacity, parameter(1), parameter(2));
+  }
+  if (spec.name == "lirs") {
+    return std::make_unique<PlainLirs>(capacity, parameter(1));
   }
   if (spec.name == "lru-k") {
     return std::make_unique<PlainLruK>(capacity, static_cast<std::size_t>(parameter(1)));

@@ -30,6 +30,12 @@ class PlainRanks {
   virtual void select(const SelectionOrigin& from, const std::set<Key>& selected, const std::set<Key>& residents) = 0;
   /// Before it, what its entries scored, or nothing.
   virtual void score(const std::vector<Key>& /*keys*/, std::span<const std::uint16_t> /*scores*/) {}
+  /// Of a selection's misses, those that are fetched for the step alone; `evictable` are the residents that it does not
+  /// name, and `count` entries have to leave or stay out.
+  virtual std::set<Key> staged(const std::vector<Key>& /*misses*/, const std::set<Key>& /*evictable*/,
+                               std::size_t /*count*/) {
+    return {};
+  }
   /// An entry that is not resident comes in.
   virtual void enter(Key key) = 0;
   virtual Worth worth(Key key) const = 0;
@@ -184,62 +190,43 @@ class PlainScore final : public PlainRanks {
   std::uint64_t now_ = 0;
 };
 
-/// Names are those of docs/policies.md.
-class PlainRt final : public PlainRanks {
+/// The table of `rt`. Names are those of docs/policies.md.
+class PlainReuse {
  public:
-  PlainRt(std::string history, std::int64_t k) : history_(std::move(history)), k_(k), S(1024, 0), M(1024, 0) {
+  explicit PlainReuse(std::int64_t k, std::size_t kinds = 1) : k_(k), S(1024 * kinds, 0), M(1024 * kinds, 0) {
     pw.push_back(65536);
     while (pw.size() < 1024) {
       pw.push_back(pw.back() - (pw.back() >> 5));
     }
   }
 
-  void select(const SelectionOrigin& from, const std::set<Key>& selected, const std::set<Key>& residents) override {
-    t = from.step;
-    query_ = static_cast<std::int64_t>(from.base + from.query);
-    for (const Key p : selected) {
-      forget(p, residents.contains(p));
-      E[p] = std::min<std::int64_t>(65535, x(p) + 2048);
-      last[p] = t;
-    }
-    std::vector<std::pair<std::int64_t, std::int64_t>> learned;  // cell and outcome
-    for (const auto& [p, c] : T) {
-      learned.emplace_back(c, selected.contains(p) ? 32768 : V(p) >> 1);
-    }
-    for (std::size_t c = 0; c < 1024; ++c) {
+  /// Of an entry that had E at its last use.
+  std::int64_t x(std::int64_t E, std::int64_t age) const {
+    return age >= 1024 ? 0 : E * pw[static_cast<std::size_t>(age)] >> 16;
+  }
+
+  std::size_t cell(std::int64_t age, std::int64_t x, std::int64_t q, std::size_t kind = 0) const {
+    return kind * 1024 + static_cast<std::size_t>((A(age) * 16 + F(x)) * 4 + C(q));
+  }
+
+  std::int64_t V(std::size_t c, std::int64_t x, std::int64_t age) const {
+    const std::int64_t prior = (x >> 1) + 32768 / (age + 3);
+    return (S[c] + 10240 * prior) / (M[c] + 10240);
+  }
+
+  /// Cells and outcomes of a step.
+  void learn(const std::vector<std::pair<std::size_t, std::int64_t>>& learned) {
+    for (std::size_t c = 0; c < S.size(); ++c) {
       S[c] -= S[c] >> 7;
       M[c] -= M[c] >> 7;
     }
     for (const auto& [c, y] : learned) {
-      S[static_cast<std::size_t>(c)] += y << 10;
-      M[static_cast<std::size_t>(c)] += 1024;
+      S[c] += y << 10;
+      M[c] += 1024;
     }
-    T.clear();
-    for (const Key p : residents) {
-      if (!selected.contains(p)) {
-        T[p] = cell(p);
-      }
-    }
-  }
-
-  void enter(Key p) override {
-    forget(p, false);
-    E[p] = x(p);
-    last[p] = t;
-  }
-
-  Worth worth(Key p) const override {
-    return {static_cast<float>(V(p)) + static_cast<float>(x(p)) / 65536.0F, last.at(p), p};
   }
 
  private:
-  std::int64_t age(Key p) const { return static_cast<std::int64_t>(t - last.at(p)); }
-
-  std::int64_t x(Key p) const {
-    const auto found = last.find(p);
-    return found == last.end() || t - found->second >= 1024 ? 0 : E.at(p) * pw[t - found->second] >> 16;
-  }
-
   std::int64_t A(std::int64_t a) const {
     std::int64_t less = 0;
     for (const int limit : {0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 34, 48}) {
@@ -259,13 +246,78 @@ class PlainRt final : public PlainRanks {
 
   std::int64_t C(std::int64_t q) const { return q < k_ / 4 ? 0 : q < k_ ? 1 : q < 4 * k_ ? 2 : 3; }
 
-  std::int64_t cell(Key p) const { return (A(age(p)) * 16 + F(x(p))) * 4 + C(query_ - std::int64_t{p}); }
+  std::int64_t k_;
+  std::vector<std::int64_t> pw;
+  std::vector<std::int64_t> S;
+  std::vector<std::int64_t> M;
+};
 
-  std::int64_t V(Key p) const {
-    const std::int64_t prior = (x(p) >> 1) + 32768 / (age(p) + 3);
-    const auto c = static_cast<std::size_t>(cell(p));
-    return (S[c] + 10240 * prior) / (M[c] + 10240);
+class PlainRt final : public PlainRanks {
+ public:
+  PlainRt(std::string history, std::size_t staging, std::int64_t k)
+      : history_(std::move(history)), staging_(staging), table_(k) {}
+
+  void select(const SelectionOrigin& from, const std::set<Key>& selected, const std::set<Key>& residents) override {
+    t = from.step;
+    query_ = static_cast<std::int64_t>(from.base + from.query);
+    for (const Key p : selected) {
+      forget(p, residents.contains(p));
+      E[p] = std::min<std::int64_t>(65535, x(p) + 2048);
+      last[p] = t;
+    }
+    std::vector<std::pair<std::size_t, std::int64_t>> learned;
+    for (const auto& [p, c] : T) {
+      learned.emplace_back(c, selected.contains(p) ? 32768 : V(p) >> 1);
+    }
+    table_.learn(learned);
+    T.clear();
+    for (const Key p : residents) {
+      if (!selected.contains(p)) {
+        T[p] = cell(p);
+      }
+    }
+    for (const Key p : selected) {
+      if (staging_ > 0 && !residents.contains(p)) {
+        T[p] = cell(p);
+      }
+    }
   }
+
+  std::set<Key> staged(const std::vector<Key>& misses, const std::set<Key>& evictable, std::size_t count) override {
+    std::vector<Worth> least;
+    for (const Key p : misses) {
+      least.push_back(worth(p));
+    }
+    std::ranges::sort(least);
+    least.resize(std::min(least.size(), staging_));
+    for (const Key p : evictable) {
+      least.push_back(worth(p));
+    }
+    std::ranges::sort(least);
+    std::set<Key> out;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!evictable.contains(std::get<Key>(least[i]))) {
+        out.insert(std::get<Key>(least[i]));
+      }
+    }
+    return out;
+  }
+
+  void enter(Key p) override {
+    forget(p, false);
+    E[p] = x(p);
+    last[p] = t;
+  }
+
+  Worth worth(Key p) const override {
+    return {static_cast<float>(V(p)) + static_cast<float>(x(p)) / 65536.0F, last.at(p), p};
+  }
+
+ private:
+  std::int64_t age(Key p) const { return static_cast<std::int64_t>(t - last.at(p)); }
+  std::int64_t x(Key p) const { return last.contains(p) ? table_.x(E.at(p), age(p)) : 0; }
+  std::size_t cell(Key p) const { return table_.cell(age(p), x(p), query_ - std::int64_t{p}); }
+  std::int64_t V(Key p) const { return table_.V(cell(p), x(p), age(p)); }
 
   void forget(Key p, bool resident) {
     if (!resident && last.contains(p) && !is_remembered(history_, t - last[p])) {
@@ -274,15 +326,13 @@ class PlainRt final : public PlainRanks {
   }
 
   std::string history_;
-  std::int64_t k_;
+  std::size_t staging_;
+  PlainReuse table_;
   std::int64_t query_ = 0;
   std::uint64_t t = 0;
-  std::vector<std::int64_t> pw;
   std::map<Key, std::int64_t> E;
   std::map<Key, std::uint64_t> last;
-  std::vector<std::int64_t> S;
-  std::vector<std::int64_t> M;
-  std::map<Key, std::int64_t> T;
+  std::map<Key, std::size_t> T;
 };
 
 /// Null for other policies.
@@ -298,7 +348,8 @@ inline std::unique_ptr<PlainRanks> make_plain_ranks(const PolicySpec& spec, std:
                                         std::stod(spec.parameters.at(1).second));
   }
   if (spec.name == "rt") {
-    return std::make_unique<PlainRt>(spec.parameters.at(0).second, static_cast<std::int64_t>(longest_selection));
+    return std::make_unique<PlainRt>(spec.parameters.at(0).second, std::stoull(spec.parameters.at(1).second),
+                                     static_cast<std::int64_t>(longest_selection));
   }
   return nullptr;
 }

@@ -315,6 +315,55 @@ TEST_CASE("sieve evicts newcomers while what was hit stays where it is", "[cache
   CHECK(result.left == "AEF");
 }
 
+TEST_CASE("rt,staging=K fetches for the step alone what is worth less than the entries it would replace",
+          "[cache][rt]") {
+  // Four slots. A and B are selected at every step but one, each other letter once: the table learns that what
+  // is new does not come back, and A and B do.
+  //
+  //   ABCD   ABEF   ABGH   ABIJ   ABKL   MNOP   ABQR
+  //                                      ABKL   without staging
+  //                                      AKL    with one row: M is staged; of A and B, alike, the smaller id leaves
+  //                                      KL     with four: M and N are staged
+  const std::string_view text = "ABCD ABEF ABGH ABIJ ABKL MNOP ABQR";
+  CHECK(replay("rt", 4, text).seen == "mmmm hhmm hhmm hhmm hhmm mmmm mmmm");
+  CHECK(replay("rt,staging=1", 4, text).seen == "mmmm hhmm hhmm hhmm hhmm mmmm mhmm");
+  CHECK(replay("rt,staging=4", 4, text).seen == "mmmm hhmm hhmm hhmm hhmm mmmm hhmm");
+}
+
+TEST_CASE("lirs gives a slot for good to what comes back while it is in the stack", "[cache][lirs]") {
+  // Three slots, one of them for HIR entries; below, S from the bottom to the top, LIR entries as capitals, resident
+  // HIR entries as small letters, others in brackets; and Q.
+  //
+  //   A B    C      D         C         A         E
+  //   m m    m      m         m         h         m
+  //                 C         D         A         A
+  //   AB     ABc    AB(c)d    B(d)C     B(d)Ca    B(d)C(a)e
+  //   -      c      d         a         a         e
+  //
+  // C is missed while S still has it: it becomes LIR, and A, at the bottom, goes to Q. A, hit in Q and no longer in S,
+  // stays HIR, and leaves for E.
+  const Replay result = replay("lirs,hir=0.34", 3, spaced("ABCDCAE"));
+  CHECK(result.seen == spaced("mmmmmhm"));
+  CHECK(result.victims == "CDA");
+  CHECK(result.left == "BCE");
+}
+
+TEST_CASE("lirs,atomic=step evicts LIR entries where all of the queue is named", "[cache][lirs]") {
+  // Three slots, one for HIR entries.
+  //
+  //   ABC    CD     EF
+  //   mmm    hm     mm
+  //          A      DB
+  //   ABc    BCd    C(d)eF
+  //   c      d      e
+  //
+  // C becomes LIR, A goes to Q and leaves for D. E takes D's slot; then Q has E alone, which is named, and B leaves.
+  const Replay result = replay("lirs,hir=0.34,atomic=step", 3, "ABC CD EF");
+  CHECK(result.seen == "mmm hm mm");
+  CHECK(result.victims == "ABD");
+  CHECK(result.left == "CEF");
+}
+
 TEST_CASE("arc moves its target towards the list whose ghost was missed", "[cache][arc]") {
   // Two slots; below, T1 | T2 | B1 | B2, oldest first, and the target p.
   //

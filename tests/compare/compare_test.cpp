@@ -5,33 +5,14 @@
 #include "catch.hpp"
 #include "dsasim/error.hpp"
 #include "replay/small_traces.hpp"
-
-#include <unistd.h>
-
-#include <fmt/core.h>
+#include "replay/written_trace.hpp"
 
 #include <array>
-#include <filesystem>
 
 using namespace dsasim;
 using namespace dsasim::test;
 
 namespace {
-
-struct Written {
-  explicit Written(const PlainTrace& trace) : reader(written(trace)) {}
-  TraceReader reader;
-
- private:
-  /// The file is gone from its folder at once, and the reader keeps it open: tests run side by side.
-  static TraceReader written(const PlainTrace& trace) {
-    const auto path = std::filesystem::temp_directory_path() / fmt::format("dsasim_compare_{}.dsat", ::getpid());
-    write_trace(path, trace);
-    TraceReader reader(path);
-    std::filesystem::remove(path);
-    return reader;
-  }
-};
 
 CompareConfig config_of(std::initializer_list<const char*> policies, std::initializer_list<const char*> capacities) {
   CompareConfig config;
@@ -47,11 +28,11 @@ CompareConfig config_of(std::initializer_list<const char*> policies, std::initia
 }  // namespace
 
 TEST_CASE("A comparison counts what replays count, trace by trace and together", "[compare]") {
-  const Written first(random_trace({.requests = 3, .layers = 2, .groups = true}, 1));
-  const Written second(random_trace({.requests = 1, .layers = 2}, 2));
+  const TraceReader first = written(random_trace({.requests = 3, .layers = 2, .groups = true}, 1));
+  const TraceReader second = written(random_trace({.requests = 1, .layers = 2}, 2));
   CompareConfig config = config_of({"fifo", "lru", "random,seed=3"}, {"3", "1.5x", "40"});
   config.replay.scope = GENERATE(Scope::stream, Scope::shared);
-  const std::array traces = {&first.reader, &second.reader};
+  const std::array traces = {&first, &second};
   const CompareResult result = compare(traces, config, 2);
 
   REQUIRE(result.asked == 3);
@@ -79,9 +60,9 @@ TEST_CASE("A comparison counts what replays count, trace by trace and together",
 // Selections {1 2} {3} {1 2} {3} {1 2}, one after the other, through two slots: fifo and lru miss all eight accesses.
 // Belady evicts 2 for 3 and hits 1; evicts 1 for 2 and hits 3; evicts 3 for 1 and hits 2: five misses.
 TEST_CASE("The share of a gap is measured between the first policy and its bound", "[compare]") {
-  const Written trace(one_stream({{1, 2}, {3}, {1, 2}, {3}, {1, 2}}));
+  const TraceReader trace = written(one_stream({{1, 2}, {3}, {1, 2}, {3}, {1, 2}}));
   const CompareConfig config = config_of({"fifo", "lru", "belady"}, {"2", "3"});
-  const std::array traces = {&trace.reader};
+  const std::array traces = {&trace};
   const CompareResult result = compare(traces, config, 1);
   REQUIRE(result.policies.size() == 3);  // the bound was asked for: it is not there twice
   CHECK(result.cells[0][0][0].misses == 8);
@@ -94,9 +75,16 @@ TEST_CASE("The share of a gap is measured between the first policy and its bound
   CHECK_FALSE(result.gap_closed(result.cells[0], 1, 1));  // all miss three times: there is no gap
 }
 
+TEST_CASE("A policy that need not admit what it fetches has the bound of those", "[compare]") {
+  CHECK(bound_of(parse_policy("rt")) == parse_policy("belady,atomic=step"));
+  CHECK(bound_of(parse_policy("rt,staging=3")) == parse_policy("belady,atomic=step,bypass=1"));
+  CHECK(bound_of(parse_policy("belady,bypass=1")) == parse_policy("belady,bypass=1"));
+  CHECK(bound_of(parse_policy("lru")) == parse_policy("belady"));
+}
+
 TEST_CASE("A comparison of nothing is refused", "[compare]") {
-  const Written trace(one_stream({{1, 2}}));
-  const std::array traces = {&trace.reader};
+  const TraceReader trace = written(one_stream({{1, 2}}));
+  const std::array traces = {&trace};
   CHECK_THROWS_AS(compare(traces, config_of({}, {"2"}), 1), ConfigError);
   CHECK_THROWS_AS(compare(traces, config_of({"lru"}, {}), 1), ConfigError);
   CHECK_THROWS_AS(compare({}, config_of({"lru"}, {"2"}), 1), ConfigError);

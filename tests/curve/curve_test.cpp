@@ -7,13 +7,9 @@
 #include "curve/live_places.hpp"
 #include "dsasim/error.hpp"
 #include "replay/small_traces.hpp"
-
-#include <fmt/format.h>
-
-#include <unistd.h>
+#include "replay/written_trace.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <random>
 #include <vector>
@@ -22,15 +18,6 @@ using namespace dsasim;
 using namespace dsasim::test;
 
 namespace {
-
-/// The file is gone from its folder at once, and the reader keeps it open: tests run side by side.
-TraceReader written(const PlainTrace& trace) {
-  const auto path = std::filesystem::temp_directory_path() / fmt::format("dsasim_curve_{}.dsat", ::getpid());
-  write_trace(path, trace);
-  TraceReader reader(path);
-  std::filesystem::remove(path);
-  return reader;
-}
 
 std::vector<Capacity> capacities(const std::vector<std::uint64_t>& entries) {
   std::vector<Capacity> parsed;

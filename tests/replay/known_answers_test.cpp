@@ -94,6 +94,14 @@ TEST_CASE("Known answers of policies that rank entries", "[known]") {
   check(TraceReader("traces/paper128.dsat"), Scope::stream, "2x", {{"rt", 289'384}, {"ewma2", 291'951}});
 }
 
+TEST_CASE("Known answers of lirs", "[known]") {
+  // Counted by a plain LIRS in Python that knows nothing of this one (docs/validation.md).
+  const TraceReader trace("traces/paper128-req_0.dsat");
+  check(trace, Scope::shared, "2048", {{"lirs", 120'122}});
+  check(trace, Scope::shared, "4096", {{"lirs", 45'562}});
+  check(trace, Scope::shared, "8192", {{"lirs", 16'165}});
+}
+
 TEST_CASE("In a batch, requests are innermost", "[known]") {
   const TraceReader trace("traces/paper256.dsat");
   REQUIRE(trace.request_count() == 4);

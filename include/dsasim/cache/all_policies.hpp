@@ -8,6 +8,7 @@
 #include "dsasim/cache/policy/fifo.hpp"
 #include "dsasim/cache/policy/hisparse.hpp"
 #include "dsasim/cache/policy/lfu.hpp"
+#include "dsasim/cache/policy/lirs.hpp"
 #include "dsasim/cache/policy/lrfu.hpp"
 #include "dsasim/cache/policy/lru.hpp"
 #include "dsasim/cache/policy/lru_k.hpp"
@@ -42,45 +43,12 @@ using AllPolicies = std::tuple<                   //
     PerAccess<Sieve>, PerSelection<Sieve>,        //
     PerAccess<Arc>, PerSelection<Arc>,            //
     PerAccess<TwoQ>, PerSelection<TwoQ>,          //
+    PerAccess<Lirs>, PerSelection<Lirs>,          //
     PerAccess<LruK>, PerSelection<LruK>,          //
     PerAccess<WTinyLfu>, PerSelection<WTinyLfu>,  //
     Lrfu,                                         //
     Score,                                        //
     Ewma2,                                        //
-    ReuseTable>;
-
-/// Calls visit.template operator()<P>() for each policy of the list until one returns true; says whether one did.
-template <class Visit>
-bool any_policy(Visit&& visit) {
-  return [&]<class... P>(std::tuple<P...>* /*list*/) {
-    return (visit.template operator()<P>() || ...);
-  }(static_cast<AllPolicies*>(nullptr));
-}
-
-/// True if P is the policy that the spec names; the parameter `atomic` chooses among those of one name.
-template <Policy P>
-bool is_policy_of(const PolicySpec& spec) {
-  if (spec.name != P::name) {
-    return false;
-  }
-  for (const auto& [key, chosen] : spec.parameters) {
-    if (key == "atomic") {
-      return (chosen == "step") == (P::replacement == Replacement::per_selection);
-    }
-  }
-  return true;
-}
-
-/// Calls visit.template operator()<P>() for the policy that a complete spec names.
-template <class Visit>
-void visit_policy(const PolicySpec& spec, Visit&& visit) {
-  any_policy([&]<class P>() {
-    const bool is_it = is_policy_of<P>(spec);
-    if (is_it) {
-      visit.template operator()<P>();
-    }
-    return is_it;
-  });
-}
+    Rt>;
 
 }  // namespace dsasim

@@ -2,7 +2,7 @@
 
 #include "dsasim/cache/decay_policy.hpp"
 #include "dsasim/cache/policy.hpp"
-#include "dsasim/cache/ranked_victims.hpp"
+#include "dsasim/cache/rank_policy.hpp"
 
 #include <array>
 #include <cstddef>
@@ -34,7 +34,7 @@ class Ewma2 : public DecayPolicy<Ewma2Sums> {
   static constexpr std::string_view source = "made for this access pattern: docs/policies.md";
   static constexpr std::array parameters{History::parameter};
 
-  using DecayPolicy::DecayPolicy;
+  using RankPolicy::RankPolicy;
 };
 
 }  // namespace dsasim

@@ -2,7 +2,7 @@
 
 #include "dsasim/cache/decay_policy.hpp"
 #include "dsasim/cache/policy.hpp"
-#include "dsasim/cache/ranked_victims.hpp"
+#include "dsasim/cache/rank_policy.hpp"
 
 #include <array>
 #include <cstddef>
@@ -32,7 +32,7 @@ class Lrfu : public DecayPolicy<LrfuSums> {
   static constexpr std::array parameters{
       PolicyParameter{"decay", "0.9", "0.0..1.0", "by what a selection counts less a step later"}, History::parameter};
 
-  using DecayPolicy::DecayPolicy;
+  using RankPolicy::RankPolicy;
 };
 
 }  // namespace dsasim

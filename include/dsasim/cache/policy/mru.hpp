@@ -25,22 +25,28 @@ class Mru {
 
   void on_hit(Access access) noexcept { queue_.move(0, value(access.slot)); }
 
+  /// What a selection named is newest. Its next victim is older than the one before: what is between is named too.
   template <class Spared>
   std::uint32_t victim(std::uint32_t /*key*/, const Spared& spared) noexcept {
     std::uint32_t at = queue_.newest(0);
-    while (spared(at)) {
-      at = queue_.older(at);
+    if (spared(at)) {
+      at = below_victim_ == LinkedLists::none ? at : below_victim_;
+      while (spared(at)) {
+        at = queue_.older(at);
+      }
+      below_victim_ = queue_.older(at);
     }
     return at;
   }
 
   void on_evict(Access access) noexcept { queue_.remove(value(access.slot)); }
   void on_fill(Access access) noexcept { queue_.push(0, value(access.slot)); }
-  void on_end() noexcept {}
+  void on_end() noexcept { below_victim_ = LinkedLists::none; }
   bool invariant() const { return queue_.invariant(); }
 
  private:
   LinkedLists queue_;
+  std::uint32_t below_victim_ = LinkedLists::none;  ///< where the next search of the open selection begins
 };
 
 }  // namespace dsasim

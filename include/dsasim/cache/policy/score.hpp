@@ -2,7 +2,7 @@
 
 #include "dsasim/cache/decay_policy.hpp"
 #include "dsasim/cache/policy.hpp"
-#include "dsasim/cache/ranked_victims.hpp"
+#include "dsasim/cache/rank_policy.hpp"
 #include "dsasim/types.hpp"
 
 #include <algorithm>
@@ -76,7 +76,7 @@ class Score : public DecayPolicy<ScoreSums> {
       PolicyParameter{"decay", "0.9", "0.0..1.0", "by what it counts less a step later"}};
   static constexpr PolicyNeeds needs{.whole_selection = true, .scores = true};
 
-  using DecayPolicy::DecayPolicy;
+  using RankPolicy::RankPolicy;
 };
 
 }  // namespace dsasim

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace dsasim {
+
+/// What is expected of an entry by its age (steps since its last use), its slow frequency and its distance from the
+/// query, learned from what became of others. All in integers. docs/policies.md#rt-a-table-of-reuse defines it.
+///
+/// A slow frequency decays by 31/32 a step and grows by 2,048 of 65,536 when the entry is selected. A cell is of 16
+/// classes of age, 16 of frequency (half octaves), 4 of distance (fractions of the top-k) and of as many kinds as the
+/// user of the table tells apart. It averages the outcomes that were learned of it; the average forgets 1/128 at each
+/// step and begins at a prior of the weight of ten entries.
+class ReuseTable {
+ public:
+  static constexpr std::uint32_t one = 65536;  ///< a frequency of 1; of what is expected, 2
+
+  /// What the table knows of an entry.
+  struct View {
+    std::uint32_t frequency;
+    std::uint32_t prior;
+    std::uint32_t cell;
+  };
+
+  explicit ReuseTable(std::uint32_t top_k, std::uint32_t kinds = 1)
+      : top_k_(top_k), cells_(std::size_t{kinds} * cells_of_a_kind) {
+    for (std::uint64_t power = one; std::uint64_t & entry : decay_) {
+      entry = power;
+      power -= power / 32;
+    }
+    for (std::uint64_t age = 0; age < prior_.size(); ++age) {
+      prior_[age] = one / 2 / (age + 3);
+    }
+    constexpr std::array<std::uint64_t, 15> limits = {0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 34, 48};
+    for (std::uint64_t age = 0; age < age_class_.size(); ++age) {
+      const auto below = std::lower_bound(limits.begin(), limits.end(), age) - limits.begin();
+      age_class_[age] = static_cast<std::uint8_t>(below);
+    }
+  }
+
+  /// Of an entry whose frequency was `then` at its last use.
+  std::uint32_t frequency(std::uint16_t then, std::uint64_t age) const noexcept {
+    return age < decay_.size() ? static_cast<std::uint32_t>(then * decay_[age] / one) : 0;
+  }
+  /// After one selection more.
+  static std::uint16_t selected(std::uint32_t frequency) noexcept {
+    return static_cast<std::uint16_t>(std::min<std::uint32_t>(frequency + 2048U, one - 1));
+  }
+
+  View view(std::uint16_t then, std::uint64_t age, std::int64_t distance, std::uint32_t kind = 0) const noexcept {
+    const std::uint32_t x = frequency(then, age);
+    const std::uint64_t prior = x / 2 + (age < prior_.size() ? prior_[age] : one / 2 / (age + 3));
+    const std::uint32_t ages = kind * 16U + age_class_[std::min(age, oldest)];
+    return {.frequency = x,
+            .prior = static_cast<std::uint32_t>(prior),
+            .cell = (ages * 16U + frequency_class(x)) * 4U + distance_class(distance)};
+  }
+
+  std::uint32_t expected(const View& of) const noexcept {
+    return quotient(cells_[of.cell].sum + prior_weight * of.prior, cells_[of.cell].weight + prior_weight);
+  }
+
+  void forget() noexcept {
+    for (Cell& cell : cells_) {
+      cell.sum -= cell.sum / 128;
+      cell.weight -= cell.weight / 128;
+    }
+  }
+  void learn(std::uint32_t cell, std::uint32_t outcome) noexcept {
+    cells_[cell].sum += outcome * entry_weight;
+    cells_[cell].weight += entry_weight;
+  }
+
+ private:
+  static constexpr std::uint64_t prior_weight = 10240;
+  static constexpr std::uint64_t entry_weight = 1024;
+  static constexpr std::size_t cells_of_a_kind = std::size_t{16} * 16 * 4;
+  static constexpr std::uint64_t oldest = 49;  ///< all ages above are of one class
+
+  struct Cell {
+    std::uint64_t sum = 0;
+    std::uint64_t weight = 0;
+  };
+
+  /// Half octaves: the largest b in 1..15 with frequency >= 65536 * 2^((b - 15) / 2), 0 if there is none.
+  static std::uint32_t frequency_class(std::uint64_t frequency) noexcept {
+    constexpr std::uint32_t first_octave = 9;  // 65536 * 2^-7
+    constexpr std::uint64_t least = std::uint64_t{1} << first_octave;
+    const std::uint64_t classed = std::max(frequency, least);
+    const auto octave = static_cast<std::uint32_t>(std::bit_width(classed)) - 1;
+    const bool upper_half = classed * classed >> (2 * octave + 1) != 0;  // not below sqrt(2) of the octave's first
+    return frequency < least ? 0 : 2 * (octave - first_octave) + 1 + (upper_half ? 1U : 0U);
+  }
+
+  std::uint32_t distance_class(std::int64_t distance) const noexcept {
+    return (distance >= top_k_ / 4 ? 1U : 0U) + (distance >= top_k_ ? 1U : 0U) + (distance >= 4 * top_k_ ? 1U : 0U);
+  }
+
+  /// a / b, of a quotient of 31 bits. Doubles are divided in half the time that integers take; the result is one off at
+  /// most, which is made up for.
+  static std::uint32_t quotient(std::uint64_t a, std::uint64_t b) noexcept {
+    const double ratio =
+        static_cast<double>(static_cast<std::int64_t>(a)) / static_cast<double>(static_cast<std::int64_t>(b));
+    const auto near = static_cast<std::uint64_t>(static_cast<std::int64_t>(ratio));
+    return static_cast<std::uint32_t>(near * b > a ? near - 1 : a - near * b >= b ? near + 1 : near);
+  }
+
+  std::int64_t top_k_;
+  std::array<std::uint64_t, 1024> decay_{};           ///< (31/32)^steps
+  std::array<std::uint64_t, 1024> prior_{};           ///< by age, without the frequency's part
+  std::array<std::uint8_t, oldest + 1> age_class_{};  ///< limits of the classes that are below an age
+  std::vector<Cell> cells_;
+};
+
+}  // namespace dsasim
