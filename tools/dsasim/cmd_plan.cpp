@@ -73,52 +73,45 @@ void check(const Options& options) {
 
 int run(Options& options) {
   check(options);
-  std::vector<TraceReader> traces;
-  std::vector<const TraceReader*> views;
-  traces.reserve(options.traces.size());
-  for (const std::string& path : options.traces) {
-    ReplaySpec spec = options.spec;
-    spec.trace = path;
-    views.push_back(&traces.emplace_back(open_trace(spec)));
-  }
+  const OpenTraces open = open_traces(options.traces, options.spec);
   options.result.open();
   const PolicySpec policy = options.plan.replay.policy;
   options.plan.replay = options.spec.config;
   options.plan.replay.policy = policy;
   Progress progress("plan");
   constexpr std::uint64_t whole = 1000;
-  const PlanResult result = plan(views, options.plan, options.jobs, [&](double share) {
+  const PlanResult result = plan(open.views, options.plan, options.jobs, [&](double share) {
     progress.update(static_cast<std::uint64_t>(share * whole), whole);
   });
   options.result.write([&] { return plan_json(result); }, [&] { return plan_text(result); });
   return exit_done;
 }
 
-template <class Parse>
-CLI::Option* add_parsed(CLI::App& app, const std::string& option, const std::string& type,
-                        const std::string& description, Parse parse) {
-  return app.add_option_function<std::string>(option, parse, description)->type_name(type);
-}
-
 void add_plan_options(CLI::App& app, PlanConfig& plan) {
-  add_parsed(app, "--context", "N|NK|NM", "Tokens of each request's context: 32768, 32K (1,024 each), 1M",
-             [&plan](const std::string& text) { plan.context_tokens = parse_tokens("--context", text); });
-  add_parsed(app, "--slots", "SIZE,...",
-             "Slots of a buffer for each request and layer: entries, 2x (times the model's top-k), or all: everything "
-             "in GPU memory [1x,1.5x,2x,3x,4x,all]",
-             [&plan](const std::string& text) { plan.slots = parse_buffer_sizes("--slots", text); })
-      ->multi_option_policy(list_policy);
-  add_parsed(app, "--policy", "NAME[,key=value...]",
-             "Replacement policy of the buffers; `dsasim policies` lists them [hisparse]",
-             [&plan](const std::string& text) { plan.replay.policy = parse_policy(text, "--policy"); });
-  app.add_option("--host", plan.host, "The link to host memory; `dsasim memories` lists them (model host) [pcie5]")
-      ->type_name("NAME|FILE.json[,key=value...]");
+  add_option(
+      app, "--context", [&plan](const std::string& text) { plan.context_tokens = parse_tokens("--context", text); },
+      "Tokens of each request's context: 32768, 32K (1,024 each), 1M")
+      .type("N|NK|NM");
+  add_option(
+      app, "--slots", [&plan](const std::string& text) { plan.slots = parse_buffer_sizes("--slots", text); },
+      "Slots of a buffer for each request and layer: entries, 2x (times the model's top-k), or all: everything in GPU "
+      "memory [1x,1.5x,2x,3x,4x,all]")
+      .type("SIZE,...")
+      .list();
+  add_option(
+      app, "--policy", [&plan](const std::string& text) { plan.replay.policy = parse_policy(text, "--policy"); },
+      "Replacement policy of the buffers; `dsasim policies` lists them [hisparse]")
+      .type("NAME[,key=value...]");
+  add_text(app, "--host", plan.host, "The link to host memory; `dsasim memories` lists them (model host) [pcie5]")
+      .type("NAME|FILE.json[,key=value...]");
   add_number<std::uint64_t>(app, "--batch", plan.batch, "Requests that decode together, on all GPUs [as many as fit]",
                             1, 65'536);
   add_number<std::uint64_t>(app, "--max-batch", plan.max_batch, "Requests that the stack runs at most [1024]", 1,
                             65'536);
-  add_parsed(app, "--slo-tpot", "N|Nus|Nms", "Limit of the mean token's time, in nanoseconds or with a unit [none]",
-             [&plan](const std::string& text) { plan.slo_tpot_ns = parse_time("--slo-tpot", text); });
+  add_option(
+      app, "--slo-tpot", [&plan](const std::string& text) { plan.slo_tpot_ns = parse_time("--slo-tpot", text); },
+      "Limit of the mean token's time, in nanoseconds or with a unit [none]")
+      .type("N|Nus|Nms");
   add_choice(app, "--prefetch", plan.prefetch,
              "Copies ahead: of layers that share an index, as soon as its owner's are done, or none [anchor]",
              prefetch_names);
@@ -127,10 +120,13 @@ void add_plan_options(CLI::App& app, PlanConfig& plan) {
              extrapolation_names);
   add_number<double>(app, "--memory-fraction", plan.memory_fraction,
                      "Of the GPU's memory, for weights and requests [0.9]", 0.01, 1);
-  add_parsed(app, "--host-memory", "BYTES", "Of the node, for KV [as much as it takes]",
-             [&plan](const std::string& text) {
-               plan.host_bytes = parse_bytes("--host-memory", text, std::uint64_t{1} << 50U);
-             });
+  add_option(
+      app, "--host-memory",
+      [&plan](const std::string& text) {
+        plan.host_bytes = parse_bytes("--host-memory", text, std::uint64_t{1} << 50U);
+      },
+      "Of the node, for KV [as much as it takes]")
+      .type("BYTES");
   add_choice(app, "--host-copies", plan.host_copies,
              "Copies of a request's KV in host memory: one for each GPU that attends to it, or one for all [rank]",
              host_copies_names);
@@ -144,7 +140,7 @@ std::function<int()> add_plan(CLI::App& app) {
   PlanConfig& plan = options->plan;
   plan.replay.policy = parse_policy("hisparse");
   plan.slots = parse_buffer_sizes("--slots", "1x,1.5x,2x,3x,4x,all");
-  app.add_option("trace", options->traces, "Traces to replay (.dsat)")->required()->type_name("TRACE");
+  add_texts(app, "trace", options->traces, "Traces to replay (.dsat)").required().type("TRACE");
   add_plan_options(app, plan);
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::step},
                     {"policy", "scope", "capacity", "budget", "entry-bytes", "overlap", "reservation-cost"});
