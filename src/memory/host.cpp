@@ -10,7 +10,8 @@ namespace {
 constexpr std::uint64_t lanes = 32;
 
 double rounds(std::uint64_t items, std::uint64_t at_once) {
-  return static_cast<double>(items / at_once + (items % at_once > 0 ? 1 : 0));
+  const std::uint64_t whole = items / at_once + (items % at_once > 0 ? 1 : 0);
+  return static_cast<double>(whole);
 }
 
 double passes(std::uint64_t items, const SwapInParameters& p) {
