@@ -24,8 +24,8 @@ Path = Union[str, "os.PathLike[str]"]
 
 __all__ = [
     "ConfigError", "Error", "Result", "Step", "SystemError", "Trace", "TraceError", "TraceWriter", "allocate", "analyze",
-    "compare", "curve", "diff", "export", "gather", "generate", "import_capture", "info", "knee", "merge", "predict",
-    "replay", "roofline", "step", "study", "sweep", "verify",
+    "compare", "curve", "diff", "export", "gather", "generate", "import_capture", "info", "knee", "merge", "plan",
+    "predict", "replay", "roofline", "step", "study", "sweep", "verify",
 ]
 
 
@@ -90,6 +90,11 @@ def allocate(trace: Path, budget: str | int, **options: Any) -> Result:
 def study(trace: Path, *, model: str, gpu: str, **options: Any) -> Result:
     """What to reserve of a GPU's last-level cache, and what it gains: `points`."""
     return _ask("study", trace, {"model": model, "gpu": gpu, **options})
+
+
+def plan(traces: Path | Sequence[Path], *, model: str, gpu: str, context: int | str, **options: Any) -> Result:
+    """KV in host memory, sized: `rows`, a buffer size each, and the `best` of them (docs/plan.md)."""
+    return _ask("plan", traces, {"model": model, "gpu": gpu, "context": context, **options})
 
 
 def analyze(trace: Path | Sequence[Path], **options: Any) -> Result:

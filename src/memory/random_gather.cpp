@@ -62,7 +62,8 @@ RandomGatherTime price(const RandomGather& random, MemoryModel& model) {
                 .hit_rows = reserved,
                 .missed_rows = missed,
                 .missed_pages = missed - kept,
-                .llc_rows = kept};
+                .llc_rows = kept,
+                .swap_in = random.swap_in};
   std::vector<std::uint64_t> lines;
   if (model.needs().lines) {
     lines = random_lines(random, missed - kept);

@@ -65,7 +65,10 @@ std::unique_ptr<Llc> make_ordinary_part(const EffectiveConfig& effective) {
 
 GatherCost::GatherCost(const TraceReader& trace, const EffectiveConfig& effective, const ReplayHooks& hooks)
     : trace_(trace),
+      effective_(effective),
       hooks_(hooks),
+      swaps_in_(effective.memory_model == "host" && effective.asked.scope == Scope::stream &&
+                policy_needs(effective.asked.policy).whole_selection),
       row_bytes_(effective.row_bytes),
       persisting_(effective.asked.set_aside_bytes > 0),
       memory_(make_memory(effective.memory).model),
@@ -87,18 +90,25 @@ GatherPrice GatherCost::price(std::uint32_t layer, std::span<StepRow> rows,
   // Without addresses to look up, the layers of a group are the same. Those that share rows read them together.
   const bool alike = llc_ == nullptr && !report;
   const std::uint32_t members = alike ? 1 : kv_rows;
+  const std::uint32_t copies = alike ? kv_rows : 1;
   GatherPrice price;
   double ns = 0;
   for (std::uint32_t member = 0; member < members; ++member) {
-    const Gather gather = gather_of(layer, member, rows, missed);
-    ns += memory_->gather_ns(gather);
+    Gather gather = gather_of(layer, member, rows, missed);
+    if (member > 0 || !swaps_in_) {
+      ns += copies * memory_->gather_ns(gather);
+    } else {  // the layers that share its index are told the rows
+      ns += copies > 1 ? (copies - 1) * memory_->gather_ns(gather) : 0;
+      gather.swap_in = swap_in_of(layer, rows);
+      ns += memory_->gather_ns(gather);
+    }
     price.rows += gather.rows();
     price.cold_rows += gather.missed_rows - gather.llc_rows;
     if (report) {
       hooks_.on_lines(lines_);
     }
   }
-  price.ns = rounded(alike ? ns * kv_rows : ns, "gather_ns");
+  price.ns = rounded(ns, "gather_ns");
   share_out(price.ns, rows);
   return price;
 }
@@ -128,6 +138,30 @@ Gather GatherCost::gather_of(std::uint32_t layer, std::uint32_t member, std::spa
   }
   gather.lines = lines_;
   return gather;
+}
+
+std::optional<SwapIn> GatherCost::swap_in_of(std::uint32_t layer, std::span<const StepRow> rows) const {
+  const auto& capacities = effective_.capacity_entries;
+  const std::size_t requests = trace_.request_count();
+  SwapIn call{.selected_rows = trace_.longest_selection()};
+  for (const StepRow& row : rows) {
+    const std::uint64_t slots = capacities.size() == 1 ? capacities.front()
+                                : capacities.size() == trace_.layer_count()
+                                    ? capacities[layer]
+                                    : capacities[layer * requests + row.request];
+    if (slots == 0) {
+      return std::nullopt;  // no buffer: rows are gathered as they are selected
+    }
+    const RequestInfo& request = trace_.header().requests[row.request];
+    const std::uint64_t context = request.prompt_tokens + (row.step - request.start_step) + 1;
+    const bool fits = !trace_.header().has_queries && context / trace_.header().store(layer).unit_tokens <= slots;
+    if (row.counters.misses() > 0 || !fits) {
+      ++call.requests;
+      call.slots = std::max(call.slots, slots);
+      call.most_missed_rows = std::max(call.most_missed_rows, row.counters.misses());
+    }
+  }
+  return call.requests > 0 ? call : SwapIn{.requests = rows.size()};  // all contexts fit: nothing is looked up
 }
 
 void GatherCost::read_rows(std::uint64_t row_bytes, Counters& counters, Gather& gather) {

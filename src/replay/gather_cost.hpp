@@ -46,11 +46,16 @@ class GatherCost {
   Gather gather_of(std::uint32_t layer, std::uint32_t member, std::span<StepRow> rows,
                    std::span<const std::vector<EntryId>> missed);
 
+  /// Of a hot buffer, whose kernel looks the selection up; none for other caches.
+  std::optional<SwapIn> swap_in_of(std::uint32_t layer, std::span<const StepRow> rows) const;
+
   /// Looks the rows at row_addresses_ up; lines_ gets what is left to read.
   void read_rows(std::uint64_t row_bytes, Counters& counters, Gather& gather);
 
   const TraceReader& trace_;
+  const EffectiveConfig& effective_;
   const ReplayHooks& hooks_;
+  bool swaps_in_;  ///< from host memory to a buffer for each stream, replaced by selection, as serving stacks do
   std::vector<std::uint64_t> row_bytes_;  ///< by layer
   bool persisting_;
   std::unique_ptr<MemoryModel> memory_;

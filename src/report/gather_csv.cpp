@@ -34,6 +34,13 @@ class Columns {
     at_.row_bytes = require("row_bytes");
     at_.hot = find("hot_fraction");
     at_.reserved = find("reserved_fraction");
+    at_.requests = find("requests");
+    if (at_.requests) {
+      constexpr std::string_view swap_in = "requests with most_rows, selected and slots";
+      at_.most_rows = require("most_rows", swap_in);
+      at_.selected = require("selected", swap_in);
+      at_.slots = require("slots", swap_in);
+    }
   }
 
   RandomGather read(std::string_view line, std::size_t number, const RandomGather& defaults) const {
@@ -43,13 +50,16 @@ class Columns {
       throw ConfigError(where, "expected {} fields as in the header, found {}", names_.size(), fields.size());
     }
     RandomGather random = defaults;
-    random.rows = number_of<std::uint64_t>(where, "rows", fields[at_.rows], 1, most_rows);
+    random.rows = number_of<std::uint64_t>(where, "rows", fields[at_.rows], at_.requests ? 0 : 1, most_rows);
     random.row_bytes = number_of<std::uint64_t>(where, "row_bytes", fields[at_.row_bytes], 0, most_row_bytes);
     if (at_.hot) {
       random.hot_fraction = number_of<double>(where, "hot_fraction", fields[*at_.hot], 0, 1);
     }
     if (at_.reserved) {
       random.reserved_fraction = number_of<double>(where, "reserved_fraction", fields[*at_.reserved], 0, 1);
+    }
+    if (at_.requests) {
+      random.swap_in = swap_in_of(where, fields, random.rows);
     }
     return random;
   }
@@ -60,17 +70,32 @@ class Columns {
     std::size_t row_bytes = 0;
     std::optional<std::size_t> hot;
     std::optional<std::size_t> reserved;
+    std::optional<std::size_t> requests;
+    std::size_t most_rows = 0;  ///< these with requests
+    std::size_t selected = 0;
+    std::size_t slots = 0;
   };
+
+  SwapIn swap_in_of(const std::string& where, const std::vector<std::string_view>& fields, std::uint64_t rows) const {
+    const auto number = [&](std::string_view column, std::size_t at, std::uint64_t least, std::uint64_t most) {
+      return number_of<std::uint64_t>(where, column, fields[at], least, most);
+    };
+    const std::uint64_t requests = number("requests", *at_.requests, 1, most_rows);
+    return {.requests = requests,
+            .most_missed_rows = number("most_rows", at_.most_rows, (rows + requests - 1) / requests, rows),
+            .selected_rows = number("selected", at_.selected, 0, most_rows),
+            .slots = number("slots", at_.slots, 0, most_rows)};
+  }
 
   std::optional<std::size_t> find(std::string_view name) const {
     const auto found = std::find(names_.begin(), names_.end(), name);
     return found == names_.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - names_.begin()));
   }
 
-  std::size_t require(std::string_view name) const {
+  std::size_t require(std::string_view name, std::string_view columns = "row_bytes and rows") const {
     const auto place = find(name);
     if (!place) {
-      throw ConfigError(path_ + ":1", "expected a header with the columns row_bytes and rows, found no {}", name);
+      throw ConfigError(path_ + ":1", "expected a header with the columns {}, found no {}", columns, name);
     }
     return *place;
   }

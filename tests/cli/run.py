@@ -645,6 +645,7 @@ PRINTING = ("--help", "--version", "replay --help", "policies", "memories", "mod
             "compare t.dsat --policies lru,fifo", "predict t.dsat --predictors previous", "curve t.dsat --capacities 1x,2x", "knee t.dsat --target miss_ratio=0.5", "allocate t.dsat --budget 2x",
             "diff lru.json lru.json", "sweep grid.json --dry-run", "merge part.csv -o -",
             "study t.dsat --gpu h200 --model deepseek-v3.2 --parts 1",
+            "plan t.dsat --gpu h200 --model glm-5.1 --tp 8 --context 8K --slots 1x --extrapolate scale",
             "gather --memory h200 --rows 64 --row-bytes 128",
             "roofline --model glm-5.1 --gpu h200 --context 1000 --batch 4 --rate 1",
             "step --model glm-5.1 --gpu h200 --tp 8 --batch 4 --context 1000", "kernels --gpu h200")
@@ -706,6 +707,7 @@ READS = {
     "allocate": ("t.dsat --budget 2x --memory mem.json", ["--json", "--csv"]),
     "diff": ("lru.json fifo.json", ["--json", "--csv"]),
     "study": (f"t.dsat {STEP} --kernels k.json --memory mem.json", ["--json", "--csv"]),
+    "plan": (f"t.dsat batch.dsat {STEP} --kernels k.json --host host.json --context 8K", ["--json", "--csv"]),
     "sweep": ("grid.json", ["--output"]),
     "merge": ("part.csv part2.csv", ["--output"]),
     "roofline": (f"{STEP} --context 1000 --batch 4 --rate 1", ["--json", "--csv"]),

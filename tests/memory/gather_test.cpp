@@ -7,6 +7,9 @@
 #include "import/captures.hpp"
 #include "memory/csv_file.hpp"
 
+#include <fmt/core.h>
+
+#include <cmath>
 #include <fstream>
 #include <set>
 
@@ -159,6 +162,72 @@ TEST_CASE("host: rows over PCIe 5 take what was measured", "[memory]") {
     INFO(row.rows << " rows of " << row.row_bytes << " bytes: " << ns);
     CHECK(std::abs(ns / 1000 / row.us - 1) < 0.2);
   }
+}
+
+TEST_CASE("host: swap-ins to a hot buffer take what was measured", "[memory]") {
+  // Microseconds of SGLang's kernel on an H200, beside data/hardware/h200_swap_in.csv: 16 requests that miss 274 rows
+  // each, and one that misses 2,000 where the others miss 159.
+  const Memory memory = make_memory(parse_memory("pcie5"));
+  const auto ns = [&](std::uint64_t rows, SwapIn call, std::uint64_t row_bytes = 1152) {
+    return memory.model->gather_ns({.row_bytes = row_bytes, .missed_rows = rows, .swap_in = call});
+  };
+  const SwapIn sixteen{.requests = 16, .most_missed_rows = 274, .selected_rows = 2048, .slots = 4096};
+  CHECK(ns(16 * 274, sixteen) == Approx(120'000).epsilon(0.06));
+  SwapIn uneven = sixteen;
+  uneven.most_missed_rows = 2000;
+  CHECK(ns(2000 + 15 * 159, uneven) == Approx(268'000).epsilon(0.15));
+  // Without a miss only the lookup; where the context fits, not even that.
+  CHECK(ns(0, {.requests = 1, .selected_rows = 2048, .slots = 4096}) == Approx(14'500).epsilon(0.05));
+  CHECK(ns(0, {.requests = 16, .selected_rows = 2048, .slots = 4096}) == Approx(19'500).epsilon(0.1));
+  CHECK(ns(0, {.requests = 1}) < 3000);
+
+  double sum = 0;
+  const auto rows = read_csv("data/hardware/h200_swap_in.csv");
+  for (const CsvRow& row : rows) {
+    const double us = ns(row.integer("rows"),
+                         {.requests = row.integer("requests"),
+                          .most_missed_rows = row.integer("most_rows"),
+                          .selected_rows = row.integer("selected"),
+                          .slots = row.integer("slots")},
+                         row.integer("row_bytes")) /
+                      1000;
+    const double error = std::abs(us / row.number("us_total") - 1);
+    INFO(row.text("requests") << " requests, " << row.text("rows") << " rows: " << us << " for "
+                              << row.text("us_total"));
+    CHECK(error < 0.25);
+    sum += error;
+  }
+  CHECK(sum / static_cast<double>(rows.size()) < 0.06);
+}
+
+// lookup 5 + 2 x 7 (70 slots: 3 times 32, 2 a turn) + 1 x 3 + 2 x 1 x 2 (two requests); copies 1 + the longer of three
+// turns of 2 rows at 50, and 6 rows of (64 + 36) bytes at 1, and somewhat more.
+TEST_CASE("host: a swap-in, worked out by hand", "[memory]") {
+  const Memory memory = make_memory(
+      parse_memory("pcie5,lookup_ns=5,lookup_slots_ns=7,lookup_selected_ns=3,lookup_batch_ns=2,copy_ns=1,wave_rows=2,"
+                   "wave_ns=50,swap_gb_s=1,row_overhead_bytes=36"));
+  const SwapIn call{.requests = 2, .most_missed_rows = 5, .selected_rows = 33, .slots = 70};
+  const auto ns = [&](std::uint64_t rows) {
+    return memory.model->gather_ns({.row_bytes = 64, .missed_rows = rows, .swap_in = call});
+  };
+  const double lookup_ns = 5 + 2 * 7 + 1 * 3 + 2 * 1 * 2;
+  CHECK(ns(0) == lookup_ns);
+  CHECK(ns(6) == Approx(lookup_ns + 1 + 600 * std::pow(1 + std::pow(150.0 / 600, 4), 0.25)));
+  // A link that only gathers has no such kernel.
+  CHECK(make_memory(parse_memory("host")).model->gather_ns({.row_bytes = 64, .missed_rows = 6, .swap_in = call}) > 0);
+}
+
+TEST_CASE("A CSV of swap-ins is priced by its columns", "[memory]") {
+  const captures::TempDir folder;
+  const std::string header = "row_bytes,rows,requests,most_rows,selected,slots\n";
+  std::ofstream(folder / "swap.csv") << header << "656,0,1,0,2048,4096\n";
+  const Memory memory = make_memory(parse_memory("pcie5"));
+  const double ns = memory.model->gather_ns({.row_bytes = 656, .swap_in = SwapIn{1, 0, 2048, 4096}});
+  CHECK(priced_csv((folder / "swap.csv").string(), {}, *memory.model).ends_with(fmt::format(",{:.3f}\n", ns)));
+  CHECK(csv_error(folder, header + "656,9,2,4,2048,4096\n") ==
+        ":2: most_rows: expected a number from 5 to 9, found \"4\"");
+  CHECK(csv_error(folder, "row_bytes,rows,requests\n") ==
+        ":1: expected a header with the columns requests with most_rows, selected and slots, found no most_rows");
 }
 
 TEST_CASE("host: short rows beyond the reach take their time each", "[memory]") {

@@ -7,7 +7,11 @@
 #include "import/captures.hpp"
 #include "replay/small_traces.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <optional>
+#include <vector>
 
 using namespace dsasim;
 using namespace dsasim::test;
@@ -175,6 +179,39 @@ TEST_CASE("From another memory, attention reads what was gathered, and the gathe
   config.memory = parse_memory("pcie5");
   config.step.overlap = Overlap::attention;
   CHECK(replay(trace, config).step_times->totals.stall_ns < host->totals.stall_ns);
+}
+
+TEST_CASE("A hot buffer's misses are priced as the kernel that swaps them in", "[replay][step]") {
+  const TempDir scratch;
+  write_trace(scratch / "t.dsat", selecting(4));
+  const TraceReader trace(scratch / "t.dsat");
+  ReplayConfig config;
+  config.entry_bytes = 656;
+  config.memory = parse_memory("pcie5");
+  // A cache that several streams share is no such buffer, nor is one that takes access by access.
+  const auto [policy, scope, swaps_in] = GENERATE(table<const char*, Scope, bool>(
+      {{"hisparse", Scope::stream, true}, {"hisparse", Scope::layer, false}, {"lru", Scope::stream, false}}));
+  config.policy = parse_policy(policy);
+  config.scope = scope;
+  std::vector<StepRow> rows;
+  ReplayHooks hooks;
+  hooks.on_row = [&](const StepRow& row) { rows.push_back(row); };
+  const ReplayResult result = replay(trace, config, hooks);
+  const Memory memory = make_memory(config.memory);
+  REQUIRE(rows.size() == 4 * 3 * steps);
+  double ns = 0;
+  for (std::size_t at = 0; at < rows.size(); at += 4) {  // the requests of one step and layer
+    Gather gather{.row_bytes = 656};
+    SwapIn call{.requests = 4, .selected_rows = top_k, .slots = 2 * top_k};
+    for (std::size_t i = at; i < at + 4; ++i) {
+      gather.hit_rows += rows[i].counters.hits;
+      gather.missed_rows += rows[i].counters.misses();
+      call.most_missed_rows = std::max(call.most_missed_rows, rows[i].counters.misses());
+    }
+    gather.swap_in = swaps_in ? std::optional(call) : std::nullopt;
+    ns += std::floor(memory.model->gather_ns(gather) + 0.5);
+  }
+  CHECK(static_cast<double>(result.totals.gather_ns) == ns);
 }
 
 TEST_CASE("A set-aside costs attention what was measured, as far as a reservation fits it", "[replay][step]") {

@@ -23,19 +23,12 @@ struct Options : ReplayRun {
 
 int run(Options& options) {
   options.rules.check();
-  std::vector<TraceReader> traces;
-  std::vector<const TraceReader*> views;
-  traces.reserve(options.traces.size());
-  for (const std::string& path : options.traces) {
-    ReplaySpec spec = options.spec;
-    spec.trace = path;
-    views.push_back(&traces.emplace_back(open_trace(spec)));
-  }
+  const OpenTraces open = open_traces(options.traces, options.spec);
   options.result.open();
   options.compare.replay = options.spec.config;
   Progress progress("compare");
   constexpr std::uint64_t whole = 1000;
-  const CompareResult result = compare(views, options.compare, options.jobs, [&](double share) {
+  const CompareResult result = compare(open.views, options.compare, options.jobs, [&](double share) {
     progress.update(static_cast<std::uint64_t>(share * whole), whole);
   });
   options.result.write([&] { return compare_json(result); }, [&] { return compare_table(result); });

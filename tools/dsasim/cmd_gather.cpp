@@ -79,7 +79,8 @@ std::function<int()> add_gather(CLI::App& app) {
                             std::numeric_limits<std::uint64_t>::max());
   add_text(app, "--csv", options->csv,
            "Price each line of a file with the columns row_bytes, rows and perhaps hot_fraction, "
-           "reserved_fraction; prints it with predicted_us and gather_ns")
+           "reserved_fraction, or requests, most_rows, selected and slots of a swap-in; prints it with "
+           "predicted_us and gather_ns")
       .type("FILE.csv");
   add_output_option(app, "--json", options->json, "Write the prediction as JSON (- for stdout) instead of the table",
                     ".json");

@@ -81,6 +81,11 @@ constexpr std::array commands = {
             .description = "Differences of two reports, or of a report and a golden; exit status 1 if there are any",
             .example = "dsasim diff golden.json report.json --tolerance gather_ns=5%",
             .add = add_diff},
+    Command{.name = "plan",
+            .description =
+                "KV in host memory behind hot buffers on the GPU, sized: slots, batch, time of a token, tokens/s",
+            .example = "dsasim plan batch.dsat --model glm-5.1 --gpu h200 --tp 8 --context 32K --slo-tpot 60ms",
+            .add = add_plan},
     Command{.name = "study",
             .description = "How much of a GPU's last-level cache to reserve, under which policy, and what it gains",
             .example = "dsasim study batch.dsat --gpu h200 --model deepseek-v3.2 --tp 8",

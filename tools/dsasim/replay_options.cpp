@@ -104,4 +104,15 @@ TraceReader open_trace(const ReplaySpec& spec) {
   return trace;
 }
 
+OpenTraces open_traces(const std::vector<std::string>& paths, ReplaySpec spec) {
+  OpenTraces open;
+  open.traces.reserve(paths.size());
+  open.views.reserve(paths.size());
+  for (const std::string& path : paths) {
+    spec.trace = path;
+    open.views.push_back(&open.traces.emplace_back(open_trace(spec)));
+  }
+  return open;
+}
+
 }  // namespace dsasim::tool

@@ -40,4 +40,12 @@ void add_jobs_option(CLI::App& app, std::uint32_t& jobs);
 /// Opens the trace; a person is told if it is cut off.
 TraceReader open_trace(const ReplaySpec& spec);
 
+/// Several traces, as the library takes them.
+struct OpenTraces {
+  std::vector<TraceReader> traces;
+  std::vector<const TraceReader*> views;
+};
+/// `spec` with each of the paths in the place of its trace.
+OpenTraces open_traces(const std::vector<std::string>& paths, ReplaySpec spec);
+
 }  // namespace dsasim::tool

@@ -13,6 +13,15 @@
 
 namespace dsasim {
 
+/// A gather by the kernel of a hot buffer: for each request it looks the selection up among the slots, and copies what
+/// they lack, a warp a row. The request that lacks most keeps its warps at work longest.
+struct SwapIn {
+  std::uint64_t requests = 0;
+  std::uint64_t most_missed_rows = 0;  ///< of one request
+  std::uint64_t selected_rows = 0;     ///< that each request looks up; 0: the context fits the slots, nothing is
+  std::uint64_t slots = 0;             ///< of each request's buffer; likewise
+};
+
 /// What one (step, layer) gathers for all requests of the batch together: one kernel serves the batch.
 struct Gather {
   std::uint64_t row_bytes = 0;     ///< of a row in one layer; 0 only if the model does not need it
@@ -26,6 +35,8 @@ struct Gather {
   /// Addresses of the 64-byte lines to be read from memory, in the order of the rows; given only to models that need
   /// them.
   std::span<const std::uint64_t> lines = {};
+  /// None: a kernel that is told the rows, and looks nothing up.
+  std::optional<SwapIn> swap_in = {};
 
   std::uint64_t rows() const noexcept { return hit_rows + missed_rows; }
 };

@@ -3,6 +3,7 @@
 #include "dsasim/memory/memory_model.hpp"
 
 #include <cstdint>
+#include <optional>
 
 namespace dsasim {
 
@@ -13,7 +14,8 @@ struct RandomGather {
   double hot_fraction = 0;       ///< of the rows: belong to a set that every gather reads
   double reserved_fraction = 0;  ///< of the rows: lie in the reservation
   std::uint64_t pool_bytes = 48'000'000'000;
-  std::uint64_t seed = 1;  ///< of the positions, for models that ask for lines
+  std::uint64_t seed = 1;              ///< of the positions, for models that ask for lines
+  std::optional<SwapIn> swap_in = {};  ///< rows are looked up in hot buffers, and all that are counted here are missed
 };
 
 struct RandomGatherTime {

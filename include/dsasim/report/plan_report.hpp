@@ -1,0 +1,18 @@
+#pragma once
+
+#include "dsasim/plan/plan.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace dsasim {
+
+inline constexpr std::string_view plan_schema = "dsasim-plan/1";
+
+/// The plan as JSON, schema dsasim-plan/1 (docs/report.md). Ends with a newline.
+std::string plan_json(const PlanResult& result);
+
+/// The answer in words, and one table.
+std::string plan_text(const PlanResult& result);
+
+}  // namespace dsasim

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "plan/buffer_misses.hpp"
+#include "plan/step_timeline.hpp"
+
+#include <cstdint>
+
+namespace dsasim {
+
+/// A batch of which each GPU of `gpus` has an equal share of the requests. The requests are those of the traces, over
+/// and over, each copy at other steps: requests join the batch evenly spread over the time that one lasts, with an
+/// empty buffer as the trace's did.
+PlanPoint batch_point(StepTimeline& timeline, const HotBuffer& buffer, const BufferMisses& misses, std::uint64_t batch,
+                      std::uint64_t gpus);
+
+}  // namespace dsasim

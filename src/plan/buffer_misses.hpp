@@ -1,0 +1,67 @@
+#pragma once
+
+#include "dsasim/plan/plan.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace dsasim {
+
+/// What one request misses in one buffer for each layer of the trace, step after step; in rows of the model's
+/// selection.
+struct RequestMisses {
+  std::vector<std::uint32_t> rows;  ///< [step * layers + layer]
+};
+
+/// What the requests of all traces miss at one buffer size.
+struct BufferMisses {
+  std::size_t layers = 0;
+  std::uint64_t accesses = 0;
+  std::uint64_t misses = 0;
+  std::vector<RequestMisses> requests = {};  ///< at least a step each
+
+  double ratio() const noexcept;
+  void add(BufferMisses more);
+};
+
+/// Replays with a buffer of `slots` entries of the model for each request and layer. Where the traces select other
+/// numbers than the model's `top_k`, buffer and misses are scaled by it.
+BufferMisses replay_misses(std::span<const TraceReader* const> traces, const ReplayConfig& config, std::uint64_t slots,
+                           std::uint64_t top_k, std::uint32_t jobs);
+
+/// Traces that are drawn from the statistics of others, in a folder that goes with them.
+class DrawnTraces {
+ public:
+  /// Of another context and top-k, and of the traces' own, to see what drawing changes. Of layers, requests and steps
+  /// there are as many as can be drawn in seconds.
+  DrawnTraces(std::span<const TraceReader* const> traces, std::uint64_t context_tokens, std::uint64_t top_k,
+              const std::function<void(double share)>& on_share);
+
+  /// Of a trace that is drawn for another context: its layers.
+  const TraceHeader& header() const noexcept { return drawn_.front()->header(); }
+  BufferMisses misses(const ReplayConfig& config, std::uint64_t slots, std::uint64_t top_k, std::uint32_t jobs) const;
+  /// Drawn misses by real ones, less 1, at the traces' own shape.
+  double error(const ReplayConfig& config, std::uint64_t slots, std::uint64_t top_k, std::uint32_t jobs) const;
+
+ private:
+  /// In $TMPDIR; goes with all that is in it.
+  struct Folder {
+    Folder();
+    ~Folder();
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    std::string path;
+  };
+
+  Folder folder_;
+  std::vector<const TraceReader*> real_;
+  std::vector<std::unique_ptr<TraceReader>> drawn_;
+  std::vector<std::unique_ptr<TraceReader>> alike_;
+};
+
+}  // namespace dsasim

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "dsasim/model/gpu.hpp"
+#include "dsasim/plan/plan.hpp"
+#include "step/step_kernels.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace dsasim {
+
+/// What fits the memory of a deployment. Keeps references to what it is made of.
+class MemoryAccount {
+ public:
+  /// Throws ConfigError if the weights do not fit.
+  MemoryAccount(const Model& model, const Gpu& gpu, const StepKernels& kernels, const PlanConfig& config);
+
+  /// Of one GPU. Heads, experts and vocabulary are divided; the projections to latent rows and the indexer are on every
+  /// GPU, and with requests of its own (--dp-attention) a GPU has all of attention and the embedding.
+  std::uint64_t weight_bytes() const noexcept { return weight_bytes_; }
+  std::uint64_t free_bytes() const noexcept { return free_bytes_; }
+
+  /// None: no buffer, everything in GPU memory. `slots` is of one request and layer, with those outside its capacity.
+  RequestBytes request(std::optional<std::uint64_t> slots) const;
+  /// Requests, on all GPUs, that run at once.
+  std::uint64_t max_batch(const RequestBytes& request) const noexcept;
+
+ private:
+  const Model& model_;
+  const StepKernels& kernels_;
+  const PlanConfig& config_;
+  std::uint64_t weight_bytes_ = 0;
+  std::uint64_t free_bytes_ = 0;
+};
+
+}  // namespace dsasim

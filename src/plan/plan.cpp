@@ -1,0 +1,416 @@
+#include "dsasim/plan/plan.hpp"
+
+#include "dsasim/checked.hpp"
+#include "dsasim/config/values.hpp"
+#include "dsasim/error.hpp"
+#include "plan/batch_point.hpp"
+#include "plan/buffer_misses.hpp"
+#include "plan/memory_account.hpp"
+#include "plan/step_timeline.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+namespace dsasim {
+namespace {
+
+constexpr std::uint64_t most_context = 100'000'000;
+constexpr std::uint64_t most_batch = 65'536;
+constexpr std::uint64_t most_slots = std::uint64_t{1} << 31U;
+constexpr double more = 1.1;  // of Sensitivity
+
+BufferSize parse_buffer_size(std::string_view option, std::string_view text) {
+  BufferSize size{.text = std::string(text)};
+  if (text == "all") {
+    return size;
+  }
+  try {
+    if (text.ends_with('x')) {
+      size.top_ks = parse_number<double>(option, text.substr(0, text.size() - 1), 1e-3, 1e6);
+    } else {
+      size.entries = parse_number<std::uint64_t>(option, text, 1, most_slots);
+    }
+  } catch (const ConfigError&) {
+    throw ConfigError(option, "expected entries (4096), times the model's top-k (2x) or all, found \"{}\"", text);
+  }
+  return size;
+}
+
+void require_range(std::string_view option, std::uint64_t value, std::uint64_t most) {
+  if (value == 0 || value > most) {
+    throw ConfigError(option, "expected 1 to {}, found {}", most, value);
+  }
+}
+
+void check(const PlanConfig& config) {
+  require_range("`context`", config.context_tokens, most_context);
+  require_range("`max_batch`", config.max_batch, most_batch);
+  require_range("`batch`", config.batch.value_or(1), config.max_batch);
+  require_range("`ranks_per_link`", config.ranks_per_link, 1024);
+  if (!(config.memory_fraction > 0 && config.memory_fraction <= 1)) {
+    throw ConfigError("`memory_fraction`", "expected more than 0 and at most 1, found {}", config.memory_fraction);
+  }
+  if (config.slots.empty()) {
+    throw ConfigError("`slots`", "expected at least one, found none");
+  }
+}
+
+std::uint32_t top_k_of(const Model& model) {
+  std::uint32_t top_k = 0;
+  for (const ModelLayer& layer : model.layers) {
+    top_k = std::max(top_k, layer.top_k);
+  }
+  if (!model.has_indexer() || top_k == 0) {
+    throw ConfigError("`model`",
+                      "{} selects nothing: it reads all of its KV at every step, and a buffer of a part has no "
+                      "use; expected a model with an indexer",
+                      model.name);
+  }
+  return top_k;
+}
+
+/// The memory of a plan's link: `host`, with its bandwidths times `factor`.
+Memory make_link(const std::string& name, double factor) {
+  MemorySpec spec = parse_memory(name);
+  Memory memory = make_memory(spec);
+  if (memory.model_name != "host") {
+    throw ConfigError("`host`", "{} is no link to host memory; expected a configuration of the memory model host",
+                      name);
+  }
+  if (factor != 1) {
+    for (const char* key : {"gb_s", "swap_gb_s"}) {
+      const bool is_set = std::any_of(spec.parameters.begin(), spec.parameters.end(),
+                                      [&](const auto& parameter) { return parameter.first == key; });
+      if (memory.config->has(key) && !is_set) {
+        spec.parameters.emplace_back(key, fmt::format("{}", factor * memory.config->number(key, 0, 1e9)));
+      }
+    }
+    memory = make_memory(spec);
+  }
+  return memory;
+}
+
+/// One buffer size: its slots (none: everything in GPU memory), and what they miss.
+struct Case {
+  std::optional<std::uint64_t> slots;
+  std::optional<BufferMisses> misses;
+};
+
+/// All that is asked of one plan.
+class Planner {
+ public:
+  Planner(std::span<const TraceReader* const> traces, const PlanConfig& config, std::uint32_t jobs,
+          const std::function<void(double share)>& on_share);
+
+  PlanResult run();
+
+ private:
+  void check_traces() const;
+  /// What drawn traces have not, and what cannot be scaled.
+  void check_extrapolation(bool draws) const;
+  /// Whether the misses are to be those of other traces than the user's.
+  bool draws() const;
+  std::uint64_t slots_of(const BufferSize& size, double factor) const;
+  /// With those that stacks keep beside the buffer: one for the newest token, or the newest blocks.
+  std::optional<std::uint64_t> held_slots(const Case& of) const;
+  bool context_fits(std::uint64_t slots) const { return slots >= context_entries_; }
+  Case make_case(const BufferSize& size, double factor) const;
+  StepTimeline timeline(MemoryModel& link) const;
+  MemoryAccount account(const PlanConfig& config) const { return {model_, gpu_, kernels_, config}; }
+
+  PlanPoint point(StepTimeline& timeline, const Case& of, std::uint64_t batch) const;
+  std::optional<PlanPoint> best_point(StepTimeline& timeline, const Case& of, std::uint64_t max_batch) const;
+  PlanRow row(StepTimeline& timeline, const BufferSize& size, const Case& of) const;
+  /// `all`: everything in GPU memory, at its best.
+  std::optional<std::uint64_t> break_even(StepTimeline& timeline, const PlanRow& hot, const Case& of,
+                                          const std::optional<PlanPoint>& all) const;
+  Sensitivity sensitivity(StepTimeline& timeline, const PlanRow& best, const Case& of) const;
+
+  std::span<const TraceReader* const> traces_;
+  const PlanConfig& config_;
+  std::uint32_t jobs_;
+  Model model_;
+  Gpu gpu_;
+  KernelTable table_;
+  StepKernels kernels_;
+  std::uint64_t top_k_;
+  std::uint64_t context_entries_;
+  std::unique_ptr<DrawnTraces> drawn_;
+  std::unique_ptr<HiddenLayers> hidden_;  ///< that the layers of `misses` stand for
+  std::function<void(double share)> on_share_;
+};
+
+Planner::Planner(std::span<const TraceReader* const> traces, const PlanConfig& config, std::uint32_t jobs,
+                 const std::function<void(double share)>& on_share)
+    : traces_(traces),
+      config_(config),
+      jobs_(jobs),
+      model_(load_model(config.replay.step.model)),
+      gpu_(load_gpu(config.replay.step.gpu)),
+      table_(KernelTable::load(config.replay.step.kernels, gpu_)),
+      kernels_(model_, gpu_, table_, config.replay.step.deployment),
+      top_k_(top_k_of(model_)),
+      context_entries_(config.context_tokens / traces.front()->header().unit_tokens),
+      on_share_([on_share](double share) {
+        if (on_share) {
+          on_share(share);
+        }
+      }) {
+  check_traces();
+  for (const BufferSize& size : config.slots) {
+    if (!size.is_all()) {
+      slots_of(size, 1);  // before anything takes time
+    }
+  }
+}
+
+void Planner::check_traces() const {
+  const TraceReader& first = *traces_.front();
+  for (const TraceReader* trace : traces_) {
+    const HiddenLayers fits(model_, trace->header());
+    if (trace->layer_count() != first.layer_count() || trace->longest_selection() == 0) {
+      throw ConfigError(trace->name(),
+                        "expected selections of {} layers as in {}, found {} layers, at most {} ids each",
+                        first.layer_count(), first.name(), trace->layer_count(), trace->longest_selection());
+    }
+  }
+}
+
+void Planner::check_extrapolation(bool draws) const {
+  const ReplayConfig& replay = config_.replay;
+  if (draws && (replay.steps || replay.warmup_steps > 0)) {
+    throw ConfigError(replay.steps ? "`steps`" : "`warmup_steps`",
+                      "has no effect here: traces are drawn for this context and top-k, with steps of their own; "
+                      "expected `extrapolate` scale with it");
+  }
+  if (draws && policy_needs(replay.policy).scores) {
+    throw ConfigError("`policy`",
+                      "{} needs the indexer's scores, which drawn traces have not; expected `extrapolate` scale",
+                      replay.policy.name);
+  }
+  const auto scales = [&](const TraceReader* trace) { return trace->longest_selection() != top_k_; };
+  if (!draws && replay.resident_blocks > 0 && std::any_of(traces_.begin(), traces_.end(), scales)) {
+    throw ConfigError("`resident_blocks`",
+                      "blocks of {} entries are not scaled with the top-k; expected `extrapolate` "
+                      "generate, or traces with the model's top-k of {}",
+                      resident_block_entries, top_k_);
+  }
+}
+
+bool Planner::draws() const {
+  const auto is_alike = [&](const TraceReader* trace) {
+    std::uint64_t shortest = most_context;
+    for (const RequestInfo& request : trace->header().requests) {
+      shortest = std::min(shortest, request.prompt_tokens);
+    }
+    const std::uint64_t longest = trace->longest_context_entries() * trace->header().unit_tokens;
+    return trace->longest_selection() == top_k_ && config_.context_tokens >= shortest &&
+           config_.context_tokens <= longest;
+  };
+  return config_.extrapolation == Extrapolation::generate && !std::all_of(traces_.begin(), traces_.end(), is_alike);
+}
+
+std::uint64_t Planner::slots_of(const BufferSize& size, double factor) const {
+  const double asked = size.top_ks == 0 ? static_cast<double>(size.entries) : size.top_ks * static_cast<double>(top_k_);
+  const auto slots = static_cast<std::uint64_t>(std::floor(std::min(asked * factor, static_cast<double>(most_slots))));
+  if (slots < top_k_) {
+    throw ConfigError("`slots`", "expected at least the {} entries of a selection of {}, found {} ({} entries)", top_k_,
+                      model_.name, size.text, slots);
+  }
+  return slots;
+}
+
+std::optional<std::uint64_t> Planner::held_slots(const Case& of) const {
+  if (!of.slots) {
+    return std::nullopt;
+  }
+  return *of.slots + (config_.replay.new_token == NewToken::pinned ? 1 : 0) +
+         std::uint64_t{config_.replay.resident_blocks} * resident_block_entries;
+}
+
+Case Planner::make_case(const BufferSize& size, double factor) const {
+  if (size.is_all()) {
+    return {};
+  }
+  const std::uint64_t slots = slots_of(size, factor);
+  return {.slots = slots,
+          .misses = drawn_ ? drawn_->misses(config_.replay, slots, top_k_, jobs_)
+                           : replay_misses(traces_, config_.replay, slots, top_k_, jobs_)};
+}
+
+StepTimeline Planner::timeline(MemoryModel& link) const {
+  const std::size_t layers = drawn_ ? drawn_->header().layers.size() : traces_.front()->layer_count();
+  return {model_, kernels_, *hidden_, layers, link, config_};
+}
+
+PlanPoint Planner::point(StepTimeline& timeline, const Case& of, std::uint64_t batch) const {
+  if (!of.slots) {
+    return {.batch = batch, .tpot = summarise({timeline.compute_ns(batch)})};
+  }
+  const Deployment& deployment = config_.replay.step.deployment;
+  const HotBuffer buffer{.slots = *of.slots, .context_fits = context_fits(*of.slots)};
+  return batch_point(timeline, buffer, *of.misses, batch, deployment.dp_attention ? deployment.tensor_parallel : 1);
+}
+
+/// The largest batch that keeps the limit. The time of a step rises with the batch, but for the few places where a
+/// stack changes kernels.
+std::optional<PlanPoint> Planner::best_point(StepTimeline& timeline, const Case& of, std::uint64_t max_batch) const {
+  const auto keeps = [&](const PlanPoint& at) {
+    return !config_.slo_tpot_ns || at.tpot.mean_ns <= static_cast<double>(*config_.slo_tpot_ns);
+  };
+  const std::uint64_t most = std::min(max_batch, config_.batch.value_or(max_batch));
+  if (most == 0) {
+    return std::nullopt;
+  }
+  if (PlanPoint largest = point(timeline, of, most); keeps(largest)) {
+    return largest;
+  }
+  std::optional<PlanPoint> best;
+  for (std::uint64_t fits = 0, fails = most; fails - fits > 1 && !config_.batch;) {
+    const std::uint64_t middle = fits + (fails - fits) / 2;
+    const PlanPoint at = point(timeline, of, middle);
+    (keeps(at) ? fits : fails) = middle;
+    best = keeps(at) ? std::optional(at) : best;
+  }
+  return best;
+}
+
+PlanRow Planner::row(StepTimeline& timeline, const BufferSize& size, const Case& of) const {
+  const MemoryAccount memory = account(config_);
+  PlanRow row{.size = size, .slots = of.slots, .bytes = memory.request(held_slots(of))};
+  row.max_batch = memory.max_batch(row.bytes);
+  if (of.misses && !context_fits(*of.slots)) {
+    row.miss_ratio = of.misses->ratio();
+    if (drawn_) {
+      row.trace_error = drawn_->error(config_.replay, *of.slots, top_k_, jobs_);
+    }
+  }
+  row.point = best_point(timeline, of, row.max_batch);
+  return row;
+}
+
+std::optional<std::uint64_t> Planner::break_even(StepTimeline& timeline, const PlanRow& hot, const Case& of,
+                                                 const std::optional<PlanPoint>& all) const {
+  const double to_beat = all ? all->tokens_per_s() : 0;
+  if (!hot.point || hot.point->tokens_per_s() <= to_beat) {
+    return std::nullopt;
+  }
+  std::uint64_t loses = 0;
+  std::uint64_t gains = hot.point->batch;
+  while (gains - loses > 1) {
+    const std::uint64_t middle = loses + (gains - loses) / 2;
+    // As many as are waiting run, as far as they fit.
+    const std::uint64_t of_all = all ? std::min(middle, all->batch) : 0;
+    const double all_tokens_per_s = of_all == 0 ? 0 : point(timeline, {}, of_all).tokens_per_s();
+    (point(timeline, of, middle).tokens_per_s() > all_tokens_per_s ? gains : loses) = middle;
+  }
+  return gains;
+}
+
+Sensitivity Planner::sensitivity(StepTimeline& timeline, const PlanRow& best, const Case& of) const {
+  const double before = best.point->tokens_per_s();
+  const auto gain = [&](const std::optional<PlanPoint>& after) {
+    return after ? std::optional(after->tokens_per_s() / before - 1) : std::nullopt;
+  };
+  PlanConfig larger = config_;
+  larger.memory_fraction *= more;
+  const MemoryAccount memory = account(larger);
+  Sensitivity sensitivity{.memory = gain(best_point(timeline, of, memory.max_batch(memory.request(held_slots(of)))))};
+  if (of.slots) {
+    const Memory link = make_link(config_.host, more);
+    StepTimeline faster = this->timeline(*link.model);
+    sensitivity.link = gain(best_point(faster, of, best.max_batch));
+    const Case wider = make_case(best.size, more);
+    const MemoryAccount same = account(config_);
+    sensitivity.slots = gain(best_point(timeline, wider, same.max_batch(same.request(held_slots(wider)))));
+  }
+  return sensitivity;
+}
+
+PlanResult Planner::run() {
+  constexpr double drawing = 0.7;  // of the time, where traces are drawn
+  const bool draws = this->draws();
+  check_extrapolation(draws);
+  if (draws) {
+    drawn_ = std::make_unique<DrawnTraces>(traces_, config_.context_tokens, top_k_,
+                                           [&](double share) { on_share_(share * drawing); });
+  }
+  hidden_ = std::make_unique<HiddenLayers>(model_, drawn_ ? drawn_->header() : traces_.front()->header());
+  const MemoryAccount memory = account(config_);
+  PlanResult result{.config = config_,
+                    .model = model_.name,
+                    .gpu = gpu_.name,
+                    .kernels = table_.name(),
+                    .lower_bound = table_.lower_bound(),
+                    .kv = kernels_.kv(),
+                    .drawn = drawn_ != nullptr,
+                    .trace_top_k = traces_.front()->longest_selection(),
+                    .model_top_k = top_k_,
+                    .weight_bytes = memory.weight_bytes(),
+                    .free_bytes = memory.free_bytes()};
+  std::transform(traces_.begin(), traces_.end(), std::back_inserter(result.traces),
+                 [](const TraceReader* trace) { return trace->name(); });
+  const Memory link = make_link(config_.host, 1);
+  StepTimeline timeline = this->timeline(*link.model);
+  std::optional<std::size_t> best_hot;
+  Case hot;  // of the former
+  const auto all = best_point(timeline, {}, memory.max_batch(memory.request(std::nullopt)));
+  const auto beats = [&](const std::optional<PlanPoint>& point, const std::optional<std::size_t>& other) {
+    return point && (!other || point->tokens_per_s() > result.rows[*other].point->tokens_per_s());
+  };
+  for (const BufferSize& size : config_.slots) {
+    Case of = make_case(size, 1);
+    PlanRow row = this->row(timeline, size, of);
+    if (of.slots) {
+      row.break_even_batch = break_even(timeline, row, of, all);
+    }
+    if (row.break_even_batch) {
+      result.break_even_batch =
+          std::min(*row.break_even_batch, result.break_even_batch.value_or(*row.break_even_batch));
+    }
+    if (of.slots && beats(row.point, best_hot)) {
+      best_hot = result.rows.size();
+      hot = std::move(of);
+    }
+    result.best = beats(row.point, result.best) ? result.rows.size() : result.best;
+    result.rows.push_back(std::move(row));
+    const double done = static_cast<double>(result.rows.size()) / static_cast<double>(config_.slots.size() + 1);
+    on_share_((drawn_ ? drawing : 0) + (drawn_ ? 1 - drawing : 1) * done);
+  }
+  if (result.best) {
+    result.sensitivity = sensitivity(timeline, result.rows[*result.best], result.best == best_hot ? hot : Case{});
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<BufferSize> parse_buffer_sizes(std::string_view option, std::string_view text) {
+  std::vector<BufferSize> sizes;
+  for (const std::string_view item : list_items(text)) {
+    sizes.push_back(parse_buffer_size(option, item));
+  }
+  return sizes;
+}
+
+double PlanPoint::tokens_per_s() const noexcept {
+  return tpot.mean_ns == 0 ? 0 : static_cast<double>(batch) * 1e9 / tpot.mean_ns;
+}
+
+double PlanPoint::link_bytes_per_s() const noexcept {
+  return tpot.mean_ns == 0 ? 0 : link_bytes * 1e9 / tpot.mean_ns;
+}
+
+PlanResult plan(std::span<const TraceReader* const> traces, const PlanConfig& config, std::uint32_t jobs,
+                const std::function<void(double share)>& on_share) {
+  if (traces.empty()) {
+    throw ConfigError("trace", "expected at least one, found none");
+  }
+  check(config);
+  return Planner(traces, config, jobs, on_share).run();
+}
+
+}  // namespace dsasim

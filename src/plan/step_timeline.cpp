@@ -1,0 +1,116 @@
+#include "plan/step_timeline.hpp"
+
+#include "dsasim/checked.hpp"
+
+#include <algorithm>
+
+namespace dsasim {
+namespace {
+
+constexpr std::string_view step_ns = "the time of a step";  // to name what overflows
+constexpr std::string_view link_bytes = "the bytes of a step over the link";
+
+/// From the start of a layer to the selection of its rows; norms stand twice in a layer.
+std::uint64_t before_attention_ns(const StepParts& parts) {
+  return parts[StepPart::norms] / 2 + parts[StepPart::projections] + parts[StepPart::indexer_rest] +
+         parts[StepPart::indexer] + parts[StepPart::topk];
+}
+
+}  // namespace
+
+StepTimeline::StepTimeline(const Model& model, const StepKernels& kernels, const HiddenLayers& hidden,
+                           std::size_t trace_layers, MemoryModel& host, const PlanConfig& config)
+    : model_(model), kernels_(kernels), host_(host), config_(config), trace_layers_(trace_layers) {
+  index_.resize(model.layers.size(), Index::none);
+  traced_as_.resize(model.layers.size());
+  for (std::size_t traced = 0; traced < trace_layers; ++traced) {
+    for (const std::size_t layer : hidden.of(static_cast<std::uint32_t>(traced))) {
+      traced_as_[layer] = traced;
+    }
+  }
+  // A layer that shares an index lacks what the layer lacks that owns it, wherever the trace's layers are divided.
+  std::size_t owner = hidden.selecting().front();
+  for (const std::size_t layer : hidden.selecting()) {
+    owner = model.layers[layer].owns_indexer ? layer : owner;
+    index_[layer] = owner == layer ? Index::owned : Index::shared;
+    traced_as_[layer] = traced_as_[owner];
+  }
+}
+
+void StepTimeline::price(std::uint64_t batch) {
+  if (batch == priced_batch_) {
+    return;
+  }
+  priced_batch_ = batch;
+  const StepQueries queries = {
+      .batch = batch, .longest_tokens = config_.context_tokens, .context_tokens = batch * config_.context_tokens};
+  types_.clear();
+  for (const ModelLayer& type : kernels_.types()) {
+    const SelectedRows selected = {.rows = type.top_k,
+                                   .filled = std::min<std::uint64_t>(type.top_k, config_.context_tokens)};
+    const StepParts parts = kernels_.layer(type, queries, selected);
+    const std::uint64_t before = before_attention_ns(parts);
+    types_.push_back({.before = before, .after = parts.total_ns() - before});
+  }
+  outside_ns_ = kernels_.outside(batch).total_ns();
+}
+
+std::uint64_t StepTimeline::compute_ns(std::uint64_t batch) {
+  price(batch);
+  std::uint64_t ns = outside_ns_;
+  for (const std::size_t type : kernels_.type_of()) {
+    ns = checked_sum(ns, checked_sum(types_[type].before, types_[type].after, step_ns), step_ns);
+  }
+  return ns;
+}
+
+/// Of one GPU's requests; those of other GPUs on the same link copy as much at the same time.
+std::uint64_t StepTimeline::copy_ns(const ModelLayer& layer, std::uint64_t rows, const std::optional<SwapIn>& swap_in) {
+  const Gather gather{.row_bytes = kernels_.entry_bytes(layer),
+                      .missed_rows = checked_product(rows, config_.ranks_per_link, "the rows of a step"),
+                      .swap_in = swap_in};
+  return rounded(host_.gather_ns(gather), "the time of a swap-in");
+}
+
+StepTimeline::Step StepTimeline::step(std::uint64_t batch, const HotBuffer& buffer,
+                                      std::span<const LayerMisses> misses) {
+  price(batch);
+  const std::size_t gpus = misses.size() / trace_layers_;
+  const std::uint64_t local_batch = (batch + gpus - 1) / gpus;
+  Step step{.ns = outside_ns_};
+  std::uint64_t link_free_ns = 0;
+  for (std::size_t i = 0; i < model_.layers.size(); ++i) {
+    const ModelLayer& layer = model_.layers[i];
+    const LayerNs& ns = types_[kernels_.type_of()[i]];
+    step.ns = checked_sum(step.ns, ns.before, step_ns);
+    std::uint64_t copies_ns = 0;  // of the slowest GPU: experts wait for all
+    std::uint64_t rows = 0;
+    for (std::size_t gpu = 0; gpu < gpus && index_[i] != Index::none; ++gpu) {
+      const LayerMisses& missed = misses[gpu * trace_layers_ + traced_as_[i]];
+      const SwapIn lookup{.requests = local_batch,
+                          .most_missed_rows = missed.most_rows,
+                          .selected_rows = buffer.context_fits ? 0 : layer.top_k,
+                          .slots = buffer.context_fits ? 0 : buffer.slots};
+      const bool looks_up = index_[i] == Index::owned;
+      copies_ns = std::max(copies_ns, copy_ns(layer, missed.rows, looks_up ? std::optional(lookup) : std::nullopt));
+      rows = std::max(rows, missed.rows);
+    }
+    std::uint64_t wait_ns = copies_ns;
+    if (index_[i] == Index::shared && config_.prefetch == Prefetch::anchor) {
+      link_free_ns = checked_sum(link_free_ns, copies_ns, step_ns);
+      wait_ns = link_free_ns - std::min(link_free_ns, step.ns);
+    }
+    step.exposed_ns += wait_ns;
+    step.hidden_ns += copies_ns - wait_ns;
+    step.link_bytes = checked_sum(
+        step.link_bytes, checked_product(rows * config_.ranks_per_link, kernels_.entry_bytes(layer), link_bytes),
+        link_bytes);
+    step.ns = checked_sum(checked_sum(step.ns, wait_ns, step_ns), ns.after, step_ns);
+    if (index_[i] == Index::owned) {
+      link_free_ns = step.ns - ns.after;
+    }
+  }
+  return step;
+}
+
+}  // namespace dsasim

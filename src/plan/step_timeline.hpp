@@ -1,0 +1,74 @@
+#pragma once
+
+#include "dsasim/memory/memory_model.hpp"
+#include "dsasim/plan/plan.hpp"
+#include "step/hidden_layers.hpp"
+#include "step/step_kernels.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace dsasim {
+
+/// What the requests of one GPU miss together in one layer of the trace, at one step.
+struct LayerMisses {
+  std::uint64_t rows = 0;
+  std::uint64_t most_rows = 0;  ///< of one request
+};
+
+/// A buffer as its kernel sees it.
+struct HotBuffer {
+  std::uint64_t slots = 0;
+  bool context_fits = false;  ///< position p is in slot p: nothing is looked up, nothing moves
+};
+
+/// One decode step, layer after layer: kernels, the swap-ins between selection and attention, and a link that copies
+/// ahead beside them. Keeps references to what it is made of.
+///
+/// A layer that owns an index swaps in before its attention; compute waits for it. A layer that shares the index lacks
+/// the same rows. Without prefetch its copies come before its attention, too. With it they are queued when those of the
+/// owner are done, one layer after the other, and the layer waits for what compute in between did not cover. Copies
+/// take nothing off compute.
+class StepTimeline {
+ public:
+  struct Step {
+    std::uint64_t ns = 0;
+    std::uint64_t exposed_ns = 0;  ///< of `ns`: waiting for swap-ins and copies
+    std::uint64_t hidden_ns = 0;   ///< copies beside compute
+    std::uint64_t link_bytes = 0;  ///< of rows, over one link: of the GPU with most of them in each layer
+  };
+
+  StepTimeline(const Model& model, const StepKernels& kernels, const HiddenLayers& hidden, std::size_t trace_layers,
+               MemoryModel& host, const PlanConfig& config);
+
+  /// Everything in GPU memory.
+  std::uint64_t compute_ns(std::uint64_t batch);
+  /// `misses` is [gpu * layers of the trace + layer].
+  Step step(std::uint64_t batch, const HotBuffer& buffer, std::span<const LayerMisses> misses);
+
+ private:
+  struct LayerNs {
+    std::uint64_t before = 0;  ///< attention, from the layer's start to its selection
+    std::uint64_t after = 0;
+  };
+  enum class Index : std::uint8_t { none, owned, shared };
+
+  void price(std::uint64_t batch);
+  std::uint64_t copy_ns(const ModelLayer& layer, std::uint64_t rows, const std::optional<SwapIn>& swap_in);
+
+  const Model& model_;
+  const StepKernels& kernels_;
+  MemoryModel& host_;
+  const PlanConfig& config_;
+  std::size_t trace_layers_;
+  std::vector<Index> index_;            ///< by hidden layer
+  std::vector<std::size_t> traced_as_;  ///< by hidden layer that selects: the layer of the trace
+  std::uint64_t priced_batch_ = 0;
+  std::vector<LayerNs> types_;  ///< by type of layer
+  std::uint64_t outside_ns_ = 0;
+};
+
+}  // namespace dsasim

@@ -1,0 +1,329 @@
+// The memory of a deployment and the queue of a link, worked out by hand; what must hold of any plan; wrong input.
+
+#include "dsasim/plan/plan.hpp"
+
+#include "catch.hpp"
+#include "dsasim/error.hpp"
+#include "dsasim/report/plan_report.hpp"
+#include "dsasim/step/predict_step.hpp"
+#include "plan/batch_point.hpp"
+#include "plan/memory_account.hpp"
+#include "plan/step_timeline.hpp"
+#include "refusal.hpp"
+#include "replay/small_traces.hpp"
+
+#include <unistd.h>
+
+#include <fmt/core.h>
+
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+using namespace dsasim;
+using namespace dsasim::test;
+
+namespace {
+
+/// A model on GPUs, with what is asked of it.
+struct Deployed {
+  explicit Deployed(const char* name, PlanConfig asked = {}, std::uint64_t context_tokens = 32'768)
+      : config(std::move(asked)), model(load_model(name)), gpu(load_gpu("h200")), table(KernelTable::load("", gpu)) {
+    config.context_tokens = context_tokens;
+    config.replay.step.model = name;
+    config.replay.step.gpu = "h200";
+    config.replay.step.deployment.tensor_parallel = 8;
+    kernels.emplace(model, gpu, table, config.replay.step.deployment);
+  }
+  MemoryAccount memory() const { return {model, gpu, *kernels, config}; }
+
+  PlanConfig config;
+  Model model;
+  Gpu gpu;
+  KernelTable table;
+  std::optional<StepKernels> kernels;
+};
+
+PlanConfig with_dp_attention() {
+  PlanConfig config;
+  config.replay.step.deployment.dp_attention = true;
+  return config;
+}
+
+/// The file is gone from its folder at once, and the reader keeps it open.
+TraceReader small_trace(const TraceShape& shape = {.requests = 3, .layers = 3, .top_k = 8, .kept_of_8 = 6}) {
+  const auto path = std::filesystem::temp_directory_path() / fmt::format("dsasim_plan_{}.dsat", ::getpid());
+  write_trace(path, random_trace(shape, 7));
+  TraceReader reader(path);
+  std::filesystem::remove(path);
+  return reader;
+}
+
+/// Of GLM-5.1, whose selections are 256 times as long as the small trace's.
+PlanConfig small_plan(const char* policy, const char* slots) {
+  PlanConfig config = Deployed("glm-5.1").config;
+  config.replay.policy = parse_policy(policy);
+  config.slots = parse_buffer_sizes("--slots", slots);
+  config.extrapolation = Extrapolation::scale;
+  return config;
+}
+
+PlanResult plan_of(const TraceReader& trace, const PlanConfig& config, std::uint32_t jobs = 1) {
+  const std::array traces = {&trace};
+  return plan(traces, config, jobs);
+}
+
+/// A link whose rows take a time each, one after the other.
+class RowLink final : public MemoryModel {
+ public:
+  explicit RowLink(double row_ns) : row_ns_(row_ns) {}
+  double gather_ns(const Gather& gather) override { return row_ns_ * static_cast<double>(gather.missed_rows); }
+
+ private:
+  double row_ns_;
+};
+
+}  // namespace
+
+// GLM-5.1 in fp8 on 8 H200, bytes of one GPU. Attention: 6144 x (2048 + 512 + 64) = 16,121,856 weights on each GPU and
+// 148,897,792 / 8 of it; indexer 9,371,648; 78 of both. FFN: 3 x 226,492,416 / 8. Experts, shared expert and router:
+// 75 x (9,663,676,416 + 39,321,600) / 8. Embedding and head: 2 x 951,582,720 x 2 bytes / 8. Together 94,966,579,200.
+TEST_CASE("GLM-5.1 on 8 H200, worked out by hand", "[plan]") {
+  const Deployed deployed("glm-5.1");
+  const MemoryAccount memory = deployed.memory();
+  CHECK(memory.weight_bytes() == 94'966'579'200);
+  CHECK(memory.free_bytes() == 126'900'000'000 - 94'966'579'200);
+
+  // 32,768 tokens: keys of 132 bytes and entries of 656, in 78 layers.
+  const RequestBytes all = memory.request(std::nullopt);
+  CHECK(all.keys == 78 * 132 * 32'768);
+  CHECK(all.kv == 78ULL * 656 * 32'768);
+  CHECK(all.host == 0);
+  CHECK(memory.max_batch(all) == 15);  // 31.93 GB / 2.014 GB
+
+  // A buffer of 4,096 slots and one for the newest token; each of 8 GPUs has its copy in host memory.
+  const RequestBytes hot = memory.request(4097);
+  CHECK(hot.keys == all.keys);
+  CHECK(hot.kv == 78 * 656 * 4097);
+  CHECK(hot.host == 8ULL * 78 * 656 * 32'768);
+  CHECK(memory.max_batch(hot) == 58);  // 31.93 GB / 0.547 GB
+  // Buffers of 512 entries: 0.364 GB, nearly all of it keys.
+  CHECK(memory.request(512).gpu() == 78ULL * (132 * 32'768 + 656 * 512));
+  CHECK(memory.max_batch(memory.request(512)) == 87);
+}
+
+TEST_CASE("Pages are whole, host memory and the stack bound the batch, copies are as asked", "[plan]") {
+  CHECK(Deployed("glm-5.1", {}, 65).memory().request(std::nullopt).keys == 78 * 132 * 128);
+  PlanConfig config;
+  config.host_copies = HostCopies::shared;
+  config.host_bytes = 78ULL * 656 * 32'768 * 10;
+  const Deployed shared("glm-5.1", config);
+  CHECK(shared.memory().request(2048).host == 78ULL * 656 * 32'768);
+  CHECK(shared.memory().max_batch(shared.memory().request(2048)) == 10);
+  config.max_batch = 7;
+  CHECK(Deployed("glm-5.1", config).memory().max_batch(shared.memory().request(2048)) == 7);
+}
+
+// With requests of its own a GPU has all of attention and the embedding: 2 x (951,582,720 + 118,947,840) +
+// 78 x (165,019,648 + 9,371,648) + 3 x 28,311,552 + 75 x 1,212,874,752.
+TEST_CASE("With attention by requests, each GPU has its share of them", "[plan]") {
+  const Deployed deployed("glm-5.1", with_dp_attention());
+  CHECK(deployed.memory().weight_bytes() == 106'794'123'264);
+  const RequestBytes all = deployed.memory().request(std::nullopt);
+  CHECK(deployed.memory().max_batch(all) == 8 * 9);  // 20.1 GB / 2.014 GB
+  CHECK(deployed.memory().request(2048).host == 78ULL * 656 * 32'768);
+}
+
+// GLM-5.2: 21 layers own an index, 57 share one. Every layer lacks 10 rows of the one request.
+TEST_CASE("Copies of layers that share an index hide behind compute, as far as it covers them", "[plan]") {
+  const Prefetch prefetch = GENERATE(Prefetch::none, Prefetch::anchor);
+  const double row_ns = GENERATE(0.0, 100.0, 1e9);
+  PlanConfig config;
+  config.prefetch = prefetch;
+  const Deployed deployed("glm-5.2", config);
+  TraceHeader header;
+  header.layers = {{}};
+  const HiddenLayers hidden(deployed.model, header);
+  RowLink link(row_ns);
+  StepTimeline timeline(deployed.model, *deployed.kernels, hidden, 1, link, deployed.config);
+  const std::array missed = {LayerMisses{.rows = 10, .most_rows = 10}};
+  const StepTimeline::Step step = timeline.step(1, {.slots = 4096}, missed);
+
+  const std::uint64_t compute_ns = timeline.compute_ns(1);
+  const auto copy_ns = static_cast<std::uint64_t>(10 * row_ns);
+  CHECK(step.ns == compute_ns + step.exposed_ns);
+  CHECK(step.exposed_ns + step.hidden_ns == 78 * copy_ns);
+  CHECK(step.link_bytes == 78 * 10 * 656);
+  if (prefetch == Prefetch::none) {
+    CHECK(step.hidden_ns == 0);
+  } else if (row_ns <= 100) {
+    // A copy of 1 us is over before the next layer's attention, and so are three in a row, a layer apart.
+    CHECK(step.exposed_ns == 21 * copy_ns);
+  } else {
+    // A copy of 10 s covers all compute from a layer's attention to that of the next one that shares the index.
+    CHECK(step.hidden_ns > 0);
+    CHECK(step.hidden_ns < compute_ns);
+  }
+}
+
+// Two layers' copies behind one owner: the second waits in the queue. In the trace's terms each of GLM-5.2's layers
+// lacks one row; a row takes a third of a step's compute.
+TEST_CASE("The link serves one layer after the other", "[plan]") {
+  const Deployed deployed("glm-5.2");
+  TraceHeader header;
+  header.layers = {{}};
+  const HiddenLayers hidden(deployed.model, header);
+  RowLink none(0);
+  const std::array missed = {LayerMisses{.rows = 1, .most_rows = 1}};
+  const std::uint64_t compute_ns =
+      StepTimeline(deployed.model, *deployed.kernels, hidden, 1, none, deployed.config).compute_ns(1);
+  const auto row_ns = compute_ns / 3;
+  RowLink link(static_cast<double>(row_ns));
+  StepTimeline timeline(deployed.model, *deployed.kernels, hidden, 1, link, deployed.config);
+  const StepTimeline::Step step = timeline.step(1, {.slots = 4096}, missed);
+  // The link never rests between an owner and the last layer that shares its index: the step lasts as long as the
+  // copies, and the compute outside of these stretches.
+  CHECK(step.ns == 78 * row_ns + compute_ns - step.hidden_ns);
+  CHECK(step.hidden_ns < compute_ns);
+}
+
+TEST_CASE("A batch misses what its requests do, each at its own step", "[plan]") {
+  const Deployed deployed("glm-5.1");
+  TraceHeader header;
+  header.layers = {{}, {}};
+  const HiddenLayers hidden(deployed.model, header);
+  RowLink link(1000);
+  StepTimeline timeline(deployed.model, *deployed.kernels, hidden, 2, link, deployed.config);
+  // Layer 0 lacks 1, 2, 3, 4 rows at the four steps of the request, layer 1 none.
+  const BufferMisses misses{.layers = 2, .requests = {{.rows = {1, 0, 2, 0, 3, 0, 4, 0}}}};
+  const PlanPoint alone = batch_point(timeline, {.slots = 4096}, misses, 1, 1);
+  CHECK(alone.exposed_ns == 2.5 * 39 * 1000);  // half of the 78 layers stand for layer 0
+  CHECK(alone.misses == 2.5 / 2);
+  CHECK(alone.tpot.steps == 4);
+  CHECK(alone.tpot.p99_ns == timeline.compute_ns(1) + 4 * 39 * 1000);
+  // Four requests a step apart lack 10 rows together, at every step.
+  const PlanPoint four = batch_point(timeline, {.slots = 4096}, misses, 4, 1);
+  CHECK(four.exposed_ns == 10 * 39 * 1000);
+  CHECK(four.tpot.max_ns == four.tpot.p50_ns);
+  // Shared out to two GPUs: requests 0 and 2 lack 1 + 3 or 2 + 4 rows, 1 and 3 the others. The slower one counts.
+  CHECK(batch_point(timeline, {.slots = 4096}, misses, 4, 2).exposed_ns == 6 * 39 * 1000);
+}
+
+TEST_CASE("More slots of lru never move more bytes, and a faster link never makes a longer token", "[plan]") {
+  const TraceReader trace = small_trace();
+  PlanConfig config = small_plan("lru", "1x,1.5x,2x,3x,4x");
+  config.batch = 5;
+  double bytes = 1e300;
+  const PlanResult slow = plan_of(trace, config);
+  for (const PlanRow& row : slow.rows) {
+    CHECK(row.point->link_bytes <= bytes);
+    CHECK(row.point->link_bytes > 0);
+    bytes = row.point->link_bytes;
+  }
+  config.host = "pcie5,gb_s=100,swap_gb_s=128";
+  const PlanResult fast = plan_of(trace, config);
+  for (std::size_t i = 0; i < slow.rows.size(); ++i) {
+    CHECK(fast.rows[i].point->tpot.mean_ns <= slow.rows[i].point->tpot.mean_ns);
+    CHECK(fast.rows[i].point->tpot.p99_ns <= slow.rows[i].point->tpot.p99_ns);
+    CHECK(fast.rows[i].point->link_bytes == slow.rows[i].point->link_bytes);
+  }
+  CHECK(plan_json(plan_of(trace, config, 3)) == plan_json(fast));
+}
+
+TEST_CASE("Without misses a step is that of `step`", "[plan]") {
+  const TraceReader trace = small_trace();
+  PlanConfig config = small_plan("hisparse", "all,32768");  // the context fits the buffer
+  config.batch = GENERATE(1, 4);
+  config.host = "pcie5,lookup_ns=0";
+  const PlanResult result = plan_of(trace, config);
+  const Deployed deployed("glm-5.1");
+  const StepPrediction step =
+      predict_step(deployed.model, deployed.gpu, deployed.table,
+                   {.batch = *config.batch, .context_tokens = 32'768, .deployment = config.replay.step.deployment});
+  for (const PlanRow& row : result.rows) {
+    CHECK(row.point->tpot.mean_ns == static_cast<double>(step.tpot_ns()));
+    CHECK(row.point->exposed_ns == 0);
+    CHECK(row.miss_ratio == 0);
+  }
+}
+
+TEST_CASE("The limit of a token bounds the batch, and the break-even batch is the first that gains", "[plan]") {
+  const TraceReader trace = small_trace();
+  PlanConfig config = small_plan("hisparse", "2x,all");
+  const PlanResult free = plan_of(trace, config);
+  REQUIRE(free.break_even_batch);
+  CHECK(free.break_even_batch == free.rows[0].break_even_batch);
+  CHECK_FALSE(free.rows[1].break_even_batch);
+  const auto tokens_per_s = [&](std::size_t row, std::uint64_t batch) {
+    PlanConfig fixed = config;
+    fixed.batch = batch;
+    return plan_of(trace, fixed).rows[row].point->tokens_per_s();
+  };
+  CHECK(tokens_per_s(0, *free.break_even_batch) > tokens_per_s(1, *free.break_even_batch));
+  CHECK(tokens_per_s(0, *free.break_even_batch - 1) <= tokens_per_s(1, *free.break_even_batch - 1));
+
+  const auto limit_ns = static_cast<std::uint64_t>(free.rows[0].point->tpot.mean_ns * 0.6);
+  config.slo_tpot_ns = limit_ns;
+  const PlanPoint kept = *plan_of(trace, config).rows[0].point;
+  CHECK(kept.batch < free.rows[0].max_batch);
+  CHECK(kept.tpot.mean_ns <= static_cast<double>(limit_ns));
+  config.slo_tpot_ns.reset();
+  config.batch = kept.batch + 1;
+  CHECK(plan_of(trace, config).rows[0].point->tpot.mean_ns > static_cast<double>(limit_ns));
+  config.batch.reset();
+  config.slo_tpot_ns = 1000;
+  CHECK_FALSE(plan_of(trace, config).best);
+}
+
+TEST_CASE("Drawn traces stand in for another context, with their error on the trace itself", "[plan]") {
+  const TraceReader trace("traces/paper128-req_0.dsat");
+  PlanConfig config = small_plan("hisparse", "2x");
+  config.extrapolation = Extrapolation::generate;
+  config.context_tokens = 8192;
+  const PlanResult result = plan_of(trace, config);
+  CHECK(result.drawn);
+  REQUIRE(result.rows[0].trace_error);
+  CHECK(std::abs(*result.rows[0].trace_error) < 0.25);
+  config.extrapolation = Extrapolation::scale;
+  const PlanResult scaled = plan_of(trace, config);
+  CHECK_FALSE(scaled.drawn);
+  CHECK(scaled.rows[0].miss_ratio == Approx(0.1037).epsilon(0.01));  // the trace's own, at twice its top-k
+}
+
+TEST_CASE("A plan that cannot be is refused", "[plan]") {
+  const TraceReader trace = small_trace();
+  const auto refused = [&](const PlanConfig& config) { return refusal([&] { plan_of(trace, config); }); };
+  PlanConfig config = small_plan("hisparse", "2047");
+  CHECK(refused(config) ==
+        "`slots`: expected at least the 2048 entries of a selection of glm-5.1, found 2047 (2047 entries)");
+  config = small_plan("hisparse", "2x");
+  config.replay.step.deployment.tensor_parallel = 4;
+  CHECK(refused(config).starts_with("`tp`: glm-5.1 puts 187.9 GB of weights on each of 4 GPUs"));
+  config = small_plan("hisparse", "2x");
+  config.host = "h200";
+  CHECK(refused(config) == "`host`: h200 is no link to host memory; expected a configuration of the memory model host");
+  config = small_plan("hisparse", "2x");
+  config.replay.step.model = "deepseek-r1";
+  CHECK(refused(config).starts_with("`model`: deepseek-r1 selects nothing"));
+  config = small_plan("hisparse", "2x");
+  config.batch = 2000;
+  CHECK(refused(config) == "`batch`: expected 1 to 1024, found 2000");
+  config.batch.reset();
+  config.replay.resident_blocks = 1;
+  CHECK(refused(config).starts_with("`resident_blocks`: blocks of 64 entries are not scaled"));
+  config.replay.resident_blocks = 0;
+  config.extrapolation = Extrapolation::generate;
+  config.replay.warmup_steps = 1;
+  CHECK(refused(config).starts_with("`warmup_steps`: has no effect here: traces are drawn"));
+  config.replay.policy = parse_policy("score");
+  config.replay.warmup_steps = 0;
+  CHECK(refused(config).starts_with("`policy`: score needs the indexer's scores, which drawn traces have not"));
+  config.context_tokens = 0;
+  CHECK(refused(config) == "`context`: expected 1 to 100000000, found 0");
+  for (const char* slots : {"", "2y", "0", "-1", "nanx", "all,,2x"}) {
+    INFO(slots);
+    CHECK_THROWS_AS(parse_buffer_sizes("--slots", slots), ConfigError);
+  }
+}
