@@ -175,6 +175,8 @@ NO_EFFECT = [
     (arguments + f" {option} {value}", option, text)
     for arguments, options, text in [
         ("replay t.dsat", {"--tp": "1", "--overlap": "attention"}, "has no effect here; expected --model and --gpu"),
+        ("report lru.json -o o.html", {"--policy": "lru", "--steps": "0:1", "--model": "glm-5.1"},
+         "has no effect here; expected a trace among the inputs"),
         ("curve t.dsat", {"--plot": ""}, "has no effect here; expected a terminal as stdout"),
         ("replay t.dsat", {"--step-times": "s.csv"}, "has no effect here; expected --model and --gpu"),
         ("replay t.dsat", {"--set-aside": "0", "--llc-stream": "0"}, "has no effect here; expected --llc"),
@@ -644,7 +646,7 @@ PRINTING = ("--help", "--version", "replay --help", "policies", "memories", "mod
             "generate --preset glm-5.1 --statistics", "generate --preset glm-5.1 --steps 2 --layers 1 -o o.dsat",
             "import slots.json --layers 1 --ids physical -o o.dsat", "export --to csv t.dsat --steps 0:1 -o -",
             "info t.dsat", "verify t.dsat", LRU, f"{LRU} --json -", f"{LRU} --per-step -", "analyze t.dsat",
-            "compare t.dsat --policies lru,fifo", "curve t.dsat --capacities 1x,2x", "knee t.dsat --target miss_ratio=0.5", "allocate t.dsat --budget 2x",
+            "compare t.dsat --policies lru,fifo", "report t.dsat -o -", "curve t.dsat --capacities 1x,2x", "knee t.dsat --target miss_ratio=0.5", "allocate t.dsat --budget 2x",
             "diff lru.json lru.json", "sweep grid.json --dry-run", "merge part.csv -o -",
             "study t.dsat --gpu h200 --model deepseek-v3.2 --parts 1",
             "gather --memory h200 --rows 64 --row-bytes 128",
@@ -705,6 +707,7 @@ READS = {
     "curve": ("t.dsat", ["--json", "--csv"]),
     "knee": (f"t.dsat --target miss_ratio=0.5 {STEP} --kernels k.json --memory mem.json", ["--json", "--csv"]),
     "allocate": ("t.dsat --budget 2x --memory mem.json", ["--json", "--csv"]),
+    "report": (f"t.dsat lru.json --per-step in.csv {STEP} --kernels k.json --memory mem.json --mark g.json", ["--output"]),
     "diff": ("lru.json fifo.json", ["--json", "--csv"]),
     "study": (f"t.dsat {STEP} --kernels k.json --memory mem.json", ["--json", "--csv"]),
     "sweep": ("grid.json", ["--output"]),

@@ -38,6 +38,7 @@ std::function<int()> add_knee(CLI::App& app);
 std::function<int()> add_verify(CLI::App& app);
 std::function<int()> add_analyze(CLI::App& app);
 std::function<int()> add_replay(CLI::App& app);
+std::function<int()> add_report(CLI::App& app);
 std::function<int()> add_step(CLI::App& app);
 std::function<int()> add_study(CLI::App& app);
 std::function<int()> add_sweep(CLI::App& app);
