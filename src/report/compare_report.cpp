@@ -1,6 +1,7 @@
 #include "dsasim/report/compare_report.hpp"
 
 #include "config/json_text.hpp"
+#include "dsasim/report/text_plot.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
 #include "report/config_json.hpp"
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <vector>
 
 namespace dsasim {
 namespace {
@@ -109,6 +111,22 @@ std::string compare_table(const CompareResult& result) {
     });
   }
   return out;
+}
+
+std::string compare_plot(const CompareResult& result, unsigned columns) {
+  std::vector<TextLine> lines;
+  for (std::size_t policy = 0; policy < result.policies.size(); ++policy) {
+    TextLine& line = lines.emplace_back();
+    line.name = short_name(result.policies[policy]) + (policy < result.asked ? "" : " (bound)");
+    for (const CompareCell& cell : result.together[policy]) {
+      if (cell.capacity_entries > 0 && cell.accesses > 0) {
+        line.points.push_back({.x = static_cast<double>(cell.capacity_entries),
+                               .y = static_cast<double>(cell.misses) / static_cast<double>(cell.accesses)});
+      }
+    }
+    std::sort(line.points.begin(), line.points.end(), [](const auto& a, const auto& b) { return a.x < b.x; });
+  }
+  return text_plot(lines, columns);
 }
 
 }  // namespace dsasim

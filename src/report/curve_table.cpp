@@ -1,4 +1,5 @@
 #include "dsasim/report/curve_report.hpp"
+#include "dsasim/report/text_plot.hpp"
 #include "report/trace_text.hpp"
 
 #include <fmt/format.h>
@@ -6,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <utility>
 #include <vector>
 
 namespace dsasim {
@@ -99,6 +101,18 @@ std::string curve_table(const TraceReader& trace, const CurveResult& result) {
     fmt::format_to(line, "\nMisses change at {} capacities; --json has them all.\n", grouped(total.points.size()));
   }
   return out;
+}
+
+std::string curve_plot(const CurveResult& result, unsigned columns) {
+  TextLine line{.name = to_string(result.config.asked.policy), .points = {}, .holds = result.capacities.empty()};
+  for (const CurvePoint& point : result.total.points) {
+    if (point.capacity_entries > 0 && result.total.accesses > 0) {
+      line.points.push_back({.x = static_cast<double>(point.capacity_entries),
+                             .y = static_cast<double>(point.misses) / static_cast<double>(result.total.accesses)});
+    }
+  }
+  std::sort(line.points.begin(), line.points.end(), [](const auto& a, const auto& b) { return a.x < b.x; });
+  return text_plot(std::array{std::move(line)}, columns);
 }
 
 }  // namespace dsasim

@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import os
+import pty
 import random
 import re
 import resource
@@ -174,6 +175,9 @@ NO_EFFECT = [
     (arguments + f" {option} {value}", option, text)
     for arguments, options, text in [
         ("replay t.dsat", {"--tp": "1", "--overlap": "attention"}, "has no effect here; expected --model and --gpu"),
+        ("report lru.json -o o.html", {"--policy": "lru", "--steps": "0:1", "--model": "glm-5.1"},
+         "has no effect here; expected a trace among the inputs"),
+        ("curve t.dsat", {"--plot": ""}, "has no effect here; expected a terminal as stdout"),
         ("replay t.dsat", {"--step-times": "s.csv"}, "has no effect here; expected --model and --gpu"),
         ("replay t.dsat", {"--set-aside": "0", "--llc-stream": "0"}, "has no effect here; expected --llc"),
         ("replay t.dsat --memory h100 --entry-bytes 656", {"--miss-ns": "400"},
@@ -642,7 +646,7 @@ PRINTING = ("--help", "--version", "replay --help", "policies", "memories", "mod
             "generate --preset glm-5.1 --statistics", "generate --preset glm-5.1 --steps 2 --layers 1 -o o.dsat",
             "import slots.json --layers 1 --ids physical -o o.dsat", "export --to csv t.dsat --steps 0:1 -o -",
             "info t.dsat", "verify t.dsat", LRU, f"{LRU} --json -", f"{LRU} --per-step -", "analyze t.dsat",
-            "compare t.dsat --policies lru,fifo", "predict t.dsat --predictors previous", "curve t.dsat --capacities 1x,2x", "knee t.dsat --target miss_ratio=0.5", "allocate t.dsat --budget 2x",
+            "compare t.dsat --policies lru,fifo", "predict t.dsat --predictors previous", "report t.dsat -o -", "curve t.dsat --capacities 1x,2x", "knee t.dsat --target miss_ratio=0.5", "allocate t.dsat --budget 2x",
             "diff lru.json lru.json", "sweep grid.json --dry-run", "merge part.csv -o -",
             "study t.dsat --gpu h200 --model deepseek-v3.2 --parts 1",
             "plan t.dsat --gpu h200 --model glm-5.1 --tp 8 --context 8K --slots 1x --extrapolate scale",
@@ -705,6 +709,7 @@ READS = {
     "curve": ("t.dsat", ["--json", "--csv"]),
     "knee": (f"t.dsat --target miss_ratio=0.5 {STEP} --kernels k.json --memory mem.json", ["--json", "--csv"]),
     "allocate": ("t.dsat --budget 2x --memory mem.json", ["--json", "--csv"]),
+    "report": (f"t.dsat lru.json --per-step in.csv {STEP} --kernels k.json --memory mem.json --mark g.json", ["--output"]),
     "diff": ("lru.json fifo.json", ["--json", "--csv"]),
     "study": (f"t.dsat {STEP} --kernels k.json --memory mem.json", ["--json", "--csv"]),
     "plan": (f"t.dsat batch.dsat {STEP} --kernels k.json --host host.json --context 8K", ["--json", "--csv"]),
@@ -843,6 +848,42 @@ def signal_complaints(tool: Path, folder: Path) -> list[str]:
     return found
 
 
+def on_terminal(words: list, folder: Path, **environment) -> tuple[int, str]:
+    """The exit status, and what a terminal that is both stdout and stderr gets."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+                               env={**os.environ, "DSASIM_PROGRESS": "off", "LC_ALL": "C.UTF-8", "TERM": "xterm", **environment})
+    os.close(theirs)
+    text = b""
+    while True:
+        try:
+            piece = os.read(ours, 1 << 16)
+        except OSError:  # how Linux says that nobody holds the other end
+            piece = b""
+        if not piece:
+            break
+        text += piece
+    os.close(ours)
+    return process.wait(), text.decode().replace("\r\n", "\n")
+
+
+def plot_complaints(tool: Path, folder: Path) -> list[str]:
+    """--plot draws below the text on a terminal that can, and is refused elsewhere."""
+    found = []
+    for arguments in ("curve t.dsat", "curve t.dsat --policy fifo --capacities 1x,2x", "compare t.dsat --policies lru,fifo"):
+        words = [tool, *arguments.split()]
+        status, text = on_terminal(words, folder)
+        drawn_status, drawn = on_terminal([*words, "--plot"], folder)
+        chart = drawn.removeprefix(text)
+        if (status, drawn_status) != (0, 0) or not drawn.startswith(text) or not re.search("[\u2801-\u28ff]", chart) or "100% \u2502" not in chart:
+            found.append(f"{arguments} --plot: exit status {drawn_status}: {drawn}")
+        for environment, more in (({"TERM": "dumb"}, []), ({"TERM": ""}, []), ({"LC_ALL": "C"}, []), ({}, ["--csv", "o.csv"])):
+            refused_status, refused = on_terminal([*words, "--plot", *more], folder, **environment)
+            if refused_status != 2 or "--plot: has no effect here; expected a terminal" not in refused:
+                found.append(f"{arguments} --plot {more} with {environment}: exit status {refused_status}: {refused}")
+    return found
+
+
 def quickstart_complaints(tool: Path, repository: Path) -> list[str]:
     """tools/quickstart runs one command and names others: each works."""
     commands = re.findall(r"'([a-z]+ [^']*--[^']*)'", (repository / "tools/quickstart").read_text())
@@ -880,6 +921,7 @@ def main(repository: Path, tool: Path) -> int:
         for name, found in (("a full disk", full_disk_complaints(tool, folder)),
                             ("no stderr", no_stderr_complaints(tool, folder)),
                             ("outputs that are inputs", overwriting_complaints(tool, folder, repository)),
+                            ("--plot", plot_complaints(tool, folder)),
                             ("signals", signal_complaints(tool, folder)),
                             ("what tools/quickstart names", quickstart_complaints(tool, repository))):
             if found:

@@ -1,6 +1,7 @@
 #include "command.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "plot.hpp"
 #include "replay_options.hpp"
 #include "result.hpp"
 
@@ -8,6 +9,7 @@
 #include "dsasim/report/compare_report.hpp"
 
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,19 +21,26 @@ struct Options : ReplayRun {
   std::vector<std::string> traces;
   CompareConfig compare;
   Result result;
+  bool plot = false;
 };
+
+/// Its progress is off the terminal before anything is printed there.
+CompareResult compute(const Options& options, std::span<const TraceReader* const> traces) {
+  Progress progress("compare");
+  constexpr std::uint64_t whole = 1000;
+  return compare(traces, options.compare, options.jobs,
+                 [&](double share) { progress.update(static_cast<std::uint64_t>(share * whole), whole); });
+}
 
 int run(Options& options) {
   options.rules.check();
   const OpenTraces open = open_traces(options.traces, options.spec);
   options.result.open();
   options.compare.replay = options.spec.config;
-  Progress progress("compare");
-  constexpr std::uint64_t whole = 1000;
-  const CompareResult result = compare(open.views, options.compare, options.jobs, [&](double share) {
-    progress.update(static_cast<std::uint64_t>(share * whole), whole);
-  });
-  options.result.write([&] { return compare_json(result); }, [&] { return compare_table(result); });
+  const CompareResult result = compute(options, open.views);
+  options.result.write(
+      [&] { return compare_json(result); },
+      [&] { return compare_table(result) + (options.plot ? "\n" + compare_plot(result, plot_columns()) : ""); });
   return exit_done;
 }
 
@@ -75,6 +84,7 @@ std::function<int()> add_compare(CLI::App& app) {
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload}, {"policy", "capacity", "budget"});
   add_jobs_option(app, options->jobs);
   options->result.add_options(app, "the comparison");
+  add_plot_option(app, options->rules, options->plot, options->result);
   return [options] { return run(*options); };
 }
 

@@ -2,6 +2,7 @@
 #include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "plot.hpp"
 #include "replay_options.hpp"
 #include "result.hpp"
 
@@ -22,19 +23,27 @@ struct Options : ReplayRun {
   std::vector<Capacity> capacities;
   bool histograms = false;
   Result result;
+  bool plot = false;
 };
 
-int run(Options& options) {
-  options.rules.check();
-  const TraceReader trace = open_trace(options.spec);
-  options.result.open();
+/// Its progress is off the terminal before anything is printed there.
+CurveResult compute(const Options& options, const TraceReader& trace) {
   Progress progress("curve");
   ReplayHooks hooks;
   hooks.on_step = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
   const CurveConfig config{
       .replay = options.spec.config, .capacities = options.capacities, .histograms = options.histograms};
-  const CurveResult result = curve(trace, config, hooks, options.jobs);
-  options.result.write([&] { return curve_json(trace, result); }, [&] { return curve_table(trace, result); });
+  return curve(trace, config, hooks, options.jobs);
+}
+
+int run(Options& options) {
+  options.rules.check();
+  const TraceReader trace = open_trace(options.spec);
+  options.result.open();
+  const CurveResult result = compute(options, trace);
+  options.result.write(
+      [&] { return curve_json(trace, result); },
+      [&] { return curve_table(trace, result) + (options.plot ? "\n" + curve_plot(result, plot_columns()) : ""); });
   return exit_done;
 }
 
@@ -49,6 +58,7 @@ std::function<int()> add_curve(CLI::App& app) {
   add_jobs_option(app, options->jobs);
   add_flag(app, "--histograms", options->histograms, "lru: count reuse distances and intervals as well, for --json");
   options->result.add_options(app, "the curve");
+  add_plot_option(app, options->rules, options->plot, options->result);
   options->rules.only_if(
       app, {"--histograms"}, [options = options.get()] { return !options->result.is_text(); },
       "--json or --csv with it: the text has no room for them");

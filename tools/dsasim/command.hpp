@@ -40,6 +40,7 @@ std::function<int()> add_analyze(CLI::App& app);
 std::function<int()> add_predict(CLI::App& app);
 std::function<int()> add_plan(CLI::App& app);
 std::function<int()> add_replay(CLI::App& app);
+std::function<int()> add_report(CLI::App& app);
 std::function<int()> add_step(CLI::App& app);
 std::function<int()> add_study(CLI::App& app);
 std::function<int()> add_sweep(CLI::App& app);

@@ -77,6 +77,12 @@ constexpr std::array commands = {
             .description = "Split one budget over layers or streams so that the trace misses least",
             .example = "dsasim allocate batch.dsat --budget 0.2ctx --json split.json",
             .add = add_allocate},
+#ifdef DSASIM_PICTURES
+    Command{.name = "report",
+            .description = "Pictures of documents or traces: one HTML page that needs no network",
+            .example = "dsasim report batch.dsat -o report.html",
+            .add = add_report},
+#endif
     Command{.name = "diff",
             .description = "Differences of two reports, or of a report and a golden; exit status 1 if there are any",
             .example = "dsasim diff golden.json report.json --tolerance gather_ns=5%",

@@ -16,4 +16,7 @@ std::string compare_json(const CompareResult& result);
 /// bound that each policy closes.
 std::string compare_table(const CompareResult& result);
 
+/// The miss ratios as a chart for a terminal of so many columns (text_plot.hpp).
+std::string compare_plot(const CompareResult& result, unsigned columns);
+
 }  // namespace dsasim
