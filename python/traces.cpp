@@ -43,11 +43,12 @@ Array<Value> array_of(std::vector<Value> values) {
   return Array<Value>(data, {size}, owner);
 }
 
-/// The selections of one request at one step, one layer behind the other.
+/// The selections of one request at one step: by query, one layer behind the other.
 struct Step {
   std::vector<std::uint32_t> ids;
   std::vector<std::uint16_t> scores;  ///< raw float16 values; empty where the trace has none
-  std::vector<std::uint64_t> begins;  ///< by layer, and the end of the last
+  std::vector<std::uint64_t> begins;  ///< by query and layer, and the end of the last
+  DecodeStep queries;
 };
 
 /// An open trace. A request's cursor stays where it was, so that steps in order are decoded once.
@@ -65,7 +66,6 @@ class Trace {
 
   Step step(std::uint32_t request, std::uint64_t step) {
     check("step", step, steps_of(request));
-    reader_.require_single_queries("reading steps from Python");
     const std::scoped_lock lock(mutex_);
     Cursor& at = cursors_[request];
     if (!at.cursor || step < at.next) {
@@ -76,8 +76,10 @@ class Trace {
       at.cursor->next();
     }
     Step found;
-    for (std::uint32_t layer = 0; layer < reader_.layer_count(); ++layer) {
-      const SelectionView selection = at.cursor->selection(layer);
+    found.queries = at.cursor->queries();
+    const std::uint32_t layers = reader_.layer_count();
+    for (std::uint32_t row = 0; row < found.queries.queries * layers; ++row) {
+      const SelectionView selection = at.cursor->selection_of(row / layers, row % layers);
       found.begins.push_back(found.ids.size());
       std::transform(selection.ids, selection.ids + selection.size, std::back_inserter(found.ids),
                      [](EntryId id) { return value(id); });
@@ -108,8 +110,8 @@ class Trace {
 
 TraceHeader header_of(std::uint32_t layers, const std::vector<std::uint64_t>& prompt_tokens,
                       const std::vector<std::uint32_t>& start_steps, std::uint64_t entry_bytes,
-                      std::uint32_t unit_tokens, std::uint32_t page_tokens, bool scores, std::string model,
-                      std::string provenance) {
+                      std::uint32_t unit_tokens, std::uint32_t page_tokens, bool scores, bool queries,
+                      std::string model, std::string provenance) {
   if (!start_steps.empty() && start_steps.size() != prompt_tokens.size()) {
     throw ConfigError("`start_steps`", "expected one for each of {} requests, found {}", prompt_tokens.size(),
                       start_steps.size());
@@ -124,6 +126,7 @@ TraceHeader header_of(std::uint32_t layers, const std::vector<std::uint64_t>& pr
   header.page_tokens = page_tokens;
   header.entry_bytes = entry_bytes;
   header.has_scores = scores;
+  header.has_queries = queries;
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
     header.layers.push_back({.model_layer = layer});
   }
@@ -174,10 +177,12 @@ void add_reader(nb::module_& module) {
             }
             return nb::make_tuple(
                 array_of(std::move(found.ids)), array_of(std::move(found.begins)),
-                t.reader().header().has_scores ? nb::cast(array_of(std::move(found.scores))) : nb::none());
+                t.reader().header().has_scores ? nb::cast(array_of(std::move(found.scores))) : nb::none(),
+                found.queries.queries, found.queries.accepted);
           },
           nb::arg("request"), nb::arg("step"),
-          "Ids of all layers, one layer behind the other; where each layer begins, and the end; raw float16 scores.");
+          "Ids of all queries, of each one layer behind the other; where each begins, and the end; raw float16 scores; "
+          "queries; those accepted.");
 }
 
 void add_writer(nb::module_& module) {
@@ -186,13 +191,15 @@ void add_writer(nb::module_& module) {
           "__init__",
           [](TraceWriter* self, const std::filesystem::path& path, std::uint32_t layers,
              const std::vector<std::uint64_t>& prompt_tokens, const std::vector<std::uint32_t>& start_steps,
-             std::uint64_t entry_bytes, std::uint32_t unit_tokens, std::uint32_t page_tokens, bool scores,
+             std::uint64_t entry_bytes, std::uint32_t unit_tokens, std::uint32_t page_tokens, bool scores, bool queries,
              std::string model, std::string provenance) {
-            new (self) TraceWriter(path, header_of(layers, prompt_tokens, start_steps, entry_bytes, unit_tokens,
-                                                   page_tokens, scores, std::move(model), std::move(provenance)));
+            new (self)
+                TraceWriter(path, header_of(layers, prompt_tokens, start_steps, entry_bytes, unit_tokens, page_tokens,
+                                            scores, queries, std::move(model), std::move(provenance)));
           },
           nb::arg("path"), nb::arg("layers"), nb::arg("prompt_tokens"), nb::arg("start_steps"), nb::arg("entry_bytes"),
-          nb::arg("unit_tokens"), nb::arg("page_tokens"), nb::arg("scores"), nb::arg("model"), nb::arg("provenance"))
+          nb::arg("unit_tokens"), nb::arg("page_tokens"), nb::arg("scores"), nb::arg("queries"), nb::arg("model"),
+          nb::arg("provenance"))
       .def(
           "append",
           [](TraceWriter& writer, std::uint32_t request, const GivenArray<std::uint32_t>& ids,
@@ -204,6 +211,7 @@ void add_writer(nb::module_& module) {
                           scores ? std::span(scores->data(), scores->size()) : std::span<const std::uint16_t>());
           },
           nb::arg("request"), nb::arg("ids"), nb::arg("scores").none())
+      .def("begin_step", &TraceWriter::begin_step, nb::arg("request"), nb::arg("queries"), nb::arg("accepted"))
       .def("finish", &TraceWriter::finish, nb::call_guard<nb::gil_scoped_release>());
 }
 

@@ -25,7 +25,7 @@ Path = Union[str, "os.PathLike[str]"]
 __all__ = [
     "ConfigError", "Error", "Result", "Step", "SystemError", "Trace", "TraceError", "TraceWriter", "allocate", "analyze",
     "compare", "curve", "diff", "export", "gather", "generate", "import_capture", "info", "knee", "merge", "plan",
-    "predict", "replay", "roofline", "step", "study", "sweep", "verify",
+    "predict", "replay", "report", "roofline", "step", "study", "sweep", "verify",
 ]
 
 
@@ -120,6 +120,14 @@ def roofline(*, model: str, gpu: str, context: int, batch: int, rate: float, **o
 def info(trace: Path) -> Result:
     """The header of a trace: shape, provenance, size. The trace may be cut off."""
     return _ask("info", trace, {})
+
+
+def report(inputs: Path | Result | Sequence[Path | Result], output: Path, **options: Any) -> None:
+    """Pictures of results, of documents and of traces, as one HTML page that loads nothing."""
+    many = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    with tempfile.TemporaryDirectory(prefix="dsasim-") as folder:
+        files = [_file_of(one, pathlib.Path(folder) / f"{place}.json") for place, one in enumerate(many)]
+        _tool.run("report", _tool.arguments({**options, "output": output}) + _tool.paths(files))
 
 
 def verify(trace: Path) -> None:

@@ -118,3 +118,9 @@ def test_generated_and_imported_traces_open(tmp_path):
     dsasim.export(made, tmp_path / "made.npz", to="npz")
     again = dsasim.import_capture(tmp_path / "made.npz", tmp_path / "again.dsat", from_="npz")
     assert again.digest() == made.digest()
+
+
+def test_pictures_of_a_result(tmp_path):
+    page = tmp_path / "page.html"
+    dsasim.report([dsasim.curve(TRACE, policy="lru"), TRACE], page, capacity="2x")
+    assert page.read_text().lower().startswith("<!doctype html>")

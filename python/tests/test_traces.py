@@ -103,3 +103,26 @@ def test_without_its_end_a_trace_counts_as_cut_off(tmp_path):
             raise KeyboardInterrupt
     with pytest.raises(dsasim.TraceError, match="cut off"):
         dsasim.Trace(file)
+
+
+def test_steps_of_several_queries_and_rejected_drafts(tmp_path):
+    """Prompt 10; a step of three queries at positions 10 to 12, of which two are accepted; a pause; position 12 again."""
+    file = tmp_path / "drafts.dsat"
+    with dsasim.TraceWriter(file, layers=1, prompt_tokens=[10], queries=True) as writer:
+        writer.append_queries(0, [[[1, 10]], [[1, 11]], [[1, 12]]], accepted=2)
+        writer.append_queries(0, [], accepted=0)
+        writer.append_queries(0, [[[1, 12]]], accepted=1)
+    first, pause, last = dsasim.Trace(file).request(0)
+    assert (first.queries, first.accepted, pause.queries, last.queries) == (3, 2, 0, 1)
+    assert [first.selection(0, query).tolist() for query in range(3)] == [[1, 10], [1, 11], [1, 12]]
+    assert last[0].tolist() == [1, 12]
+    with pytest.raises(IndexError, match="has 0"):
+        pause[0]
+    totals = dsasim.replay(file, policy="hisparse", capacity=6).totals
+    assert (totals["accesses"], totals["misses"]) == (8, 5)  # 1, 10, 11, 12; the entry at 12 was rejected, then new
+
+
+def test_traces_of_one_query_refuse_several(tmp_path):
+    writer = dsasim.TraceWriter(tmp_path / "new.dsat", layers=1, prompt_tokens=[10])
+    with pytest.raises(dsasim.ConfigError, match="queries=True"):
+        writer.append_queries(0, [[[1]]], accepted=1)

@@ -184,10 +184,7 @@ PolicyNeeds policy_needs(const PolicySpec& spec) {
 }
 
 bool can_forget(const PolicySpec& spec) {
-  bool can = false;
-  visit_policy(complete_policy(spec),
-               [&]<class P>() { can = RecencyPolicy<P> || SweepPolicy<P> || ForgetsEntries<P>; });
-  return can;
+  return policy_row_of(complete_policy(spec)).can_forget;
 }
 
 bool evicts_least_recent(const PolicySpec& spec) {

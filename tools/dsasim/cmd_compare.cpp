@@ -9,7 +9,6 @@
 #include "dsasim/report/compare_report.hpp"
 
 #include <memory>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,20 +23,16 @@ struct Options : ReplayRun {
   bool plot = false;
 };
 
-/// Its progress is off the terminal before anything is printed there.
-CompareResult compute(const Options& options, std::span<const TraceReader* const> traces) {
-  Progress progress("compare");
-  constexpr std::uint64_t whole = 1000;
-  return compare(traces, options.compare, options.jobs,
-                 [&](double share) { progress.update(static_cast<std::uint64_t>(share * whole), whole); });
-}
-
 int run(Options& options) {
   options.rules.check();
   const OpenTraces open = open_traces(options.traces, options.spec);
   options.result.open();
   options.compare.replay = options.spec.config;
-  const CompareResult result = compute(options, open.views);
+  Progress progress("compare");
+  constexpr std::uint64_t whole = 1000;
+  const CompareResult result = compare(open.views, options.compare, options.jobs, [&](double share) {
+    progress.update(static_cast<std::uint64_t>(share * whole), whole);
+  });
   options.result.write(
       [&] { return compare_json(result); },
       [&] { return compare_table(result) + (options.plot ? "\n" + compare_plot(result, plot_columns()) : ""); });

@@ -26,21 +26,16 @@ struct Options : ReplayRun {
   bool plot = false;
 };
 
-/// Its progress is off the terminal before anything is printed there.
-CurveResult compute(const Options& options, const TraceReader& trace) {
+int run(Options& options) {
+  options.rules.check();
+  const TraceReader trace = open_trace(options.spec);
+  options.result.open();
   Progress progress("curve");
   ReplayHooks hooks;
   hooks.on_step = [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); };
   const CurveConfig config{
       .replay = options.spec.config, .capacities = options.capacities, .histograms = options.histograms};
-  return curve(trace, config, hooks, options.jobs);
-}
-
-int run(Options& options) {
-  options.rules.check();
-  const TraceReader trace = open_trace(options.spec);
-  options.result.open();
-  const CurveResult result = compute(options, trace);
+  const CurveResult result = curve(trace, config, hooks, options.jobs);
   options.result.write(
       [&] { return curve_json(trace, result); },
       [&] { return curve_table(trace, result) + (options.plot ? "\n" + curve_plot(result, plot_columns()) : ""); });

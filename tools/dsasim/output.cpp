@@ -86,7 +86,11 @@ Progress::Progress(std::string label)
     : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1), off_(progress_is_off()), started_s_(now_s()) {}
 
 Progress::~Progress() {
-  if (terminal_ && last_drawn_s_ >= 0) {
+  clear();
+}
+
+void Progress::clear() noexcept {
+  if (std::exchange(is_on_terminal_, false)) {
     say("\r\x1b[K");
   }
 }
@@ -103,6 +107,7 @@ bool Progress::is_due(double now) const {
 
 void Progress::draw(double now, const std::string& text) {
   last_drawn_s_ = now;
+  is_on_terminal_ = terminal_;
   say(terminal_ ? fmt::format("\r\x1b[K{} {}", label_, text) : fmt::format("{}: {}\n", label_, text));
 }
 

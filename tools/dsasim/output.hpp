@@ -55,8 +55,12 @@ class Progress {
   void update(std::uint64_t done, std::uint64_t total);
   /// Where nobody knows how much is to come.
   void update_bytes(std::uint64_t written);
+  /// Takes the line off the terminal: whoever prints a result does so first.
+  static void clear() noexcept;
 
  private:
+  static inline bool is_on_terminal_ = false;  ///< the line; commands have one at a time
+
   bool is_due(double now) const;
   void draw(double now, const std::string& text);
 

@@ -25,6 +25,7 @@ void Result::open() {
 }
 
 void Result::write(const std::function<std::string()>& json, const std::function<std::string()>& text) {
+  Progress::clear();
   if (is_text()) {
     fmt::print("{}", text());
     return;

@@ -26,6 +26,7 @@ struct PolicyRow {
   PolicyNeeds needs;
   double access_ns;
   bool evicts_least_recent;
+  bool can_forget;  ///< entries of rejected drafts
   CacheBytes (*bytes)(std::uint64_t slots);
   std::unique_ptr<Cache> (*make)(const PolicySetup& setup, const CacheUse& use);
 };
@@ -100,6 +101,7 @@ constexpr PolicyRow policy_row() {
           .needs = detail::needs_of<P>(),
           .access_ns = P::access_ns,
           .evicts_least_recent = RecencyPolicy<P>,
+          .can_forget = RecencyPolicy<P> || SweepPolicy<P> || ForgetsEntries<P>,
           .bytes = detail::cache_bytes_of<P>,
           .make = detail::make_cache_of<P>};
 }
