@@ -90,8 +90,8 @@ class Allocator {
 };
 
 void Allocator::check() const {
-  trace_.require_single_queries("`allocate`");
-  trace_.require_equal_stores("`allocate`");
+  trace_.require_single_queries("allocate");
+  trace_.require_equal_stores("allocate");
   const Scope scope = config_.replay.scope;
   if (scope != Scope::layer && scope != Scope::stream) {
     throw ConfigError("`scope`",

@@ -237,9 +237,9 @@ void summarise_into(AnalysisResult& result, const MetricList& list, const std::v
 }  // namespace
 
 AnalysisResult analyze(const TraceReader& trace, const AnalysisConfig& config, const AnalysisHooks& hooks) {
-  trace.require_single_queries("`analyze`");
+  trace.require_single_queries("analyze");
   if (trace.header().mixes_units()) {
-    trace.require_equal_stores("`analyze`");
+    trace.require_equal_stores("analyze");
   }
   AnalysisResult result;
   result.config = effective_analysis(trace, config);

@@ -241,8 +241,8 @@ TEST_CASE("What is not defined for several queries or shared stores is refused i
         [](const auto& trace) { curve(trace, {.replay = config_of("lru", "1"), .capacities = {}}); });
   check(stores, shared + "a curve of all",
         [](const auto& trace) { curve(trace, {.replay = config_of("lru", "1"), .capacities = {}}); });
-  check(queries, two + "`allocate`", [](const auto& trace) { allocate(trace, {}); });
-  check(queries, two + "`analyze`", [](const auto& trace) { analyze(trace, {}); });
+  check(queries, two + "allocate", [](const auto& trace) { allocate(trace, {}); });
+  check(queries, two + "analyze", [](const auto& trace) { analyze(trace, {}); });
   check(queries, two + "the export", [](const auto& trace) {
     export_trace(trace, "oracle-general", config_of("lru", "1"), [](std::string_view) {});
   });
