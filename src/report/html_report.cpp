@@ -6,6 +6,7 @@
 #include "dsasim/report/analysis_report.hpp"
 #include "dsasim/report/compare_report.hpp"
 #include "dsasim/report/curve_report.hpp"
+#include "dsasim/report/plan_report.hpp"
 #include "dsasim/report/report.hpp"
 #include "dsasim/report/step_report.hpp"
 #include "dsasim/report/study_report.hpp"
@@ -23,8 +24,6 @@ namespace dsasim {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr std::string_view plan_schema = "dsasim-plan/1";
 
 /// Above these whole numbers a browser's are not exact: it gets their digits as text.
 constexpr std::uint64_t most_exact = std::uint64_t{1} << 53U;

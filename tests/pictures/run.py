@@ -123,6 +123,8 @@ def all_documents(pages: Pages) -> None:
         {"slots": slots, "batch": batch, "max_batch": 20, "miss_ratio": 0.25, "link_bytes_per_step": 2**60 + 1, "exposed_ns": 7,
          "tpot_ns": 20_000_001 + batch, "tokens_per_s": 400.125 * batch} for slots in (None, 4096, 8192) for batch in (8, 16)]}
     pages.write("plan", plan)
+    real = [pages.document(f"plan{batch}", "plan", TRACE, "--model", "glm-5.1", "--gpu", "h200", "--tp", 8, "--context", 8192, "--extrapolate", "scale",
+                           "--batch", batch) for batch in (4, 8)]
     names = ("first", "second", "curve", "compare", "analysis", "step", "timed", "allocation", "study", "plan")
     inputs = [*map(pages.path, names), "--per-step", pages.scratch / "rows.csv"]
     page = pages.open("all", *inputs)
@@ -199,6 +201,13 @@ def all_documents(pages: Pages) -> None:
         assert "var(" not in text and "class=" not in text and text.count("<") > 20, picture
         page.screenshot(pages.scratch / f"light-{picture}.png", f"#{picture}")
     looks(pages, page, inputs)
+
+    page = pages.open("plans", pages.path("plan4"), pages.path("plan8"))
+    names = page.value("[...document.querySelectorAll('#plan-tpot [data-series]')].map((one) => one.dataset.series)")
+    assert names == ["batch 4", "batch 8"], names
+    assert keys(page, "plan-tpot", "Home")["tpot_ns"] == exact(real[0]["rows"][0]["tpot_ns"])
+    assert keys(page, "plan-throughput", "Home", "End")["slots"] == "all"
+    page.screenshot(pages.scratch / "light-plans.png", "#plan-tpot")
 
 
 def looks(pages: Pages, page: Page, inputs: list) -> None:
