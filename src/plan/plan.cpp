@@ -170,6 +170,8 @@ Planner::Planner(std::span<const TraceReader* const> traces, const PlanConfig& c
 void Planner::check_traces() const {
   const TraceReader& first = *traces_.front();
   for (const TraceReader* trace : traces_) {
+    trace->require_single_queries("plan");
+    trace->require_equal_stores("plan");
     const HiddenLayers fits(model_, trace->header());
     if (trace->layer_count() != first.layer_count() || trace->longest_selection() == 0) {
       throw ConfigError(trace->name(),

@@ -254,6 +254,10 @@ PredictResult predict(std::span<const TraceReader* const> traces, const PredictC
     throw ConfigError(traces.empty() ? "trace" : "`guesses`", "expected at least one, found none");
   }
   for (const TraceReader* trace : traces) {
+    trace->require_single_queries("predict");
+    if (trace->header().mixes_units()) {
+      trace->require_equal_stores("predict");
+    }
     check_steps(*trace, config);
     guess_entries(*trace, config);
   }

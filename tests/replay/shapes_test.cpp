@@ -7,6 +7,7 @@
 #include "dsasim/curve/curve.hpp"
 #include "dsasim/export/export.hpp"
 #include "dsasim/generate/measure.hpp"
+#include "dsasim/predict/predict.hpp"
 #include "dsasim/replay/replay.hpp"
 #include "import/captures.hpp"
 #include "refusal.hpp"
@@ -15,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -243,6 +245,7 @@ TEST_CASE("What is not defined for several queries or shared stores is refused i
         [](const auto& trace) { curve(trace, {.replay = config_of("lru", "1"), .capacities = {}}); });
   check(queries, two + "allocate", [](const auto& trace) { allocate(trace, {}); });
   check(queries, two + "analyze", [](const auto& trace) { analyze(trace, {}); });
+  check(queries, two + "predict", [](const auto& trace) { predict(std::array{&trace}, {}); });
   check(queries, two + "the export", [](const auto& trace) {
     export_trace(trace, "oracle-general", config_of("lru", "1"), [](std::string_view) {});
   });

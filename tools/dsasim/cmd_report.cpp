@@ -41,7 +41,7 @@ ReplayHooks hooks_of(Progress& progress) {
 void add_curve(HtmlReport& report, const TraceReader& trace, const ReplayConfig& config, std::uint32_t jobs) {
   CurveConfig asked{.replay = config, .capacities = {}};
   asked.replay.capacity = {};
-  if (!is_stack(config)) {
+  if (!is_stack(trace.header(), config)) {
     for (const char* capacity : {"1x", "1.25x", "1.5x", "2x", "2.5x", "3x", "4x", "6x", "8x"}) {
       asked.capacities.push_back(Capacity::parse(capacity));
     }
