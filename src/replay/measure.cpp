@@ -64,7 +64,7 @@ MeasureValue miss_ratio(const Measured& measured) {
 }
 
 MeasureValue fetched_bytes(const Measured& measured) {
-  return measured.config.entry_bytes == 0 ? MeasureValue() : measured.counters.fetched_bytes;
+  return measured.config.entry_bytes == 0 ? MeasureValue() : measured.counters.exact_fetched_bytes();
 }
 
 constexpr std::array all = {

@@ -32,7 +32,7 @@ TEST_CASE("A policy is parsed to its complete form, in the policy's order", "[po
   CHECK(to_string(parse_policy("random,seed=18446744073709551615")) ==
         "random,atomic=access,seed=18446744073709551615");
   CHECK(to_string(parse_policy("belady,bypass=1")) == "belady,atomic=access,bypass=1");
-  CHECK(to_string(parse_policy("rt,history=032")) == "rt,history=32");
+  CHECK(to_string(parse_policy("rt,history=032")) == "rt,history=32,staging=0");
   for (const PolicyDescription& policy : policy_descriptions()) {
     const PolicySpec spec = parse_policy(policy.name);
     CHECK(parse_policy(to_string(spec)) == spec);

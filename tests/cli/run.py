@@ -731,7 +731,7 @@ def inputs_of(arguments: str) -> list[str]:
 
 def overwriting_complaints(tool: Path, folder: Path, repository: Path) -> list[str]:
     """An output that is an input, under whatever name, is refused, and nothing is written."""
-    for name, source in (("m", "models/deepseek-v3.2"), ("mem", "memory/h200"), ("gmem", "memory/h200"),
+    for name, source in (("m", "models/deepseek-v3.2"), ("mem", "memory/h200"), ("gmem", "memory/h200"), ("host", "memory/pcie5"),
                          ("g", "gpus/h200"), ("k", "kernels/h200")):
         text = (repository / f"configs/{source}.json").read_text()
         (folder / f"{name}.json").write_text(text.replace('"memory": "h200"', '"memory": "./gmem.json"'))

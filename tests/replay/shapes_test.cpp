@@ -245,7 +245,12 @@ TEST_CASE("What is not defined for several queries or shared stores is refused i
         [](const auto& trace) { curve(trace, {.replay = config_of("lru", "1"), .capacities = {}}); });
   check(queries, two + "allocate", [](const auto& trace) { allocate(trace, {}); });
   check(queries, two + "analyze", [](const auto& trace) { analyze(trace, {}); });
-  check(queries, two + "predict", [](const auto& trace) { predict(std::array{&trace}, {}); });
+  check(queries, two + "predict", [](const auto& trace) {
+    const std::array traces = {&trace};
+    PredictConfig one_entry;
+    one_entry.guesses = {Capacity::parse("1")};
+    predict(traces, one_entry);
+  });
   check(queries, two + "the export", [](const auto& trace) {
     export_trace(trace, "oracle-general", config_of("lru", "1"), [](std::string_view) {});
   });

@@ -15,7 +15,7 @@ struct Counters {
   std::uint64_t compulsory_misses = 0;
   std::uint64_t evictions = 0;
   std::uint64_t fetched_rows = 0;
-  std::uint64_t fetched_bytes = 0;  ///< 0 if those of an entry are unknown
+  std::uint64_t fetched_bytes = 0;  ///< 0 if those of an entry are unknown; beyond_bytes from there on
   std::uint64_t missed_pages = 0;
   std::uint64_t gather_ns = 0;
   std::uint64_t llc_sectors = 0;
@@ -23,10 +23,23 @@ struct Counters {
 
   std::uint64_t misses() const noexcept { return accesses - hits; }
   std::uint64_t capacity_misses() const noexcept { return misses() - compulsory_misses; }
-  /// Counts the misses' rows, of which an entry has so many of so many bytes. Throws Error from 2^64 bytes on.
-  void fetch(std::uint64_t rows_an_entry, std::uint64_t row_bytes) {
+  /// Stands for itself and all above: who has bytes that no integer holds may still ask for misses.
+  static constexpr std::uint64_t beyond_bytes = ~std::uint64_t{0};
+
+  /// Counts the misses' rows, of which an entry has so many of so many bytes.
+  void fetch(std::uint64_t rows_an_entry, std::uint64_t row_bytes) noexcept {
     fetched_rows = misses() * rows_an_entry;
-    fetched_bytes = checked_product(fetched_rows, row_bytes, "fetched_bytes");
+    if (__builtin_mul_overflow(fetched_rows, row_bytes, &fetched_bytes)) {
+      fetched_bytes = beyond_bytes;
+    }
+  }
+
+  /// Throws Error for bytes that no integer holds.
+  std::uint64_t exact_fetched_bytes() const {
+    if (fetched_bytes == beyond_bytes) {
+      refuse_overflow("fetched_bytes");
+    }
+    return fetched_bytes;
   }
 
   /// Calls f(name, unit, description, member) for each. The only list of the fields.
@@ -45,10 +58,15 @@ struct Counters {
     f("llc_hit_sectors", "sector", "those that it held", &Counters::llc_hit_sectors);
   }
 
-  /// Throws Error, naming the field, for a sum of 2^64 or more.
+  /// Throws Error, naming the field, for a sum of 2^64 or more, unless it is of fetched_bytes.
   Counters& operator+=(const Counters& other) {
-    for_each_field(
-        [&](auto name, auto, auto, auto field) { this->*field = checked_sum(this->*field, other.*field, name); });
+    for_each_field([&](auto name, auto, auto, auto field) {
+      if (field != &Counters::fetched_bytes) {
+        this->*field = checked_sum(this->*field, other.*field, name);
+      } else if (__builtin_add_overflow(fetched_bytes, other.fetched_bytes, &fetched_bytes)) {
+        fetched_bytes = beyond_bytes;
+      }
+    });
     return *this;
   }
 
