@@ -48,7 +48,11 @@ TEST_CASE("A sum of counters that does not fit names its field", "[checked]") {
     more.*field = 5;
     sum += more;
     CHECK(sum.*field == most);
-    CHECK(refusal([&] { sum += more; }) == std::string(name) + ": comes to 2^64 or more; expected less");
+    const auto add = [&] {
+      sum += more;
+      sum.exact_fetched_bytes();  // bytes are refused when they are read
+    };
+    CHECK(refusal(add) == std::string(name) + ": comes to 2^64 or more; expected less");
   });
 }
 
@@ -63,12 +67,13 @@ TEST_CASE("The limits of the format keep counts of accesses, rows and steps belo
   CHECK(Wide{std::numeric_limits<std::uint32_t>::max()} + trace::max_request_steps < beyond);  // a step of the batch
   CHECK(Wide{trace::max_request_steps} * max_entry_ids > beyond);  // so no such product may be taken unchecked
 
-  // Bytes are beyond: a replay that is within the limits, refused where it counts them.
+  // Bytes are beyond: a replay that is within the limits, refused where they are read.
   Counters counters;
   counters.accesses = (std::uint64_t{1} << 34U) - 1;
   counters.fetch(1, TraceHeader::max_entry_bytes);
-  CHECK(counters.fetched_bytes == ((std::uint64_t{1} << 34U) - 1) << 30U);
+  CHECK(counters.exact_fetched_bytes() == ((std::uint64_t{1} << 34U) - 1) << 30U);
   ++counters.accesses;
-  CHECK(refusal([&] { counters.fetch(1, TraceHeader::max_entry_bytes); }) ==
-        "fetched_bytes: comes to 2^64 or more; expected less");
+  counters.fetch(1, TraceHeader::max_entry_bytes);
+  CHECK(counters.misses() == std::uint64_t{1} << 34U);
+  CHECK(refusal([&] { counters.exact_fetched_bytes(); }) == "fetched_bytes: comes to 2^64 or more; expected less");
 }

@@ -117,7 +117,7 @@ struct PlanResult {
   bool lower_bound = false;  ///< of tokens: kernels by the data sheet
   std::optional<KvType> kv = {};
   std::vector<std::string> traces = {};
-  bool drawn = false;  ///< misses are of traces that were drawn like these
+  bool drawn = false;             ///< misses are of traces that were drawn like these
   std::uint64_t trace_top_k = 0;  ///< of the first
   std::uint64_t model_top_k = 0;
   std::uint64_t weight_bytes = 0;  ///< of one GPU
