@@ -41,7 +41,7 @@ std::vector<PolicyRow> policy_rows() {
 
 PolicyRow policy_row_of(const PolicySpec& spec) {
   const auto is_it = [&](const PolicyRow& row) { return is_row_of(row, spec); };
-  if (const auto found = std::find_if(listed.begin(), listed.end(), is_it); found != listed.end()) {
+  if (const auto* const found = std::find_if(listed.begin(), listed.end(), is_it); found != listed.end()) {
     return *found;
   }
   const auto registered = registered_policies();

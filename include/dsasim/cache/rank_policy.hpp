@@ -215,13 +215,13 @@ class RankPolicy {
   void admit_beyond_staging() noexcept {
     const std::size_t misses = count_ - residents_;
     if (misses > ranks_.staging()) {
-      const auto begin = chosen_.begin() + static_cast<std::ptrdiff_t>(residents_);
-      std::iota(begin, chosen_.end(), static_cast<std::uint32_t>(residents_));
-      const auto first_in = begin + static_cast<std::ptrdiff_t>(ranks_.staging());
-      std::nth_element(begin, first_in, chosen_.end(), [this](std::uint32_t a, std::uint32_t b) {
+      const auto missed = chosen_.begin() + static_cast<std::ptrdiff_t>(residents_);
+      std::iota(missed, chosen_.end(), static_cast<std::uint32_t>(residents_));
+      const auto nth = missed + static_cast<std::ptrdiff_t>(ranks_.staging());
+      std::nth_element(missed, nth, chosen_.end(), [this](std::uint32_t a, std::uint32_t b) {
         return std::tuple(orders_[a], candidates_[a].key) < std::tuple(orders_[b], candidates_[b].key);
       });
-      std::for_each(first_in, chosen_.end(), [this](std::uint32_t i) { orders_[i] = ~std::uint32_t{0}; });
+      std::for_each(nth, chosen_.end(), [this](std::uint32_t i) { orders_[i] = ~std::uint32_t{0}; });
     }
   }
 
