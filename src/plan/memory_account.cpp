@@ -65,8 +65,7 @@ RequestBytes MemoryAccount::request(std::optional<std::uint64_t> slots) const {
   const auto add = [&](std::uint64_t& sum, std::uint64_t entries, std::uint64_t entry_bytes) {
     sum = checked_sum(sum, checked_product(entries, entry_bytes, quantity), quantity);
   };
-  for (std::size_t i = 0; i < model_.layers.size(); ++i) {
-    const ModelLayer& layer = model_.layers[i];
+  for (const ModelLayer& layer : model_.layers) {
     const std::uint64_t entry_bytes = kernels_.entry_bytes(layer);
     const std::uint64_t window = std::min<std::uint64_t>(layer.window_tokens, config_.context_tokens);
     const std::uint64_t entries = layer.unit_tokens == 0 ? 0 : whole_pages(config_.context_tokens / layer.unit_tokens);

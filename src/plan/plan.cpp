@@ -357,6 +357,7 @@ PlanResult Planner::run() {
                  [](const TraceReader* trace) { return trace->name(); });
   const Memory link = make_link(config_.host, 1);
   StepTimeline timeline = this->timeline(*link.model);
+  const double drawn = draws ? drawing : 0;
   std::optional<std::size_t> best_hot;
   Case hot;  // of the former
   const auto all = best_point(timeline, {}, memory.max_batch(memory.request(std::nullopt)));
@@ -380,7 +381,7 @@ PlanResult Planner::run() {
     result.best = beats(row.point, result.best) ? result.rows.size() : result.best;
     result.rows.push_back(std::move(row));
     const double done = static_cast<double>(result.rows.size()) / static_cast<double>(config_.slots.size() + 1);
-    on_share_((drawn_ ? drawing : 0) + (drawn_ ? 1 - drawing : 1) * done);
+    on_share_(drawn + (1 - drawn) * done);
   }
   if (result.best) {
     result.sensitivity = sensitivity(timeline, result.rows[*result.best], result.best == best_hot ? hot : Case{});

@@ -147,7 +147,7 @@ std::vector<std::uint64_t> capacity_of_budget(const TraceReader& trace, const Re
   for (std::size_t i = 0; i < shares.size(); ++i) {
     shares[i].entry_cost = saturated(Wide{caches} * (in_bytes ? cost_bytes[owners[i]] : 1));
   }
-  const std::vector<std::uint64_t> entries = even_split(shares, config.capacity.entries(trace, 1));
+  std::vector<std::uint64_t> entries = even_split(shares, config.capacity.entries(trace, 1));
   if (mixes_layers(config.scope)) {
     return entries;
   }

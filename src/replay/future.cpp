@@ -37,6 +37,17 @@ std::vector<StepRange> make_windows(const TraceReader& trace, StepRange steps) {
   return windows;
 }
 
+/// A block of all layers: by layer and active request.
+void decode_lanes(trace::BatchCursor& batch, std::uint32_t layers, std::vector<trace::SelectionBlock>& lanes) {
+  const auto active = batch.active();
+  lanes.resize(std::max(lanes.size(), layers * active.size()));
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
+    for (std::size_t i = 0; i < active.size(); ++i) {
+      batch.decode(active[i], layer, {.ids = true, .sets = false}, lanes[layer * active.size() + i]);
+    }
+  }
+}
+
 }  // namespace
 
 ScratchFile::ScratchFile() {
@@ -116,12 +127,7 @@ void Future::decode(StepRange window_steps, Window& window) {
   constexpr std::size_t block_bytes = std::size_t{1} << 19U;
   while (batch.next_block(block_bytes / layout_.streams.size())) {
     const auto active = batch.active();
-    lanes.resize(std::max(lanes.size(), trace_.layer_count() * active.size()));
-    for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
-      for (std::size_t i = 0; i < active.size(); ++i) {
-        batch.decode(active[i], layer, {.ids = true, .sets = false}, lanes[layer * active.size() + i]);
-      }
-    }
+    decode_lanes(batch, trace_.layer_count(), lanes);
     std::vector<std::vector<std::uint32_t>> rows;
     for (const std::uint32_t request : active) {
       rows.push_back(first_rows(trace_, request, batch.block()));
