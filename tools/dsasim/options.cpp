@@ -57,9 +57,9 @@ std::string Option::name() const {
   return option_->get_name();
 }
 
-Option add_option(CLI::App& app, const std::string& option, std::function<void(const std::string&)> set,
+Option add_option(CLI::App& app, const std::string& option, const std::function<void(const std::string&)>& set,
                   const std::string& description) {
-  return Option(app.add_option_function<std::string>(option, std::move(set), description));
+  return Option(app.add_option_function<std::string>(option, set, description));
 }
 
 Option add_text(CLI::App& app, const std::string& option, std::string& target, const std::string& description) {

@@ -43,7 +43,7 @@ class Option {
 };
 
 /// `set` is given the text.
-Option add_option(CLI::App& app, const std::string& option, std::function<void(const std::string&)> set,
+Option add_option(CLI::App& app, const std::string& option, const std::function<void(const std::string&)>& set,
                   const std::string& description);
 Option add_text(CLI::App& app, const std::string& option, std::string& target, const std::string& description);
 /// Inputs by their place.

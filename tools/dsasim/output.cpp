@@ -20,6 +20,12 @@ double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+/// Whether a line of progress stands on the terminal: commands have one at a time.
+bool& line_is_drawn() noexcept {
+  static bool drawn = false;
+  return drawn;
+}
+
 }  // namespace
 
 void require_trace_file(const std::string& path) {
@@ -90,7 +96,7 @@ Progress::~Progress() {
 }
 
 void Progress::clear() noexcept {
-  if (std::exchange(is_on_terminal_, false)) {
+  if (std::exchange(line_is_drawn(), false)) {
     say("\r\x1b[K");
   }
 }
@@ -107,7 +113,7 @@ bool Progress::is_due(double now) const {
 
 void Progress::draw(double now, const std::string& text) {
   last_drawn_s_ = now;
-  is_on_terminal_ = terminal_;
+  line_is_drawn() = terminal_;
   say(terminal_ ? fmt::format("\r\x1b[K{} {}", label_, text) : fmt::format("{}: {}\n", label_, text));
 }
 

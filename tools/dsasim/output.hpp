@@ -59,8 +59,6 @@ class Progress {
   static void clear() noexcept;
 
  private:
-  static inline bool is_on_terminal_ = false;  ///< the line; commands have one at a time
-
   bool is_due(double now) const;
   void draw(double now, const std::string& text);
 
