@@ -18,11 +18,6 @@ using Json = nlohmann::ordered_json;
 /// By DifferenceKind.
 constexpr std::array kind_names = {"value", "type", "length", "only_in_first", "only_in_second"};
 
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 Json document_json(const std::string& schema, const std::string& version) {
   return {{"schema", schema}, {"version", version.empty() ? Json(nullptr) : Json(version)}};
 }

@@ -62,11 +62,6 @@ Json summaries_json(const AnalysisResult& result, const std::vector<MetricSummar
   return out;
 }
 
-template <class T>
-Json optional_json(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 Json config_json(const AnalysisConfig& config) {
   Json out;
   out["windows"] = config.windows;
@@ -76,8 +71,8 @@ Json config_json(const AnalysisConfig& config) {
   out["overlap_steps"] = config.overlap_steps;
   out["union_steps"] = config.union_steps;
   out["block_tokens"] = config.block_tokens;
-  out["sink_tokens"] = optional_json(config.sink_tokens);
-  out["recent_tokens"] = optional_json(config.recent_tokens);
+  out["sink_tokens"] = or_null(config.sink_tokens);
+  out["recent_tokens"] = or_null(config.recent_tokens);
   out["steps"] = {config.steps->first, config.steps->last};
   return out;
 }
@@ -112,9 +107,9 @@ std::string comparison_json(const Analysed& first, const Analysed& second) {
   for (const MetricInfo& info : all_metrics(first.result, second.result)) {
     const MetricSummary* a = find_samples(first.result, info.name);
     const MetricSummary* b = find_samples(second.result, info.name);
-    out["ratios"][info.name] = {{"mean", optional_json(ratio(a, b, &MetricSummary::mean))},
-                                {"p95", optional_json(ratio(a, b, &MetricSummary::p95))},
-                                {"stddev", optional_json(ratio(a, b, &MetricSummary::stddev))}};
+    out["ratios"][info.name] = {{"mean", or_null(ratio(a, b, &MetricSummary::mean))},
+                                {"p95", or_null(ratio(a, b, &MetricSummary::p95))},
+                                {"stddev", or_null(ratio(a, b, &MetricSummary::stddev))}};
   }
   out["analyses"] = {document(first), document(second)};
   return json_text(out);

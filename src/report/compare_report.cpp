@@ -30,7 +30,7 @@ Json row_json(const CompareResult& result, const CompareCells& cells, std::size_
           {"misses", cell.misses},
           {"miss_ratio", cell.accesses == 0 ? Json(nullptr) : Json(static_cast<double>(cell.misses) / accesses)},
           {"bound", policy >= result.asked},
-          {"gap_closed", closed ? Json(*closed) : Json(nullptr)}};
+          {"gap_closed", or_null(closed)}};
 }
 
 /// Adds the rows of one trace, or of all together.

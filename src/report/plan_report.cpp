@@ -16,11 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 Json config_json(const PlanResult& result) {
   const PlanConfig& config = result.config;
   const ReplayConfig& replay = config.replay;

@@ -35,10 +35,6 @@ void add_counters(Json& out, const Counters& counters, const EffectiveConfig& co
   }
 }
 
-Json number_or_null(std::optional<double> number) {
-  return number ? Json(*number) : Json(nullptr);
-}
-
 /// Of a layer: what a selection changes, and the rest.
 Json layer_parts_json(const PartTimes& times) {
   const StepParts& kernels = times.kernels;
@@ -76,8 +72,8 @@ Json step_times_json(const StepTimes& times, const EffectiveConfig& config, cons
   out["slowdown_all_hit"] = slowdown(times.slowdown_all_hit);
   out["slowdown_contiguous"] = slowdown(times.slowdown_contiguous);
   out["hidden_layers"] = traffic.hidden_layers;
-  out["fetched_bytes_per_step"] = number_or_null(traffic.step_bytes);
-  out["fetched_bytes_per_s"] = number_or_null(traffic.bytes_per_s);
+  out["fetched_bytes_per_step"] = or_null(traffic.step_bytes);
+  out["fetched_bytes_per_s"] = or_null(traffic.bytes_per_s);
   out["parts"] = parts_json(times.totals);
   out["layers"] = Json::array();
   for (std::size_t layer = 0; layer < times.layers.size(); ++layer) {
@@ -178,7 +174,7 @@ void add_capacities(Json& out, std::span<const Capacity> capacities) {
 void add_reservation(Json& out, const Reservation& reservation) {
   out["caches"] = reservation.caches;
   out["reserved_entries"] = reservation.entries;
-  out["reserved_bytes"] = reservation.bytes ? Json(*reservation.bytes) : Json(nullptr);
+  out["reserved_bytes"] = or_null(reservation.bytes);
 }
 
 void add_memory_overrides(Json& out, const MemorySpec& memory) {
@@ -200,7 +196,7 @@ Json gain_json(const std::optional<NetGain>& gain) {
   if (!gain) {
     return nullptr;
   }
-  return {{"ns", gain->ns}, {"error_ns", gain->error_ns ? Json(*gain->error_ns) : Json(nullptr)}};
+  return {{"ns", gain->ns}, {"error_ns", or_null(gain->error_ns)}};
 }
 
 std::string report_json(const TraceReader& trace, const ReplayResult& result) {

@@ -12,11 +12,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 Json config_json(const Roofline& roofline) {
   const RooflineConfig& config = roofline.config;
   const WeightBytes& bytes = roofline.model.weight_bytes;

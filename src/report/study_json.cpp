@@ -28,12 +28,11 @@ Json point_json(const StudyPoint& point, double nothing_ns) {
 }  // namespace
 
 std::string study_json(const TraceReader& trace, const StudyConfig& config, const StudyResult& result) {
-  const auto place = [](std::optional<std::size_t> index) { return index ? Json(*index) : Json(nullptr); };
   Json out;
   out["schema"] = study_schema;
   out["tool"] = {{"version", version()}};
   out["config"] = {{"llc_bytes", result.llc_bytes},
-                   {"llc_set_aside_bytes", result.set_aside_bytes ? Json(*result.set_aside_bytes) : Json(nullptr)},
+                   {"llc_set_aside_bytes", or_null(result.set_aside_bytes)},
                    {"parts", config.parts},
                    {"entry_cost_bytes", result.entry_cost_bytes}};
   add_replay_config(out["config"], result.config);
@@ -44,10 +43,10 @@ std::string study_json(const TraceReader& trace, const StudyConfig& config, cons
   out["nothing"] = point_json(result.nothing, nothing_ns);
   out["all_hit_tpot_ns"] = result.all_hit_tpot_ns;
   out["perfect_gain"] = gain_json(result.perfect_gain);
-  out["best"] = place(result.best);
-  out["best_uncharged"] = place(result.best_uncharged);
-  out["knee"] = place(result.knee);
-  out["belady"] = place(result.belady);
+  out["best"] = or_null(result.best);
+  out["best_uncharged"] = or_null(result.best_uncharged);
+  out["knee"] = or_null(result.knee);
+  out["belady"] = or_null(result.belady);
   out["points"] = Json::array();
   for (const StudyPoint& point : result.points) {
     out["points"].push_back(point_json(point, nothing_ns));

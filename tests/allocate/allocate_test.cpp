@@ -9,14 +9,11 @@
 #include "dsasim/report/allocate_report.hpp"
 #include "dsasim/report/report.hpp"
 #include "replay/small_traces.hpp"
+#include "replay/written_trace.hpp"
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -29,14 +26,6 @@ using namespace dsasim::test;
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-TraceReader written(const PlainTrace& trace) {
-  const auto path = std::filesystem::temp_directory_path() / fmt::format("dsasim_allocate_{}.dsat", ::getpid());
-  write_trace(path, trace);
-  TraceReader reader(path);
-  std::filesystem::remove(path);
-  return reader;
-}
 
 AllocateConfig lru(const char* budget, Scope scope = Scope::stream) {
   AllocateConfig config;

@@ -6,13 +6,10 @@
 #include "dsasim/error.hpp"
 #include "dsasim/report/knee_report.hpp"
 #include "replay/small_traces.hpp"
+#include "replay/written_trace.hpp"
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,14 +20,6 @@ using namespace dsasim::test;
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-TraceReader written(const PlainTrace& trace) {
-  const auto path = std::filesystem::temp_directory_path() / fmt::format("dsasim_knee_{}.dsat", ::getpid());
-  write_trace(path, trace);
-  TraceReader reader(path);
-  std::filesystem::remove(path);
-  return reader;
-}
 
 KneeConfig knee_config(const char* policy, const std::string& target, Scope scope = Scope::stream) {
   KneeConfig config;

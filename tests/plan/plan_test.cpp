@@ -11,14 +11,12 @@
 #include "plan/step_timeline.hpp"
 #include "refusal.hpp"
 #include "replay/small_traces.hpp"
-
-#include <unistd.h>
+#include "replay/written_trace.hpp"
 
 #include <fmt/core.h>
 
 #include <array>
 #include <cmath>
-#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -52,13 +50,8 @@ PlanConfig with_dp_attention() {
   return config;
 }
 
-/// The file is gone from its folder at once, and the reader keeps it open.
 TraceReader small_trace(const TraceShape& shape = {.requests = 3, .layers = 3, .top_k = 8, .kept_of_8 = 6}) {
-  const auto path = std::filesystem::temp_directory_path() / fmt::format("dsasim_plan_{}.dsat", ::getpid());
-  write_trace(path, random_trace(shape, 7));
-  TraceReader reader(path);
-  std::filesystem::remove(path);
-  return reader;
+  return written(random_trace(shape, 7));
 }
 
 /// Of GLM-5.1, whose selections are 256 times as long as the small trace's.

@@ -12,6 +12,7 @@
 #include "replay/reference_hot_buffer.hpp"
 #include "replay/reference_replay.hpp"
 #include "replay/small_traces.hpp"
+#include "replay/written_trace.hpp"
 
 #include <fmt/format.h>
 
@@ -26,13 +27,6 @@ using namespace dsasim;
 using namespace dsasim::test;
 
 namespace {
-
-struct Written {
-  explicit Written(const PlainTrace& trace) : path((write_trace(folder / "t.dsat", trace), folder / "t.dsat")) {}
-  captures::TempDir folder;
-  std::filesystem::path path;
-  TraceReader reader{path};
-};
 
 ReplayConfig sglang(std::uint64_t slots, Warm warm = Warm::none) {
   ReplayConfig config;

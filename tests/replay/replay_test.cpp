@@ -7,6 +7,7 @@
 #include "import/captures.hpp"
 #include "replay/reference_replay.hpp"
 #include "replay/small_traces.hpp"
+#include "replay/written_trace.hpp"
 
 #include <fmt/format.h>
 
@@ -40,14 +41,6 @@ PlainTrace unequal_groups() {
   trace.requests = {PlainRequest{PlainStep{{1, 2, 3, 4}, {5, 6}}, PlainStep{{4, 5}, {6, 7}}}};
   return trace;
 }
-
-/// A trace in a file of its own.
-struct Written {
-  explicit Written(const PlainTrace& trace) : path((write_trace(folder / "t.dsat", trace), folder / "t.dsat")) {}
-  captures::TempDir folder;
-  std::filesystem::path path;
-  TraceReader reader{path};
-};
 
 }  // namespace
 

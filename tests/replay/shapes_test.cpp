@@ -13,6 +13,7 @@
 #include "refusal.hpp"
 #include "replay/reference_replay.hpp"
 #include "replay/small_traces.hpp"
+#include "replay/written_trace.hpp"
 
 #include <fmt/format.h>
 
@@ -24,14 +25,6 @@ using namespace dsasim;
 using namespace dsasim::test;
 
 namespace {
-
-/// A trace in a file of its own.
-struct Written {
-  explicit Written(const PlainTrace& trace) : path((write_trace(folder / "t.dsat", trace), folder / "t.dsat")) {}
-  captures::TempDir folder;
-  std::filesystem::path path;
-  TraceReader reader{path};
-};
 
 ReplayConfig config_of(std::string_view policy, std::string_view capacity, Scope scope = Scope::stream) {
   ReplayConfig config;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "dsasim/trace/reader.hpp"
+#include "import/captures.hpp"
 #include "replay/small_traces.hpp"
 
 #include <fmt/format.h>
@@ -10,6 +11,14 @@
 #include <filesystem>
 
 namespace dsasim::test {
+
+/// A trace in a file of its own.
+struct Written {
+  explicit Written(const PlainTrace& trace) : path((write_trace(folder / "t.dsat", trace), folder / "t.dsat")) {}
+  captures::TempDir folder;
+  std::filesystem::path path;
+  TraceReader reader{path};
+};
 
 /// The file is gone from its folder at once, and the reader keeps it open: tests run side by side.
 inline TraceReader written(const PlainTrace& trace) {

@@ -57,14 +57,8 @@ std::uint64_t parse_time(const std::string& option, std::string_view text) {
   return parse_scaled(option, text, "a time, as in 50ms, 800us or 50000000 (nanoseconds)", suffixes);
 }
 
-/// Also options that are needed may come from --config, which is read after the command line.
 void check(const Options& options) {
   const StepSpec& step = options.spec.config.step;
-  const auto require = [](const char* option, bool given, const char* expected) {
-    if (!given) {
-      throw ConfigError(option, "expected {}, found none", expected);
-    }
-  };
   require("--model", !step.model.empty(), "a name (dsasim models lists them) or a FILE.json");
   require("--gpu", !step.gpu.empty(), "a name (dsasim gpus lists them) or a FILE.json");
   require("--context", options.plan.context_tokens != 0, "the tokens of each request's context");

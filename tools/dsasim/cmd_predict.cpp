@@ -28,18 +28,13 @@ struct Options {
 };
 
 int run(Options& options) {
-  std::vector<TraceReader> traces;
-  std::vector<const TraceReader*> views;
-  traces.reserve(options.traces.size());
-  for (const std::string& path : options.traces) {
-    options.spec.trace = path;
-    views.push_back(&traces.emplace_back(open_trace(options.spec)));
-  }
+  const OpenTraces open = open_traces(options.traces, options.spec);
   options.result.open();
   Progress progress("predict");
   constexpr std::uint64_t whole = 1000;
-  const PredictResult result = predict(
-      views, options.config, [&](double share) { progress.update(static_cast<std::uint64_t>(share * whole), whole); });
+  const PredictResult result = predict(open.views, options.config, [&](double share) {
+    progress.update(static_cast<std::uint64_t>(share * whole), whole);
+  });
   options.result.write([&] { return predict_json(result); }, [&] { return predict_table(result); });
   return exit_done;
 }

@@ -27,13 +27,6 @@ struct Options {
   Result result;
 };
 
-/// Also options that are needed may come from --config, which is read after the command line.
-void require(std::string_view option, bool given, std::string_view expected) {
-  if (!given) {
-    throw ConfigError(option, "expected {}, found none", expected);
-  }
-}
-
 int run(Options& options) {
   require("--model", !options.model.empty(), "a name (dsasim models lists them) or a FILE.json");
   require("--gpu", !options.gpu.empty(), "a name (dsasim gpus lists them) or a FILE.json");

@@ -33,13 +33,6 @@ struct Options : ReplayRun {
   std::string timeline;
 };
 
-/// Also options that are needed may come from --config, which is read after the command line.
-void require(std::string_view option, bool given, std::string_view expected) {
-  if (!given) {
-    throw ConfigError(option, "expected {}, found none", expected);
-  }
-}
-
 void check(const Options& options) {
   const StepSpec& step = options.spec.config.step;
   const bool batches = !options.batches.empty();

@@ -167,6 +167,12 @@ void OptionRules::check() const {
   }
 }
 
+void require(std::string_view option, bool given, std::string_view expected) {
+  if (!given) {
+    throw ConfigError(option, "expected {}, found none", expected);
+  }
+}
+
 void check_exclusions(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     for (const CLI::Option* other : option->get_excludes()) {

@@ -102,6 +102,10 @@ class OptionRules {
   std::vector<Rule> rules_;
 };
 
+/// Refuses a command without an option that it needs. CLI11 cannot: the option may come from --config, which is read
+/// after the command line.
+void require(std::string_view option, bool given, std::string_view expected);
+
 /// Refuses options that exclude each other (CLI::Option::excludes), wherever they were given.
 void check_exclusions(const CLI::App& app);
 
