@@ -29,10 +29,8 @@ int run(Options& options) {
   options.result.open();
   options.compare.replay = options.spec.config;
   Progress progress("compare");
-  constexpr std::uint64_t whole = 1000;
-  const CompareResult result = compare(open.views, options.compare, options.jobs, [&](double share) {
-    progress.update(static_cast<std::uint64_t>(share * whole), whole);
-  });
+  const CompareResult result =
+      compare(open.views, options.compare, options.jobs, [&](double share) { progress.update_share(share); });
   options.result.write(
       [&] { return compare_json(result); },
       [&] { return compare_table(result) + (options.plot ? "\n" + compare_plot(result, plot_columns()) : ""); });

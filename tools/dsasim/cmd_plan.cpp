@@ -73,10 +73,8 @@ int run(Options& options) {
   options.plan.replay = options.spec.config;
   options.plan.replay.policy = policy;
   Progress progress("plan");
-  constexpr std::uint64_t whole = 1000;
-  const PlanResult result = plan(open.views, options.plan, options.jobs, [&](double share) {
-    progress.update(static_cast<std::uint64_t>(share * whole), whole);
-  });
+  const PlanResult result =
+      plan(open.views, options.plan, options.jobs, [&](double share) { progress.update_share(share); });
   options.result.write([&] { return plan_json(result); }, [&] { return plan_text(result); });
   return exit_done;
 }

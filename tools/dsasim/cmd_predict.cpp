@@ -31,10 +31,7 @@ int run(Options& options) {
   const OpenTraces open = open_traces(options.traces, options.spec);
   options.result.open();
   Progress progress("predict");
-  constexpr std::uint64_t whole = 1000;
-  const PredictResult result = predict(open.views, options.config, [&](double share) {
-    progress.update(static_cast<std::uint64_t>(share * whole), whole);
-  });
+  const PredictResult result = predict(open.views, options.config, [&](double share) { progress.update_share(share); });
   options.result.write([&] { return predict_json(result); }, [&] { return predict_table(result); });
   return exit_done;
 }

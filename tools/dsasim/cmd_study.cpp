@@ -26,10 +26,8 @@ int run(Options& options) {
   const TraceReader trace = open_trace(options.spec);
   options.result.open();
   Progress progress("study");
-  constexpr std::uint64_t whole = 1000;
-  const StudyResult result = study(trace, options.config, options.jobs, [&](double share) {
-    progress.update(static_cast<std::uint64_t>(share * whole), whole);
-  });
+  const StudyResult result =
+      study(trace, options.config, options.jobs, [&](double share) { progress.update_share(share); });
   options.result.write([&] { return study_json(trace, options.config, result); },
                        [&] { return study_text(trace, result); });
   return exit_done;

@@ -118,11 +118,16 @@ void Progress::draw(double now, const std::string& text) {
 }
 
 void Progress::update(std::uint64_t done, std::uint64_t total) {
+  if (total > 0) {
+    update_share(static_cast<double>(done) / static_cast<double>(total));
+  }
+}
+
+void Progress::update_share(double share) {
   const double now = now_s();
-  if (total == 0 || !is_due(now)) {
+  if (!is_due(now)) {
     return;
   }
-  const double share = static_cast<double>(done) / static_cast<double>(total);
   const double left_s = share > 0 ? (now - started_s_) * (1 - share) / share : 0;
   draw(now, fmt::format("{:3.0f}%  {:.0f} s left", 100 * share, left_s));
 }

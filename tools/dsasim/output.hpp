@@ -53,6 +53,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void update(std::uint64_t done, std::uint64_t total);
+  void update_share(double share);  ///< of the work: what is done, from 0 to 1
   /// Where nobody knows how much is to come.
   void update_bytes(std::uint64_t written);
   /// Takes the line off the terminal: whoever prints a result does so first.
