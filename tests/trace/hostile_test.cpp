@@ -461,7 +461,8 @@ TEST_CASE("selections that contradict their streams or the chunk's head are refu
   SECTION("more than the head says") {
     Forge forge = one_lane({{1, 2, 3}, {1, 2}});
     forge.parts.chunks[0].head.accesses = 4;
-    CHECK_FALSE(forge.verdict().empty());
+    // Said by the layer itself: a replay that is divided by layers would reach the chunk's end too late.
+    check_contains(forge.verdict(), "layer 0 holds more ids than the 4 of the chunk's head");
   }
   SECTION("of smaller ids than the head says") {
     Forge forge = one_lane({{1, 2, 3}});
