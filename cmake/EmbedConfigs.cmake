@@ -1,7 +1,7 @@
-# Makes ${PROJECT_BINARY_DIR}/embedded_configs.cpp of configs/*/*.json, so that the tool finds them wherever it is installed.
+# Makes ${PROJECT_BINARY_DIR}/embedded_configs.cpp of configs/*.json and configs/*/*.json, so that the tool finds them wherever it is installed.
 # A change of a file configures again.
 function(dsasim_embed_configs target)
-  file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/configs/*/*.json)
+  file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/configs/*.json ${PROJECT_SOURCE_DIR}/configs/*/*.json)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
   set(rows "")
   foreach(file IN LISTS files)

@@ -12,6 +12,6 @@ if(NOT newest MATCHES "^## ${pattern}( |$)")
 endif()
 
 execute_process(COMMAND ${TOOL} --version OUTPUT_VARIABLE printed COMMAND_ERROR_IS_FATAL ANY)
-if(NOT printed MATCHES "(^| )${pattern}\n$")
+if(NOT printed MATCHES "^${pattern}\n(commit [0-9a-f]+\n)?trace format 1 to [0-9]+\n$")
   message(SEND_ERROR "dsasim --version prints \"${printed}\"; project() has ${VERSION}")
 endif()

@@ -6,6 +6,7 @@
 #include "config/whole_number.hpp"
 #include "dsasim/cache/policy_plugin.hpp"
 #include "dsasim/config/named_parameters.hpp"
+#include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
 
 #include <fmt/format.h>
@@ -36,11 +37,11 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 const PolicyDescription& description_of(const std::vector<PolicyDescription>& known, std::string_view name,
                                         std::string_view where) {
-  const auto found = std::ranges::find(known, name, &PolicyDescription::name);
+  const auto found = std::ranges::find_if(known, [&](const auto& policy) { return is_name(name, policy.name); });
   if (found == known.end()) {
     std::vector<std::string_view> names;
     std::ranges::transform(known, std::back_inserter(names), &PolicyDescription::name);
-    throw ConfigError(where, "unknown policy \"{}\"; known: {}", name, fmt::join(names, ", "));
+    throw ConfigError(where, "unknown policy {}", unknown_name(name, names));
   }
   return *found;
 }
@@ -50,8 +51,8 @@ const PolicyParameter& parameter_of(const PolicyDescription& policy, std::string
   if (found == policy.parameters.end()) {
     std::vector<std::string_view> keys;
     std::ranges::transform(policy.parameters, std::back_inserter(keys), &PolicyParameter::key);
-    throw ConfigError(where, "{}: unknown parameter \"{}\"; known: {}", policy.name, key,
-                      keys.empty() ? "none" : fmt::format("{}", fmt::join(keys, ", ")));
+    throw ConfigError(where, "{}: unknown parameter {}", policy.name,
+                      keys.empty() ? fmt::format("\"{}\"; known: none", key) : unknown_name(key, keys));
   }
   return *found;
 }
@@ -117,7 +118,7 @@ std::vector<PolicyDescription> policy_descriptions() {
 PolicySpec complete_policy(const PolicySpec& spec, std::string_view where) {
   const auto known = policy_descriptions();
   const PolicyDescription& policy = description_of(known, spec.name, where);
-  PolicySpec complete{.name = spec.name, .parameters = {}};
+  PolicySpec complete{.name = std::string(policy.name), .parameters = {}};
   for (const PolicyParameter& parameter : policy.parameters) {
     complete.parameters.emplace_back(parameter.key, parameter.default_value);
   }

@@ -2,6 +2,7 @@
 
 #include "config/config_value.hpp"
 #include "config/json_document.hpp"
+#include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
 
 #include <fmt/ranges.h>
@@ -201,7 +202,8 @@ void ConfigObject::set(std::string_view option, std::string_view key, std::strin
 void ConfigObject::refuse_unread() const {
   for (const std::string& key : keys()) {
     if (std::find(asked_.begin(), asked_.end(), key) == asked_.end()) {
-      throw ConfigError(where_, "unknown key \"{}\"; known: {}", key, fmt::join(asked_, ", "));
+      throw ConfigError(where_, "unknown key {}",
+                        unknown_name(key, std::vector<std::string_view>(asked_.begin(), asked_.end())));
     }
   }
 }

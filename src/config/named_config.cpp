@@ -1,8 +1,7 @@
 #include "config/embedded.hpp"
 #include "dsasim/config/config_object.hpp"
+#include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
-
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -31,8 +30,7 @@ ConfigObject named_config(std::string_view option, std::string_view folder, cons
     return config.folder == folder && config.name == name;
   });
   if (found == configs.end()) {
-    throw ConfigError(option, "unknown name \"{}\"; known: {}, or a FILE.json", name,
-                      fmt::join(config_names(folder), ", "));
+    throw ConfigError(option, "unknown name {}, or a FILE.json", unknown_name(name, config_names(folder)));
   }
   return ConfigObject::parse(fmt::format("{}.json", name), found->text);
 }

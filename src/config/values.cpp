@@ -10,6 +10,23 @@
 
 namespace dsasim {
 
+std::string without_exponent(std::string_view text) {
+  const std::size_t mark = text.find_first_of("eE");
+  const std::optional<std::uint64_t> exponent =
+      mark == std::string_view::npos ? std::nullopt : whole_number(text.substr(mark + 1));
+  constexpr std::uint64_t most_exponent = 19;  // of what fits 64 bits
+  if (!exponent || *exponent > most_exponent) {
+    return std::string(text);
+  }
+  const std::string_view number = text.substr(0, mark);
+  const std::size_t point = std::min(number.find('.'), number.size());
+  const std::string_view part = number.substr(std::min(point + 1, number.size()));
+  if (point == 0 || part.size() > *exponent || (point + 1 == number.size())) {
+    return std::string(text);  // no whole number
+  }
+  return std::string(number.substr(0, point)).append(part).append(*exponent - part.size(), '0');
+}
+
 std::uint64_t parse_bytes(std::string_view where, std::string_view text, std::uint64_t most) {
   const std::size_t number_end = std::min(text.find_first_not_of("0123456789."), text.size());
   const std::string_view number = text.substr(0, number_end);

@@ -1,8 +1,7 @@
+#include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/export/export.hpp"
 #include "export/writers.hpp"
-
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -35,7 +34,7 @@ void export_trace(const TraceReader& trace, std::string_view format, const Repla
   if (found == formats.end()) {
     std::vector<std::string_view> names = {"npz"};
     std::transform(formats.begin(), formats.end(), std::back_inserter(names), [](const auto& f) { return f.name; });
-    throw ConfigError("`to`", "unknown format \"{}\"; known: {}", format, fmt::join(names, ", "));
+    throw ConfigError("`to`", "unknown format {}", unknown_name(format, names));
   }
   found->write(trace, config, sink);
 }

@@ -1,12 +1,11 @@
 #include "dsasim/config/named_parameters.hpp"
+#include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/memory/memory_model.hpp"
 #include "memory/analytic.hpp"
 #include "memory/hbm/hbm_memory.hpp"
 #include "memory/host.hpp"
 #include "memory/serial.hpp"
-
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -81,8 +80,7 @@ std::vector<std::string_view> known_names() {
 ConfigObject open_memory_config(const std::string& name) {
   const auto configs = config_names("memory");
   if (!is_config_file(name) && std::find(configs.begin(), configs.end(), name) == configs.end()) {
-    throw ConfigError("`memory`", "unknown memory model \"{}\"; known: {}, or a FILE.json", name,
-                      fmt::join(known_names(), ", "));
+    throw ConfigError("`memory`", "unknown memory model {}, or a FILE.json", unknown_name(name, known_names()));
   }
   return named_config("`memory`", "memory", name);
 }

@@ -1,13 +1,13 @@
 #include "dsasim/predict/predict.hpp"
 
 #include "dsasim/checked.hpp"
+#include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
 #include "predict/all_predictors.hpp"
 #include "threads/workers.hpp"
 #include "trace/machine_memory.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
@@ -137,7 +137,7 @@ Kinds chosen_kinds(std::span<const TraceReader* const> traces, const PredictConf
     if (found == known.end()) {
       std::vector<std::string_view> names;
       std::transform(known.begin(), known.end(), std::back_inserter(names), [](const auto& kind) { return kind.name; });
-      throw ConfigError("`predictors`", "unknown predictor \"{}\"; known: {}", name, fmt::join(names, ", "));
+      throw ConfigError("`predictors`", "unknown predictor {}", unknown_name(name, names));
     }
     if (std::any_of(chosen.begin(), chosen.end(), [&](const auto& kind) { return kind.name == name; })) {
       throw ConfigError("`predictors`", "{} is there twice", name);

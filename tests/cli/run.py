@@ -268,13 +268,13 @@ CASES = [
 
     # ---- Mistakes on the command line ----
     Case("no command", "", 2, err=["command: expected one of import, export, info, verify, generate, analyze, replay, compare,", "found"]),
-    Case("an unknown command", "reply t.dsat", 2, err=["expected one of import,", "found \"reply\""]),
+    Case("an unknown command", "reply t.dsat", 2, err=["expected one of import,", "found \"reply\" (did you mean \"replay\"?)"]),
     Case("an option before the command", "--polcy", 2, err=["command: expected one of import,", 'found "--polcy"']),
     Case("no trace", "replay", 2, err=["dsasim: trace: expected one, found none"]),
     Case("two traces", "replay t.dsat u.dsat", 2, err=['dsasim: replay: expected no further input, found "u.dsat"']),
     Case("three traces", "analyze t.dsat t.dsat t.dsat", 2, err=["dsasim: trace: expected at most 2, found 3"]),
     Case("an unknown option", "replay t.dsat --polcy lru", 2,
-         err=['dsasim: replay: unknown option "--polcy"; known: --policy, --scope, --capacity,']),
+         err=['dsasim: replay: unknown option "--polcy" (did you mean "--policy"?); known: --policy, --scope, --capacity,']),
     Case("an option without its value", "replay t.dsat --capacity", 2,
          err=["dsasim: --capacity: expected a value, found none"]),
     Case("an option given twice", "replay t.dsat --capacity 1 --capacity 2", 2,
@@ -314,7 +314,7 @@ CASES = [
          config='{"allow-truncated": false}'),
     Case("for another command", "info t.dsat --config c.json", config='{"json": "i.json"}', files=["i.json"]),
     Case("an unknown key", "replay t.dsat --config c.json", 2,
-         err=['c.json: unknown key "polcy"; known: policy, scope, capacity,'], config='{"polcy": "lru"}'),
+         err=['c.json: unknown key "polcy" (did you mean "policy"?); known: policy, scope, capacity,'], config='{"polcy": "lru"}'),
     Case("a key of another command", "verify t.dsat --config c.json", 2, err=['c.json: unknown key "policy"'],
          config='{"policy": "lru"}'),
     Case("a key twice", "replay t.dsat --config c.json", 2, err=['c.json: duplicate key "policy"'],
@@ -652,7 +652,7 @@ PRINTING = ("--help", "--version", "replay --help", "policies", "memories", "mod
             "plan t.dsat --gpu h200 --model glm-5.1 --tp 8 --context 8K --slots 1x --extrapolate scale",
             "gather --memory h200 --rows 64 --row-bytes 128",
             "roofline --model glm-5.1 --gpu h200 --context 1000 --batch 4 --rate 1",
-            "step --model glm-5.1 --gpu h200 --tp 8 --batch 4 --context 1000", "kernels --gpu h200")
+            "step --model glm-5.1 --gpu h200 --tp 8 --batch 4 --context 1000", "kernels --gpu h200", "man", "completion bash")
 
 
 def full_disk_complaints(tool: Path, folder: Path) -> list[str]:

@@ -9,3 +9,20 @@ run(${CMAKE_COMMAND} -S ${CONSUMER} -B ${SCRATCH}/build -G ${GENERATOR} -DCMAKE_
 run(${CMAKE_COMMAND} --build ${SCRATCH}/build)
 run(${SCRATCH}/build/consumer ${VERSION})
 run(${SCRATCH}/prefix/bin/dsasim --version)
+
+# The same through pkg-config, as a program of one file is built; and the pages and completions are there.
+file(GLOB_RECURSE pc ${SCRATCH}/prefix/dsasim.pc)
+cmake_path(GET pc PARENT_PATH pc_dir)
+set(ENV{PKG_CONFIG_PATH} ${pc_dir})
+execute_process(COMMAND pkg-config --cflags --libs dsasim OUTPUT_VARIABLE flags COMMAND_ERROR_IS_FATAL ANY)
+separate_arguments(flags UNIX_COMMAND "${flags} ${FLAGS}")
+set(share ${SCRATCH}/prefix/share)
+run(${COMPILER} -std=c++20 ${share}/dsasim/examples/misses.cpp ${flags} -o ${SCRATCH}/misses)
+run(${SCRATCH}/misses ${TRACE})
+foreach(file IN ITEMS man/man1/dsasim.1 man/man1/dsasim-replay.1 bash-completion/completions/dsasim
+                      zsh/site-functions/_dsasim fish/vendor_completions.d/dsasim.fish dsasim/configs/hisparse.json
+                      doc/dsasim/LICENSE doc/dsasim/docs/README.md)
+  if(NOT EXISTS ${share}/${file})
+    message(SEND_ERROR "${share}/${file} is not installed")
+  endif()
+endforeach()

@@ -40,7 +40,7 @@ TEST_CASE("What is no LLC is refused, saying what was expected", "[llc]") {
     return "accepted";
   };
   for (const char* text : {"", "x", "-1", "+1", " 1", "1.5", "1.5B", ".5MiB", "1.MiB", "1.5.5MiB", "1.0000000001MiB",
-                           "60mb", "60 MiB", "MiB", "1e6", "99999999999999999999", "60MiBB", "ways=4"}) {
+                           "60 MiB", "MiB", "1e6", "99999999999999999999", "60MiBB", "ways=4"}) {
     CAPTURE(text);
     CHECK(refusal(text) == "`llc`: expected bytes like 62914560, 60MB or 37.5MiB, at most 4294967296, found \"" +
                                std::string(text) + "\"");

@@ -125,7 +125,6 @@ TEST_CASE("What is no capacity is refused, naming the forms there are", "[capaci
                            "2X",
                            "2xx",
                            "4096entries",
-                           "20mb",
                            "20 MB",
                            "MB",
                            "0.2c",

@@ -26,6 +26,7 @@ struct Command {
 
 std::function<int()> add_allocate(CLI::App& app);
 std::function<int()> add_compare(CLI::App& app);
+std::function<int()> add_completion(CLI::App& app);
 std::function<int()> add_curve(CLI::App& app);
 std::function<int()> add_diff(CLI::App& app);
 std::function<int()> add_export(CLI::App& app);
@@ -44,6 +45,7 @@ std::function<int()> add_report(CLI::App& app);
 std::function<int()> add_step(CLI::App& app);
 std::function<int()> add_study(CLI::App& app);
 std::function<int()> add_sweep(CLI::App& app);
+std::function<int()> add_man(CLI::App& app);
 std::function<int()> add_merge(CLI::App& app);
 std::function<int()> add_policies(CLI::App& app);
 std::function<int()> add_memories(CLI::App& app);

@@ -45,7 +45,7 @@ std::vector<std::string> inputs_of(const CLI::Option& option) {
     if (name == "--gpu") {
       const auto files = config_files({.model = "", .gpu = text}, {});
       paths.insert(paths.end(), files.begin(), files.end());
-    } else if (name == "--memory" || name == "--model" || name == "--kernels") {
+    } else if (name == "--memory" || name == "--model" || name == "--kernels" || name == "--config") {
       const std::string named = text.substr(0, text.find(','));
       paths.insert(paths.end(), is_config_file(named) ? 1 : 0, named);
     } else {

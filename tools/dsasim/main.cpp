@@ -2,10 +2,12 @@
 
 #include "command.hpp"
 #include "files.hpp"
+#include "manual.hpp"
 #include "options.hpp"
 #include "output.hpp"
 #include "signals.hpp"
 
+#include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/version.hpp"
 
@@ -17,6 +19,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <string>
@@ -134,6 +137,14 @@ constexpr std::array commands = {
             .description = "List the measured kernels of GPUs; predict the rows of a file of measurements",
             .example = "dsasim kernels --gpu h200 --kind gemm --csv gemm.csv",
             .add = add_kernels},
+    Command{.name = "man",
+            .description = "Print the man page of a command, or of the whole tool",
+            .example = "dsasim man replay | man -l -",
+            .add = add_man},
+    Command{.name = "completion",
+            .description = "Print the script that completes commands, options and names in bash, zsh or fish",
+            .example = "dsasim completion bash > ~/.local/share/bash-completion/completions/dsasim",
+            .add = add_completion},
 };
 
 /// One line, whatever CLI11 wrote.
@@ -156,13 +167,17 @@ std::string extras_text(const CLI::App& app) {
   if (found == extras.end()) {
     return fmt::format("{}: expected no further input, found \"{}\"", command.get_name(), extras.front());
   }
-  return fmt::format("{}: unknown option \"{}\"; known: --{}", command.get_name(), *found,
-                     fmt::join(option_keys(command), ", --"));
+  std::vector<std::string> options = option_keys(command);
+  for (std::string& option : options) {
+    option.insert(0, "--");
+  }
+  return fmt::format("{}: unknown option {}", command.get_name(),
+                     unknown_name(*found, std::vector<std::string_view>(options.begin(), options.end())));
 }
 
 /// CLI11 says only that a subcommand is required, whatever stands in its place.
-void check_command(int argc, char** argv) {
-  const std::string_view given = argc > 1 ? argv[1] : "";
+void check_command(const std::vector<std::string>& arguments) {
+  const std::string_view given = arguments.empty() ? std::string_view() : arguments.front();
   const auto is_given = [&](const Command& command) { return command.name == given; };
   constexpr std::array<std::string_view, 3> own_options = {"-h", "--help", "--version"};
   if (std::none_of(commands.begin(), commands.end(), is_given) &&
@@ -170,15 +185,32 @@ void check_command(int argc, char** argv) {
     std::vector<std::string_view> names;
     std::transform(commands.begin(), commands.end(), std::back_inserter(names), [](const auto& c) { return c.name; });
     throw ConfigError("command", "expected one of {}, found {}", fmt::join(names, ", "),
-                      argc > 1 ? fmt::format("\"{}\"", given) : "none");
+                      !arguments.empty() ? fmt::format("\"{}\"{}", given, did_you_mean(given, names)) : "none");
   }
 }
 
-int run(int argc, char** argv) {
+/// `help COMMAND` is `COMMAND --help`, `help` is `--help`.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (!arguments.empty() && arguments.front() == "help") {
+    arguments.erase(arguments.begin());
+    arguments.emplace_back("--help");
+  }
+  return arguments;
+}
+
+/// What a bug report must say; the first line is the version alone.
+std::string version_text() {
+  return fmt::format("{}\n{}trace format 1 to {}", version(),
+                     commit().empty() ? std::string() : fmt::format("commit {}\n", commit()), trace_format());
+}
+
+int run(const std::string& program, std::vector<std::string> arguments) {
   CLI::App app{"Replays captured selections of sparse attention through models of a KV cache."};
-  app.set_version_flag("--version", std::string(version()));
+  app.name(program);
+  app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
-  app.get_formatter()->column_width(28);
+  app.formatter(help_formatter());
   std::vector<std::pair<CLI::App*, std::function<int()>>> added;
   for (const Command& command : commands) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.description));
@@ -186,9 +218,10 @@ int run(int argc, char** argv) {
     added.emplace_back(sub, command.add(*sub));
     add_config_option(*sub);
   }
-  check_command(argc, argv);
+  check_command(arguments);
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
-    app.parse(argc, argv);
+    app.parse(arguments);
   } catch (const CLI::ExtrasError&) {
     say(fmt::format("dsasim: {}\n", one_line(extras_text(app))));
     return exit_user;
@@ -221,9 +254,12 @@ int main(int argc, char** argv) {
   try {
     hold_standard_streams();
     end_cleanly_on_signals();
-    spdlog::set_default_logger(spdlog::stderr_color_st("dsasim"));
+    const char* const no_color = std::getenv("NO_COLOR");  // https://no-color.org
+    spdlog::set_default_logger(spdlog::stderr_color_st("dsasim", no_color != nullptr && *no_color != '\0'
+                                                                     ? spdlog::color_mode::never
+                                                                     : spdlog::color_mode::automatic));
     spdlog::set_pattern("%n: %^%l%$: %v");
-    const int status = run(argc, argv);
+    const int status = run(argc > 0 ? argv[0] : "dsasim", arguments_of(argc, argv));
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
       throw dsasim::SystemError("stdout", "cannot be written: {}", std::strerror(errno));
     }

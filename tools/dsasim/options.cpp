@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include "dsasim/config/config_object.hpp"
+#include "dsasim/config/names.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -12,6 +13,7 @@ namespace dsasim::tool {
 namespace {
 
 constexpr const char* config_option = "--config";
+constexpr const char* option_files = "configs";  // configs/*.json; the folders in it have other objects
 
 /// Sets an option from texts that stand at `where`, which begins errors.
 void set_option(CLI::Option& option, std::span<const std::string> texts, const std::string& where) {
@@ -184,8 +186,9 @@ void check_exclusions(const CLI::App& app) {
 }
 
 void add_config_option(CLI::App& app) {
-  app.add_option(config_option, "JSON object of options: {\"policy\": \"fifo\"}; those on the command line win")
-      ->type_name("FILE.json");
+  app.add_option(config_option,
+                 "JSON object of options, {\"policy\": \"fifo\"}, or the name of one of ours; the command line wins")
+      ->type_name(fmt::format("{}|FILE.json", fmt::join(config_names(option_files), "|")));
 }
 
 void apply_config_file(CLI::App& app) {
@@ -201,10 +204,11 @@ void apply_config_file(CLI::App& app) {
       on_command_line.insert(option);
     }
   }
-  ConfigObject config_file = ConfigObject::read(path);
+  ConfigObject config_file = named_config(config_option, option_files, path);
   for (const std::string& key : config_file.keys()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
-      throw ConfigError(path, "unknown key \"{}\"; known: {}", key, fmt::join(known, ", "));
+      throw ConfigError(path, "unknown key {}",
+                        unknown_name(key, std::vector<std::string_view>(known.begin(), known.end())));
     }
     CLI::Option* option = app.get_option("--" + key);
     const auto was_given = [&](const CLI::Option* one) { return on_command_line.contains(one); };

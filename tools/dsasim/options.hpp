@@ -18,8 +18,8 @@ class Error;
 class Option;
 }  // namespace CLI
 
-// The options of a command. CLI11 parses the command line, and is included in three sources alone: its header takes
-// longer to compile than a command. Values are read by dsasim/config/values.hpp: CLI11's own would take "010" for 8.
+// The options of a command. CLI11 parses the command line, and is included in few sources: its header takes longer to
+// compile than a command. Values are read by dsasim/config/values.hpp: CLI11's own would take "010" for 8.
 
 namespace dsasim::tool {
 

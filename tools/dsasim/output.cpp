@@ -20,6 +20,12 @@ double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+/// A terminal of TERM=dumb has no way to clear a line: it gets lines, as a file does.
+bool can_redraw() {
+  const char* const terminal = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) == 1 && (terminal == nullptr || std::string_view(terminal) != "dumb");
+}
+
 /// Whether a line of progress stands on the terminal: commands have one at a time.
 bool& line_is_drawn() noexcept {
   static bool drawn = false;
@@ -89,7 +95,7 @@ void Output::commit() {
 }
 
 Progress::Progress(std::string label)
-    : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1), off_(progress_is_off()), started_s_(now_s()) {}
+    : label_(std::move(label)), terminal_(can_redraw()), off_(progress_is_off()), started_s_(now_s()) {}
 
 Progress::~Progress() {
   clear();

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <thread>
 
 namespace dsasim::tool {
 namespace {
@@ -61,7 +62,13 @@ void add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<Fiel
 }
 
 void add_jobs_option(CLI::App& app, std::uint32_t& jobs) {
-  add_number<std::uint32_t>(app, "--jobs", jobs, "Threads; results do not depend on it [1]", 1, 4096);
+  const auto set = [&jobs](const std::string& text) {
+    constexpr std::uint32_t most = 4096;
+    jobs = is_name(text, "auto") ? std::clamp(std::thread::hardware_concurrency(), 1U, most)
+                                 : parse_number<std::uint32_t>("--jobs", text, 1, most);
+  };
+  add_option(app, "--jobs", set, "Threads; results do not depend on it. auto: one for each processor [1]")
+      .type("N|auto");
 }
 
 void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies, std::string_view defaults) {
