@@ -1,4 +1,4 @@
-// Format "npz": one request, as the bench tools of several SGLang forks save it with numpy.savez. Which fork is seen
+// One request as named arrays: the bench tools of several SGLang forks save it with numpy.savez. Which fork is seen
 // from the name of the array of ids:
 //
 //   topk_indices        (steps, layers, top-k); scalars prompt_len, output_len (= steps), slot_ctx0
@@ -14,10 +14,9 @@
 // and what our own export adds so that nothing of a trace is lost: model_layers, group_sizes, kv_rows, kv_unit_tokens
 // and kv_entry_bytes, a number for each layer; scalars start_step, unit_tokens, page_tokens, entry_bytes and
 // ids_are_slots. What else an archive holds is told to the user.
-#include "array_source.hpp"
+#include "array_archive.hpp"
+
 #include "dsasim/error.hpp"
-#include "formats.hpp"
-#include "zip_archive.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -25,7 +24,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <map>
+#include <set>
 #include <string>
 
 namespace dsasim {
@@ -44,53 +43,36 @@ bool contains(const std::array<std::string_view, Size>& keys, std::string_view k
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
-bool has_zip_magic(std::span<const unsigned char> first_bytes) {
-  // The second is an archive without members: an npz of nothing, about which open() says so.
-  return starts_with(first_bytes, "PK\x03\x04") || starts_with(first_bytes, "PK\x05\x06");
-}
-
-/// An archive of arrays: the members that end in .npy, named without that.
+/// What is asked of an archive's arrays.
 class Arrays {
  public:
-  explicit Arrays(const std::filesystem::path& path) : archive_(path) {
-    constexpr std::string_view suffix = ".npy";
-    for (const ZipArchive::Member& member : archive_.members()) {
-      if (member.name.ends_with(suffix)) {
-        members_.emplace(member.name.substr(0, member.name.size() - suffix.size()), member);
+  explicit Arrays(const ArrayArchive& archive) : archive_(archive) {
+    for (const ArrayArchive::Member& member : archive.members()) {
+      if (!member.key.empty()) {
+        keys_.insert(member.key);
       }
     }
-    if (members_.empty()) {
-      throw TraceError(name(), "has {} members, none of them an array (.npy)", archive_.members().size());
+    if (keys_.empty()) {
+      throw TraceError(name(), "has {} members, none of them an array", archive_.members().size());
     }
   }
 
   const std::string& name() const noexcept { return archive_.name(); }
-  bool has(std::string_view key) const { return members_.find(key) != members_.end(); }
-
-  std::vector<std::string> keys() const {
-    std::vector<std::string> out;
-    for (const auto& [key, member] : members_) {
-      out.push_back(key);
-    }
-    return out;
-  }
+  bool has(std::string_view key) const { return keys_.contains(key); }
+  std::vector<std::string> keys() const { return {keys_.begin(), keys_.end()}; }
 
   /// Members that are neither of these keys nor asked for by name.
   std::vector<std::string> unread(std::string_view ids_key) const {
     std::vector<std::string> out;
-    for (const ZipArchive::Member& member : archive_.members()) {
-      const std::string_view key = std::string_view(member.name).substr(0, member.name.rfind(".npy"));
-      if (key != ids_key && (!contains(other_keys, key) || key == member.name)) {
+    for (const ArrayArchive::Member& member : archive_.members()) {
+      if (member.key.empty() || (member.key != ids_key && !contains(other_keys, member.key))) {
         out.push_back(printable(member.name));
       }
     }
     return out;
   }
 
-  std::unique_ptr<NpyReader> open(std::string_view key) const {
-    const auto found = members_.find(key);
-    return std::make_unique<NpyReader>(archive_.open(found->second, found->first));
-  }
+  std::unique_ptr<NpyReader> open(std::string_view key) const { return archive_.open(key); }
 
   /// As many integers as the array has to have, each from `least` to `most`.
   std::vector<std::uint32_t> numbers(std::string_view key, std::uint64_t count, std::int64_t least, std::int64_t most,
@@ -123,10 +105,10 @@ class Arrays {
     return found ? std::optional<T>(static_cast<T>(*found)) : std::nullopt;
   }
 
-  /// A number: an integer array of no dimensions, or of one element.
+  /// A number: an integer array of no dimensions, or of one element, or what stands beside the arrays.
   std::optional<std::uint64_t> number(std::string_view key) const {
     if (!has(key)) {
-      return std::nullopt;
+      return archive_.metadata(key);
     }
     const std::unique_ptr<NpyReader> array = open(key);
     if (array->elements() != 1) {
@@ -143,8 +125,8 @@ class Arrays {
   }
 
  private:
-  ZipArchive archive_;
-  std::map<std::string, ZipArchive::Member, std::less<>> members_;
+  const ArrayArchive& archive_;
+  std::set<std::string, std::less<>> keys_;
 };
 
 std::string list_shapes(const Arrays& arrays, const std::vector<std::string>& keys) {
@@ -365,8 +347,10 @@ std::vector<ArrayStep> steps_of(const Arrays& arrays, const ArrayShape& array) {
   return steps;
 }
 
-RequestArrays open_archive(const std::filesystem::path& path, const ImportOptions& options) {
-  const Arrays arrays(path);
+}  // namespace
+
+RequestArrays open_archive(const ArrayArchive& archive, const ImportOptions& options) {
+  const Arrays arrays(archive);
   const std::string key = find_ids(arrays);
   std::unique_ptr<NpyReader> ids = arrays.open(key);
   ids->require_integers();
@@ -403,21 +387,6 @@ RequestArrays open_archive(const std::filesystem::path& path, const ImportOption
           .unread = arrays.unread(key),
           .queries = array.queries,
           .steps = std::move(steps)};
-}
-
-std::unique_ptr<CaptureFile> open_npz(const std::filesystem::path& path, const ImportOptions& options) {
-  require_start(path, has_zip_magic, R"(a zip file ("PK\x03\x04"))");
-  return array_file(path, options, open_archive);
-}
-
-}  // namespace
-
-ImportFormat npz_format() {
-  return {.name = "npz",
-          .description = "numpy archive of one request: topk_indices, indexer_topk_flat, topk_index, or one array",
-          .recognises = [](const CaptureStart& start) { return has_zip_magic(start.bytes); },
-          .open = open_npz,
-          .is_array = true};
 }
 
 }  // namespace dsasim
