@@ -364,13 +364,16 @@ void take_heads(LayerMap& layers, ImportOptions& options) {
   }
 }
 
-/// KV stores as --kv-map or else the model says them. What the user says of units and bytes holds for all of them.
-std::optional<LayerMap> take_stores(const ImportOptions& user_options, const std::optional<LayerMap>& layers) {
+/// KV stores as --kv-map, --layer-map or the model says them, the first that does. What the user says of bytes holds for
+/// all of them.
+std::optional<LayerMap> take_stores(const ImportOptions& user_options, const std::optional<LayerMap>& layers,
+                                    const std::optional<LayerMap>& of_model) {
   std::optional<LayerMap> stores;
   if (!user_options.kv_map.empty()) {
     stores = parse_kv_map(user_options.kv_map);
   } else if (layers) {
     stores = kv_map_of(*layers);
+    stores = stores || !of_model ? stores : kv_map_of(*of_model);
   }
   if (!stores || stores->stores.empty()) {
     return stores;
@@ -398,6 +401,7 @@ LayerMaps take_model(ImportOptions& options) {
     options.model = model.model;
     layers = layer_map_of(model, "`model`");
   }
+  const std::optional<LayerMap> of_model = layers;
   if (!options.layer_map.empty()) {
     layers = parse_layer_map(options.layer_map);
     unit_tokens = layers->unit_tokens ? layers->unit_tokens : unit_tokens;
@@ -405,7 +409,7 @@ LayerMaps take_model(ImportOptions& options) {
   if (!options.unit_tokens) {
     options.unit_tokens = unit_tokens;
   }
-  LayerMaps maps{.indexes = std::nullopt, .stores = take_stores(user_options, layers)};
+  LayerMaps maps{.indexes = std::nullopt, .stores = take_stores(user_options, layers, of_model)};
   if (layers) {
     take_heads(*layers, options);
     options.model_shape = {.layers = static_cast<std::uint32_t>(layers->owner_of.size()),
@@ -472,6 +476,23 @@ void take_captures(std::span<const Capture> captures, const ImportOptions& user_
   }
 }
 
+/// What the captures say of all entries, where a model says it store by store.
+void take_captures(std::span<const Capture> captures, LayerMaps& maps) {
+  const CaptureEntries said = entries_of(captures);
+  if (!maps.stores || maps.stores->stores.empty()) {
+    return;
+  }
+  if (said.unit_tokens) {
+    throw TraceError(captures.front().place(0), "its unit of an id in tokens is {}, {} says one for each layer",
+                     *said.unit_tokens, maps.stores->option);
+  }
+  for (std::optional<LayerStore>& store : maps.stores->stores) {
+    if (store && said.entry_bytes) {
+      store->entry_bytes = *said.entry_bytes;
+    }
+  }
+}
+
 }  // namespace
 
 ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& output, const ImportOptions& user_options,
@@ -481,10 +502,11 @@ ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& ou
   }
   require_options(user_options);
   ImportOptions options = user_options;
-  const LayerMaps maps = take_model(options);
+  LayerMaps maps = take_model(options);
   OpenedCaptures opened = open_captures(inputs, options, maps.index_map());
   std::vector<Capture>& captures = opened.captures;
   take_captures(captures, user_options, options);
+  take_captures(captures, maps);
   require_output(output, inputs);
   PartialFile partial(output);
   options.writer.name = output.string();

@@ -131,12 +131,12 @@ class LogFile {
     forward_ = integer<std::uint64_t>(head, 0);
     const auto requests = integer<std::uint32_t>(head, 8);
     payload_left_ = integer<std::uint32_t>(head, 12);
-    require(std::uint64_t{requests} * request_bytes, "its requests");
+    require(std::uint64_t{requests} * request_bytes, "the list of its requests");
     requests_.clear();
     requests_.reserve(requests);
     for (std::uint32_t i = 0; i < requests; ++i) {
       std::array<char, request_bytes> request{};
-      take(request, "its requests");
+      take(request, "the list of its requests");
       requests_.push_back({.hash = integer<std::uint64_t>(request, 0), .length = integer<std::uint32_t>(request, 8)});
     }
     require(payload_left_, "its payload");
@@ -293,7 +293,7 @@ bool has_pauses(LogFile& log) {
   while (log.next()) {
     for (const LoggedRequest& request : log.requests()) {
       const auto [found, is_new] = last.try_emplace(request.hash, log.forward());
-      if (!is_new && found->second + 1 != log.forward()) {
+      if (!is_new && found->second != log.forward() && found->second + 1 != log.forward()) {
         return true;
       }
       found->second = log.forward();

@@ -69,7 +69,7 @@ TEST_CASE("requests are told by their positions, and ranks apart", "[import][qsa
   CHECK(requests[2].ids == Values{2});
   CHECK(requests[2].shape.prompt_tokens == 40U);
   // Contexts of fewer blocks than a block has tokens do not say the unit.
-  write_file(dir / "r.jsonl", row(0, "decode", 3, 8, "0, 1"));
+  write_file(dir / "r.jsonl", row(0, "decode", 3, 6, "0"));
   CHECK_FALSE(read_all("qsa", dir / "r.jsonl").shape.entries.unit_tokens.has_value());
 }
 

@@ -216,10 +216,10 @@ TEST_CASE("a checkpoint's configuration gives the KV stores, their units and byt
   const StoreInfo tokens{.kv_owner = 1, .kv_rows = 1, .unit_tokens = 1, .entry_bytes = 288};
   // Of 9 tokens the fifth entry of two is begun.
   const Members members = one_step(3, {0, 4, 0, 8, 8, 1});
+  const TempDir dir;
+  write_file(dir / "config.json", two_stores);
+  const std::string config = (dir / "config.json").string();
   for (const bool by_model : {true, false}) {
-    Import import(options_with([&](auto&) {}));
-    write_file(import.folder / "config.json", two_stores);
-    const std::string config = (import.folder / "config.json").string();
     Import named(options_with([&](auto& options) {
       (by_model ? options.model : options.kv_map) = config;
       options.layer_map = by_model ? "" : config;

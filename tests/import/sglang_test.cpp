@@ -324,8 +324,8 @@ TEST_CASE("an array may stand beside its shape and the position of its first row
     CHECK(error(fmt::format(R"({{"data": "{}", "shape": [{}]}})", whole, wrong)) ==
           fmt::format("{}has 30 ids, its shape is ({}), expected (rows, layers, top-k)", prefix, wrong));
   }
-  CHECK(error(fmt::format(R"({{"data": "{}", "shape": [5, 2, 3], "start": 1}})", whole)) ==
-        prefix + "has 5 rows, 3 prompt and 3 completion tokens make 4 from position 1 on");
+  CHECK(error(fmt::format(R"({{"data": "{}", "shape": [5, 2, 3], "start": 2}})", whole)) ==
+        prefix + "has 5 rows, 3 prompt and 3 completion tokens make 3 from position 2 on");
   CHECK(error(R"({"shape": [5, 2, 3], "start": 1})").find("has no meta_info.indexer_topk") != std::string::npos);
   CHECK(error(R"({"data": 7})").ends_with("meta_info.indexer_topk.data is a number, expected a string"));
   CHECK(

@@ -93,7 +93,7 @@ TEST_CASE("a log of forwards is a batch whose requests join", "[import][sgltopk]
         std::vector<LayerInfo>{{.model_layer = 1, .group_size = 2}, {.model_layer = 3, .group_size = 3}});
   CHECK(trace.header().ids == IdKind::logical);
   CHECK(trace.header().provenance == "sgltopk: r.bin");
-  CHECK(trace.accesses() == 15);
+  CHECK(trace.accesses() == 16);
 }
 
 TEST_CASE("a log says whether ids are slots", "[import][sgltopk]") {
@@ -159,7 +159,7 @@ TEST_CASE("a log that cannot be read says why", "[import][sgltopk]") {
         "r.bin: forward 0: its payload does not end with its 1 x 2 x 2 ids");
   CHECK(error(good + "more").starts_with("r.bin: is cut off: a forward's head needs 16 bytes, and 4 are left"));
   CHECK(error(log_of(header, integers({0}, 8) + integers({0x7fffffff}, 4) + integers({0}, 4))) ==
-        "r.bin: is cut off: its requests needs 25769803764 bytes, and 0 are left");
+        "r.bin: is cut off: the list of its requests needs 25769803764 bytes, and 0 are left");
   CHECK(error(log_of(header, forward(0, {{10, 0}}, {4, 0, 2, -1, 1, 3}))).find("the context is 0 at step 0") !=
         std::string::npos);
   // A request twice in a forward, and a context that jumps.
