@@ -364,8 +364,8 @@ void take_heads(LayerMap& layers, ImportOptions& options) {
   }
 }
 
-/// KV stores as --kv-map, --layer-map or the model says them, the first that does. What the user says of bytes holds for
-/// all of them.
+/// KV stores as --kv-map, --layer-map or the model says them, the first that does. What the user says of bytes holds
+/// for all of them.
 std::optional<LayerMap> take_stores(const ImportOptions& user_options, const std::optional<LayerMap>& layers,
                                     const std::optional<LayerMap>& of_model) {
   std::optional<LayerMap> stores;

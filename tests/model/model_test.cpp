@@ -101,7 +101,7 @@ TEST_CASE("A model is refused with the place and the reason") {
        R"(unknown key "depth"; known: description, source, layers, attention, ffn, indexer, embedding, head, )"
        R"(weight_bytes, arithmetic)"},
       {R"("key_bytes": 5)", R"("key_bytes": 5, "size": 1)",
-       R"(/indexer: unknown key "size"; known: heads, dim, key_bytes, unit_tokens, weights)"},
+       R"(/indexer: unknown key "size"; known: heads, dim, key_bytes, weights)"},
       {R"("count": 4)", R"("count": 1)", R"(/ffn/1/experts/active: expected an integer from 1 to 1, found 2)"},
       {R"("layers": "1")", R"("layers": "1-3")",
        R"(/attention/1/layers: expected layers from 0 to 2, like "0,1,2-74/4", found "1-3")"},
