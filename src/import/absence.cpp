@@ -151,10 +151,15 @@ std::string left_out_layers(std::span<const Capture> captures, std::span<const s
       silent.push_back(number(layer));
     }
   }
+  silent.erase(std::unique(silent.begin(), silent.end()), silent.end());  // heads of one layer
   // What would have said so: the map in use, or each layer with an index of its own, without those layers.
-  std::vector<std::int64_t> owners(layers == nullptr ? number(shape.layers - 1) + 1 : layers->owner_of.size());
+  const std::uint32_t heads = layers == nullptr ? 1 : layers->heads;
+  std::vector<std::int64_t> owners(layers == nullptr ? number(shape.layers - 1) + 1 : layers->owner_of.size() / heads);
   for (std::uint32_t layer = 0; layer < owners.size(); ++layer) {
-    const auto owner = layers == nullptr ? std::optional(layer) : layers->owner_of[layer];
+    auto owner = layers == nullptr ? std::optional(layer) : layers->owner_of[std::size_t{layer} * heads];
+    if (owner) {
+      *owner /= heads;
+    }
     owners[layer] = !owner || std::binary_search(silent.begin(), silent.end(), *owner) ? -1 : std::int64_t{*owner};
   }
   return fmt::format("{} of {} layers never select and are left out: {}; `layer_map`={} says so", silent.size(),

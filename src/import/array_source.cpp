@@ -277,7 +277,8 @@ CaptureShape capture_shape(NpyReader& ids, NpyReader* scores, const ArrayShape& 
 }
 
 void take_heads(CaptureShape& shape, const ImportOptions& options) {
-  for (std::uint32_t layer = 0; options.heads && shape.layer_infos.size() < shape.layers; ++layer) {
+  const bool map_says = options.model_shape.has_value();
+  for (std::uint32_t layer = 0; options.heads && !map_says && shape.layer_infos.size() < shape.layers; ++layer) {
     shape.layer_infos.push_back({.model_layer = layer / *options.heads, .group_size = 1});
   }
 }

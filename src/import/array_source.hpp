@@ -57,7 +57,8 @@ struct ArrayStep {
 CaptureShape capture_shape(NpyReader& ids, NpyReader* scores, const ArrayShape& array, const DecodeRows& rows,
                            std::optional<std::uint64_t> prompt_tokens);
 
-/// With --heads, unless the capture says which layers of the model these are: the heads of a layer have its number.
+/// With --heads, unless the capture or a map says which layers of the model these are: the heads of a layer have its
+/// number.
 void take_heads(CaptureShape& shape, const ImportOptions& options);
 
 /// The position of the query of row 0, by what stands beside the rows or by --prompt-start. Throws TraceError if the

@@ -64,6 +64,14 @@ class FileBytes final : public ByteSource {
     }
   }
 
+  FileBytes(const fs::path& path, std::uint64_t begin, std::uint64_t size, std::string name)
+      : file_(open_handle(path)), name_(std::move(name)), size_(size) {
+    errno = 0;
+    if (::fseeko(file_.get(), static_cast<off_t>(begin), SEEK_SET) != 0) {
+      throw SystemError(name_, "cannot go to byte {}: {}", begin, reason(errno));
+    }
+  }
+
   const std::string& name() const override { return name_; }
   std::uint64_t size() const override { return size_; }
 
@@ -101,6 +109,10 @@ std::string escaped(std::string_view text) {
 
 std::unique_ptr<ByteSource> open_file(const fs::path& path) {
   return std::make_unique<FileBytes>(path);
+}
+
+std::unique_ptr<ByteSource> open_part(const fs::path& path, std::uint64_t begin, std::uint64_t size, std::string name) {
+  return std::make_unique<FileBytes>(path, begin, size, std::move(name));
 }
 
 std::vector<unsigned char> read_first_bytes(const fs::path& path) {

@@ -27,6 +27,10 @@ class ByteSource {
 
 std::unique_ptr<ByteSource> open_file(const std::filesystem::path& path);
 
+/// So many bytes of a file from `begin` on, which it has to have; `name` is for messages.
+std::unique_ptr<ByteSource> open_part(const std::filesystem::path& path, std::uint64_t begin, std::uint64_t size,
+                                      std::string name);
+
 /// Up to 4096 of them, as they stand in the file. Throws SystemError for what is no readable regular file.
 std::vector<unsigned char> read_first_bytes(const std::filesystem::path& path);
 

@@ -9,7 +9,8 @@ namespace dsasim {
 std::span<const ImportFormat> import_formats() {
   // "auto" takes the first that recognises a file: by a magic number, by a header line, or by a key of JSON.
   static const std::array formats{
-      npz_format(), npy_format(), sglang_format(), vllm_format(), jsonl_format(), csv_format(),
+      npz_format(),  npy_format(),   safetensors_format(), sgltopk_format(), sglang_format(),
+      vllm_format(), jsonl_format(), qsa_format(),         csv_format(),
   };
   return formats;
 }

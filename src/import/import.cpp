@@ -43,18 +43,26 @@ std::string describe_origin(std::span<const Capture> captures) {
   return out;
 }
 
-/// What the captures or --kv-map say of KV stores, with what they leave open.
+/// What the user and a model say of the layers of captures.
+struct LayerMaps {
+  std::optional<LayerMap> indexes;
+  std::optional<LayerMap> stores;
+
+  const LayerMap* index_map() const { return indexes ? &*indexes : nullptr; }
+};
+
+/// What the captures, --kv-map or a model say of KV stores, with what they leave open.
 std::vector<StoreInfo> make_stores(const TraceHeader& header, const CaptureShape& shape, const ImportOptions& options,
-                                   const LayerMap* layers) {
+                                   const LayerMaps& maps) {
   std::vector<StoreInfo> stores = shape.stores;
-  if (!options.kv_map.empty()) {
-    if (!stores.empty()) {
-      throw ConfigError("`kv_map`", "the captures say themselves which KV store each layer reads");
-    }
-    if (options.heads) {
-      throw ConfigError("`kv_map`", "each head has a KV store of its own; expected no `heads`");
-    }
-    stores = stores_by_map(options.kv_map, header.layers, layers);
+  if (!options.kv_map.empty() && !stores.empty()) {
+    throw ConfigError("`kv_map`", "the captures say themselves which KV store each layer reads");
+  }
+  if (maps.stores && options.heads) {
+    throw ConfigError(maps.stores->option, "each head has a KV store of its own; expected no `heads`");
+  }
+  if (maps.stores && stores.empty()) {
+    stores = stores_by_map(*maps.stores, header.layers, maps.index_map());
   }
   for (std::size_t layer = 0; layer < stores.size(); ++layer) {
     StoreInfo& store = stores[layer];
@@ -66,7 +74,7 @@ std::vector<StoreInfo> make_stores(const TraceHeader& header, const CaptureShape
 }
 
 TraceHeader make_header(std::span<const Capture> captures, const ImportOptions& options, const ImportedIds& ids,
-                        const LayerMap* layers) {
+                        const LayerMaps& maps) {
   const CaptureShape& first = captures.front().requests().front();
   TraceHeader header{.model = options.model,
                      .provenance = options.provenance.empty() ? describe_origin(captures) : options.provenance,
@@ -87,7 +95,7 @@ TraceHeader make_header(std::span<const Capture> captures, const ImportOptions& 
     }
     header.has_queries = header.has_queries || capture.has_queries();
   }
-  header.stores = make_stores(header, first, options, layers);
+  header.stores = make_stores(header, first, options, maps);
   if (!header.stores.empty()) {  // of the first layer, where stores differ
     header.unit_tokens = header.stores.front().unit_tokens;
     header.entry_bytes = header.stores.front().entry_bytes;
@@ -279,13 +287,13 @@ class CaptureCopier {
 constexpr std::uint64_t most_beyond = 1024;
 
 BatchEvidence write_trace(std::span<const Capture> captures, const fs::path& path, const ImportOptions& options,
-                          const CapturedIds& ids, const LayerMap* layers, Absence& absence,
+                          const CapturedIds& ids, const LayerMaps& maps, Absence& absence,
                           const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
   std::uint64_t total = 0;
   for (const Capture& capture : captures) {
     total += capture.total_steps();
   }
-  const TraceHeader header = make_header(captures, options, ids.found, layers);
+  const TraceHeader header = make_header(captures, options, ids.found, maps);
   TraceWriter writer(path, header, options.writer);
   BatchEvidence evidence(captures);
   std::uint64_t done = 0;
@@ -342,8 +350,48 @@ void require_options(const ImportOptions& options) {
   at_least_one("`unit_tokens`", options.unit_tokens.value_or(1));
 }
 
-/// Adds what the model and --layer-map say to `options`, and returns which layers own an index, if one of them says so.
-std::optional<LayerMap> take_model(ImportOptions& options) {
+/// The heads of a layer that select for themselves, by the model and the user.
+void take_heads(LayerMap& layers, ImportOptions& options) {
+  if (layers.heads > 1 && options.heads && *options.heads != layers.heads) {
+    throw ConfigError("`heads`", "is {}, {} says that {} KV heads of a layer select for themselves", *options.heads,
+                      layers.option, layers.heads);
+  }
+  if (layers.heads > 1) {
+    options.heads = layers.heads;
+  }
+  if (options.heads && layers.owner_of.size() * *options.heads < TraceHeader::max_layers) {
+    layers = layers.with_heads(*options.heads);
+  }
+}
+
+/// KV stores as --kv-map, --layer-map or the model says them, the first that does. What the user says of bytes holds
+/// for all of them.
+std::optional<LayerMap> take_stores(const ImportOptions& user_options, const std::optional<LayerMap>& layers,
+                                    const std::optional<LayerMap>& of_model) {
+  std::optional<LayerMap> stores;
+  if (!user_options.kv_map.empty()) {
+    stores = parse_kv_map(user_options.kv_map);
+  } else if (layers) {
+    stores = kv_map_of(*layers);
+    stores = stores || !of_model ? stores : kv_map_of(*of_model);
+  }
+  if (!stores || stores->stores.empty()) {
+    return stores;
+  }
+  if (user_options.unit_tokens) {
+    throw ConfigError("`unit_tokens`", "has no effect: {} says the tokens of an entry, layer by layer", stores->option);
+  }
+  for (std::optional<LayerStore>& store : stores->stores) {
+    if (store && user_options.entry_bytes != 0) {
+      store->entry_bytes = user_options.entry_bytes;
+    }
+  }
+  return stores;
+}
+
+/// Adds what the model and --layer-map say to `options`, and returns what they say of layers.
+LayerMaps take_model(ImportOptions& options) {
+  const ImportOptions user_options = options;
   std::optional<LayerMap> layers;
   std::optional<std::uint32_t> unit_tokens;
   if (!options.model.empty()) {
@@ -353,6 +401,7 @@ std::optional<LayerMap> take_model(ImportOptions& options) {
     options.model = model.model;
     layers = layer_map_of(model, "`model`");
   }
+  const std::optional<LayerMap> of_model = layers;
   if (!options.layer_map.empty()) {
     layers = parse_layer_map(options.layer_map);
     unit_tokens = layers->unit_tokens ? layers->unit_tokens : unit_tokens;
@@ -360,12 +409,15 @@ std::optional<LayerMap> take_model(ImportOptions& options) {
   if (!options.unit_tokens) {
     options.unit_tokens = unit_tokens;
   }
+  LayerMaps maps{.indexes = std::nullopt, .stores = take_stores(user_options, layers, of_model)};
   if (layers) {
+    take_heads(*layers, options);
     options.model_shape = {.layers = static_cast<std::uint32_t>(layers->owner_of.size()),
                            .indexer_layers = static_cast<std::uint32_t>(layers->groups().size()),
                            .top_k = layers->top_k};
   }
-  return layers;
+  maps.indexes = std::move(layers);
+  return maps;
 }
 
 /// Where the captures and the user contradict what a model says, without being wrong for that.
@@ -424,6 +476,23 @@ void take_captures(std::span<const Capture> captures, const ImportOptions& user_
   }
 }
 
+/// What the captures say of all entries, where a model says it store by store.
+void take_captures(std::span<const Capture> captures, LayerMaps& maps) {
+  const CaptureEntries said = entries_of(captures);
+  if (!maps.stores || maps.stores->stores.empty()) {
+    return;
+  }
+  if (said.unit_tokens) {
+    throw TraceError(captures.front().place(0), "its unit of an id in tokens is {}, {} says one for each layer",
+                     *said.unit_tokens, maps.stores->option);
+  }
+  for (std::optional<LayerStore>& store : maps.stores->stores) {
+    if (store && said.entry_bytes) {
+      store->entry_bytes = *said.entry_bytes;
+    }
+  }
+}
+
 }  // namespace
 
 ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& output, const ImportOptions& user_options,
@@ -433,10 +502,11 @@ ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& ou
   }
   require_options(user_options);
   ImportOptions options = user_options;
-  const std::optional<LayerMap> layers = take_model(options);
-  OpenedCaptures opened = open_captures(inputs, options, layers ? &*layers : nullptr);
+  LayerMaps maps = take_model(options);
+  OpenedCaptures opened = open_captures(inputs, options, maps.index_map());
   std::vector<Capture>& captures = opened.captures;
   take_captures(captures, user_options, options);
+  take_captures(captures, maps);
   require_output(output, inputs);
   PartialFile partial(output);
   options.writer.name = output.string();
@@ -446,10 +516,11 @@ ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& ou
   const auto warn = [&](const std::vector<std::string>& more) {
     warnings.insert(warnings.end(), more.begin(), more.end());
   };
-  if (layers) {
-    warn(contradictions(captures, options, *layers));
+  if (maps.indexes) {
+    warn(contradictions(captures, options, *maps.indexes));
   }
-  if (const std::string tokens = take_tokens(captures, options); !tokens.empty()) {
+  const bool mixes_units = maps.stores && !maps.stores->stores.empty();
+  if (const std::string tokens = mixes_units ? "" : take_tokens(captures, options); !tokens.empty()) {
     warn({tokens});
   }
   if (wants_proof(captures, options)) {
@@ -458,18 +529,17 @@ ImportedIds import_captures(std::span<const fs::path> inputs, const fs::path& ou
     }
   }
   Absence absence(captures);
-  const BatchEvidence evidence =
-      write_trace(captures, partial.path(), options, ids, layers ? &*layers : nullptr, absence, progress);
+  const BatchEvidence evidence = write_trace(captures, partial.path(), options, ids, maps, absence, progress);
   warn(judge(captures, evidence, options, ids.found.kind));
   absence.require_selections();
   if (const std::vector<std::uint32_t> kept = absence.selecting_layers();
       kept.size() < captures.front().requests().front().layers) {
-    warn({left_out_layers(captures, kept, layers ? &*layers : nullptr)});
+    warn({left_out_layers(captures, kept, maps.index_map())});
     for (Capture& capture : captures) {
       capture.file = keep_layers(std::move(capture.file), kept);
     }
     absence = Absence(captures);
-    write_trace(captures, partial.path(), options, ids, layers ? &*layers : nullptr, absence, progress);
+    write_trace(captures, partial.path(), options, ids, maps, absence, progress);
   }
   warn(absence.warnings());
   ids.found.warnings = std::move(warnings);

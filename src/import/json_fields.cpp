@@ -12,6 +12,7 @@
 #include <cassert>
 #include <charconv>
 #include <cstring>
+#include <optional>
 
 namespace dsasim {
 namespace {
@@ -93,7 +94,7 @@ std::string_view name_of(JsonKind kind) noexcept {
 
 JsonFields::JsonFields(const std::filesystem::path& file, std::vector<Path> fields)
     : stream_(open_text(file)), fields_(std::move(fields)), buffer_(buffer_bytes) {
-  assert(fields_.size() <= 32);
+  assert(fields_.size() < 64);
 }
 
 // ---- Structure ----
@@ -152,7 +153,7 @@ bool JsonFields::next_document() {
     fail(frames_.empty() ? "an object or a list of objects" : "an object");
   }
   ++at_;
-  const auto all = static_cast<std::uint32_t>((std::uint64_t{1} << fields_.size()) - 1);
+  const std::uint64_t all = (std::uint64_t{1} << fields_.size()) - 1;
   frames_.push_back({.is_document = true, .candidates = all});
   ++documents_;
   return true;
@@ -187,22 +188,28 @@ bool JsonFields::next_member(Frame& frame) {
 
 /// At a value: a field, on the way to one, or neither.
 bool JsonFields::begin_value(Frame& frame, std::string_view step) {
-  std::uint32_t candidates = 0;
+  std::uint64_t candidates = 0;
+  std::optional<std::size_t> here;
   const std::uint32_t depth = frame.depth + 1;
   kind_ = peek_kind();
   for (std::size_t i = 0; i < fields_.size(); ++i) {
     const bool leads_here = ((frame.candidates >> i) & 1U) != 0 && fields_[i][depth - 1] == step;
     if (leads_here && fields_[i].size() == depth) {
-      field_ = i;
-      value_pending_ = true;
-      return true;
+      here = i;
+    } else {
+      candidates |= std::uint64_t{leads_here ? 1U : 0U} << i;
     }
-    candidates |= static_cast<std::uint32_t>(leads_here ? 1U : 0U) << i;
+  }
+  const bool is_way = candidates != 0 && (kind_ == JsonKind::object || kind_ == JsonKind::array);
+  if (here && !is_way) {
+    field_ = *here;
+    value_pending_ = true;
+    return true;
   }
   if (candidates == 0 && !frame.is_array) {
     note_unread(frame, step);
   }
-  if (candidates == 0 || (kind_ != JsonKind::object && kind_ != JsonKind::array)) {
+  if (!is_way) {
     skip_value();
     return false;
   }

@@ -29,7 +29,7 @@ class JsonFields {
   using Path = std::vector<std::string_view>;
   enum class Event : std::uint8_t { field, end_of_document, end };
 
-  /// At most 32 fields, none of which lies within another.
+  /// At most 63 fields. Where one lies within another, an object or a list is the way to it, and no field.
   JsonFields(const std::filesystem::path& file, std::vector<Path> fields);
 
   /// The next event. The value of a field that was not read is passed over.
@@ -70,7 +70,7 @@ class JsonFields {
     bool is_array = false;
     bool is_document = false;
     bool started = false;          ///< something stood in it, so that a comma comes next
-    std::uint32_t candidates = 0;  ///< fields whose paths lead through it
+    std::uint64_t candidates = 0;  ///< fields whose paths lead through it
     std::uint32_t depth = 0;       ///< steps from the document to it
   };
 

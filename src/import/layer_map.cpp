@@ -72,16 +72,24 @@ Owner owner_from(const MapKind& kind, const std::string& where, const Json& item
                     item == "shared" ? "\"full\" before the first \"shared\"" : "\"full\", \"shared\" or a number");
 }
 
+/// A map of indexes as one of KV stores.
+LayerMap own_stores(LayerMap map) {
+  for (std::uint32_t layer = 0; layer < map.owner_of.size(); ++layer) {
+    if (map.owner_of[layer]) {
+      map.owner_of[layer] = map.stores.empty() ? layer : map.stores[layer].value().owner;
+    }
+  }
+  return map;
+}
+
 LayerMap read_map(const MapKind& kind, const std::string& path) {
   const Json document = Checkpoint::parse(path, read_text(path, max_config_bytes));
-  if (document.is_object() && kind.option == index_map.option) {
-    return layer_map_of(selections_of(Checkpoint(path, document)), kind.option).value();
+  if (document.is_object()) {
+    LayerMap map = layer_map_of(selections_of(Checkpoint(path, document)), kind.option).value();
+    return kind.option == index_map.option ? map : own_stores(std::move(map));
   }
   if (!document.is_array()) {
-    throw ConfigError(kind.option, "{} holds {}", path,
-                      kind.option == index_map.option
-                          ? "neither a list of owners nor a checkpoint's configuration"
-                          : "no list of owners; what a checkpoint's configuration says of KV stores is not read");
+    throw ConfigError(kind.option, "{} holds neither a list of owners nor a checkpoint's configuration", path);
   }
   const std::string where = fmt::format("{}: {}", kind.option, path);
   LayerMap map{.option = kind.option, .owner_of = {}};
@@ -178,11 +186,12 @@ class CollapsedSource final : public CaptureSource {
  public:
   CollapsedSource(std::unique_ptr<CaptureSource> inner, const std::vector<CaptureShape>& shapes, std::string path,
                   const LayerMap& map)
-      : inner_(std::move(inner)), shapes_(shapes), path_(std::move(path)), map_(map), steps_(shapes.size()) {
-    for (const LayerInfo& owner : map.groups()) {
-      owners_.push_back(owner.model_layer);
-    }
-  }
+      : inner_(std::move(inner)),
+        shapes_(shapes),
+        path_(std::move(path)),
+        map_(map),
+        owners_(map.owners()),
+        steps_(shapes.size()) {}
 
   void read_step(CaptureStep& step) override {
     inner_->read_step(step);
@@ -251,7 +260,8 @@ class CollapsedFile final : public CaptureFile {
                        map_.owner_of.size(), groups_.size());
     }
     for (std::size_t i = 0; i < shape.layer_infos.size(); ++i) {
-      require_place(shape.layer_infos[i], shape.layers == groups_.size() ? groups_[i] : LayerInfo{narrow(i), 1});
+      require_place(shape.layer_infos[i],
+                    shape.layers == groups_.size() ? groups_[i] : LayerInfo{narrow(i) / map_.heads, 1});
     }
     if (!shape.stores.empty()) {
       throw TraceError(path_,
@@ -287,12 +297,33 @@ class CollapsedFile final : public CaptureFile {
 
 }  // namespace
 
-std::vector<LayerInfo> LayerMap::groups() const {
-  std::vector<LayerInfo> out;
+std::vector<std::uint32_t> LayerMap::owners() const {
+  std::vector<std::uint32_t> out;
   for (std::uint32_t layer = 0; layer < owner_of.size(); ++layer) {
     if (owner_of[layer] == layer) {
-      const auto size = std::count(owner_of.begin(), owner_of.end(), Owner{layer});
-      out.push_back({.model_layer = layer, .group_size = static_cast<std::uint32_t>(size)});
+      out.push_back(layer);
+    }
+  }
+  return out;
+}
+
+std::vector<LayerInfo> LayerMap::groups() const {
+  std::vector<LayerInfo> out;
+  for (const std::uint32_t layer : owners()) {
+    const auto size = std::count(owner_of.begin(), owner_of.end(), Owner{layer});
+    out.push_back({.model_layer = layer / heads, .group_size = static_cast<std::uint32_t>(size)});
+  }
+  return out;
+}
+
+LayerMap LayerMap::with_heads(std::uint32_t count) const {
+  LayerMap out = *this;
+  out.heads = count;
+  out.owner_of.clear();
+  out.owner_of.reserve(owner_of.size() * count);
+  for (const Owner& owner : owner_of) {
+    for (std::uint32_t head = 0; head < count; ++head) {
+      out.owner_of.push_back(owner ? Owner{*owner * count + head} : Owner{});
     }
   }
   return out;
@@ -330,7 +361,7 @@ std::vector<std::uint32_t> stores_read(const LayerMap& stores, const LayerInfo& 
     }
   }
   if (members.size() != info.group_size) {
-    throw ConfigError(store_map.option,
+    throw ConfigError(stores.option,
                       "{} layers use the index of layer {}, and which these are is not known; give `layer_map`",
                       info.group_size, info.model_layer);
   }
@@ -338,7 +369,7 @@ std::vector<std::uint32_t> stores_read(const LayerMap& stores, const LayerInfo& 
   for (const std::uint32_t layer : members) {
     const Owner owner = layer < stores.owner_of.size() ? stores.owner_of[layer] : Owner{};
     if (!owner) {
-      throw ConfigError(store_map.option, "says nothing of layer {}, which selects", layer);
+      throw ConfigError(stores.option, "says nothing of layer {}, which selects", layer);
     }
     read.push_back(*owner);
   }
@@ -353,9 +384,16 @@ LayerMap parse_layer_map(const std::string& text) {
   return parse_map(index_map, text);
 }
 
-std::vector<StoreInfo> stores_by_map(const std::string& text, const std::vector<LayerInfo>& infos,
+LayerMap parse_kv_map(const std::string& text) {
+  return parse_map(store_map, text);
+}
+
+std::optional<LayerMap> kv_map_of(const LayerMap& model) {
+  return model.stores.empty() ? std::nullopt : std::optional(own_stores(model));
+}
+
+std::vector<StoreInfo> stores_by_map(const LayerMap& map, const std::vector<LayerInfo>& infos,
                                      const LayerMap* indexes) {
-  const LayerMap map = parse_map(store_map, text);
   std::vector<StoreInfo> stores;
   std::vector<std::vector<std::uint32_t>> read_by;
   for (std::uint32_t layer = 0; layer < infos.size(); ++layer) {
@@ -367,15 +405,19 @@ std::vector<StoreInfo> stores_by_map(const std::string& text, const std::vector<
       owner = both == read && read == read_by[before] ? before : owner;
       if (!both.empty() && owner == layer) {
         throw ConfigError(
-            store_map.option,
+            map.option,
             "the layers that use the index of layer {} and those of layer {} read some KV stores together "
             "and others apart; that is not supported",
             infos[before].model_layer, infos[layer].model_layer);
       }
     }
+    const LayerStore said =
+        map.stores.empty() ? LayerStore{.owner = owner, .unit_tokens = 0} : map.stores[read.front()].value();
+    stores.push_back({.kv_owner = owner,
+                      .kv_rows = static_cast<std::uint32_t>(read.size()),
+                      .unit_tokens = said.unit_tokens,
+                      .entry_bytes = said.entry_bytes});
     read_by.push_back(read);
-    stores.push_back(
-        {.kv_owner = owner, .kv_rows = static_cast<std::uint32_t>(read.size()), .unit_tokens = 0, .entry_bytes = 0});
   }
   return stores;
 }
@@ -387,7 +429,9 @@ std::optional<LayerMap> layer_map_of(const Selections& selections, std::string_v
   return LayerMap{.option = named_by,
                   .owner_of = selections.owner_of,
                   .top_k = selections.top_k,
-                  .unit_tokens = selections.unit_tokens};
+                  .unit_tokens = selections.unit_tokens,
+                  .heads = selections.heads,
+                  .stores = selections.stores};
 }
 
 std::unique_ptr<CaptureFile> collapse_layers(std::unique_ptr<CaptureFile> file, const std::filesystem::path& path,

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -26,11 +27,24 @@ std::string known_formats() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-/// Whether the first JSON object has a field "choices[].meta_info".
-bool has_in_first(const fs::path& path, std::string_view name) {
+/// "choices[].meta_info" as a way through JSON.
+JsonFields::Path path_of(std::string_view name) {
   const std::size_t list = name.find("[].");
-  JsonFields json(path, {{name.substr(0, list), "[]", name.substr(list + 3)}});
-  return json.next() == JsonFields::Event::field;
+  return list == std::string_view::npos ? JsonFields::Path{name}
+                                        : JsonFields::Path{name.substr(0, list), "[]", name.substr(list + 3)};
+}
+
+/// Whether the first JSON object has one of these fields; of a stream of events, any of its objects.
+bool has_one_of(const fs::path& path, std::span<const std::string_view> names) {
+  std::vector<JsonFields::Path> paths;
+  std::transform(names.begin(), names.end(), std::back_inserter(paths), path_of);
+  JsonFields json(path, paths);
+  const bool any = holds_events(path);
+  auto event = json.next();
+  while (any && event == JsonFields::Event::end_of_document) {
+    event = json.next();
+  }
+  return event == JsonFields::Event::field;
 }
 
 /// The first key of the first JSON object that one of the formats is known by; "" if there is none.
@@ -44,8 +58,9 @@ std::string_view find_json_key(const fs::path& path) {
   JsonFields json(path, keys);
   const std::string_view key = json.next() == JsonFields::Event::field ? keys[json.field()].front() : "";
   for (const ImportFormat& format : import_formats()) {
-    if (!key.empty() && format.inner_json_key.starts_with(key) && has_in_first(path, format.inner_json_key)) {
-      return format.inner_json_key;
+    if (!key.empty() && key != format.json_key && !format.inner_json_keys.empty() &&
+        has_one_of(path, format.inner_json_keys)) {
+      return format.json_key;
     }
   }
   return key;

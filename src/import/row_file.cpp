@@ -456,7 +456,9 @@ class RowFile final : public CaptureFile {
     for (const auto& [layer, index] : contents_.layers) {
       infos.push_back({.model_layer = layer, .group_size = 1});
     }
-    if (!format.names_layers && infos.back().model_layer + 1 == infos.size()) {
+    if (!format.layers.empty() && format.layers.size() == infos.size()) {
+      infos = format.layers;
+    } else if (!format.names_layers && infos.back().model_layer + 1 == infos.size()) {
       infos.clear();  // 0, 1, ...: what is meant without
     }
     for (const Request& request : contents_.requests) {
@@ -468,6 +470,8 @@ class RowFile final : public CaptureFile {
                            .first_row = 0,
                            .layer_infos = infos,
                            .start_step = static_cast<std::uint32_t>(request.first_step),
+                           .entries = format.entries,
+                           .says_owners = !format.layers.empty(),
                            .has_queries = has_other_steps(request)});
     }
     contents_.top_k = requests_.front().top_k;

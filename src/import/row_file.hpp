@@ -42,6 +42,8 @@ struct RowFormat {
   bool has_queries = false;              ///< rows name their query, and how many of their step's are accepted
   bool names_layers = false;             ///< the numbers of layers are the model's
   std::vector<std::string> unread = {};  ///< what else each row holds: names of columns or fields
+  std::vector<LayerInfo> layers = {};    ///< those that own an index, if the file says; its rows are of all of them
+  CaptureEntries entries = {};           ///< what the file says of all its ids
 };
 
 /// The requests of a file of rows, in the order of their first rows. Each needs one row for each of the file's layers

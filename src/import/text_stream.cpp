@@ -196,6 +196,105 @@ class WithoutMark final : public TextStream {
   std::size_t given_ = 0;  ///< of these, passed on or left out
 };
 
+constexpr std::string_view data_field = "data:";
+constexpr std::array event_starts = {data_field, std::string_view("event:"), std::string_view("id:"),
+                                     std::string_view("retry:"), std::string_view(":")};
+
+bool starts_event(std::string_view line) {
+  return std::any_of(event_starts.begin(), event_starts.end(),
+                     [&](std::string_view start) { return line.starts_with(start); });
+}
+
+/// Server-sent events as the text of their data. What is no data becomes spaces, so that lines and bytes stay where
+/// they are.
+class EventText final : public TextStream {
+ public:
+  explicit EventText(std::unique_ptr<TextStream> text) : text_(std::move(text)), block_(block_bytes) {}
+
+  const std::string& name() const override { return text_->name(); }
+
+  std::size_t read_some(std::span<std::byte> out) override {
+    while (given_ == made_.size() && !at_end_) {
+      made_.clear();
+      given_ = 0;
+      fill();
+    }
+    const std::size_t size = std::min(out.size(), made_.size() - given_);
+    const auto part = std::as_bytes(std::span(made_)).subspan(given_, size);
+    std::copy(part.begin(), part.end(), out.begin());
+    given_ += size;
+    return size;
+  }
+
+ private:
+  void fill() {
+    const std::size_t size = text_->read_some(std::as_writable_bytes(std::span(block_)));
+    at_end_ = size == 0;
+    for (const char c : std::span(block_).first(size)) {
+      take(c);
+    }
+    if (at_end_) {
+      end_head();
+    }
+  }
+
+  void take(char c) {
+    if (c == '\n' || c == '\r') {
+      end_head();
+      in_head_ = true;
+      line_ += c == '\n' ? 1U : 0U;
+      made_ += c == '\n' ? c : ' ';
+    } else if (!in_head_) {
+      made_ += is_data_ ? c : ' ';
+    } else {
+      head_ += c;
+      if (head_.size() > events_end.size()) {
+        begin_line();
+      }
+    }
+  }
+
+  /// A line that is no longer than its head.
+  void end_head() {
+    if (!in_head_ || head_.empty()) {
+      return;
+    }
+    if (head_ == "data: [DONE]" || head_ == "data:[DONE]") {
+      made_ += events_end;
+      head_.clear();
+      return;
+    }
+    begin_line();
+  }
+
+  void begin_line() {
+    if (!starts_event(head_) && head_.find_first_not_of(" \t") != std::string::npos) {
+      const std::vector<unsigned char> bytes(head_.begin(), head_.end());
+      throw TraceError(name(),
+                       "line {}: starts with {}, expected one of server-sent events: data:, event:, id:, retry:", line_,
+                       quoted_start(bytes));
+    }
+    is_data_ = head_.starts_with(data_field);
+    const std::size_t blank = is_data_ ? data_field.size() : head_.size();
+    made_.append(blank, ' ');
+    made_ += std::string_view(head_).substr(blank);
+    head_.clear();
+    in_head_ = false;
+  }
+
+  static constexpr std::size_t block_bytes = std::size_t{1} << 16U;
+
+  std::unique_ptr<TextStream> text_;
+  std::vector<char> block_;
+  std::string made_;       ///< of the blocks read so far
+  std::size_t given_ = 0;  ///< of it, passed on
+  std::string head_;       ///< the begin of a line, until it is known what the line is
+  bool in_head_ = true;
+  bool is_data_ = false;  ///< the line behind its head
+  bool at_end_ = false;
+  std::uint64_t line_ = 1;
+};
+
 std::unique_ptr<TextStream> open_stored(const std::filesystem::path& path) {
   std::array<unsigned char, 4> start{};
   const std::size_t size = FileText(path).read_some(std::as_writable_bytes(std::span(start)));
@@ -212,7 +311,25 @@ std::unique_ptr<TextStream> open_stored(const std::filesystem::path& path) {
 }  // namespace
 
 std::unique_ptr<TextStream> open_text(const std::filesystem::path& path) {
-  return std::make_unique<WithoutMark>(open_stored(path));
+  auto text = std::make_unique<WithoutMark>(open_stored(path));
+  if (holds_events(path)) {
+    return std::make_unique<EventText>(std::move(text));
+  }
+  return text;
+}
+
+bool holds_events(const std::filesystem::path& path) {
+  std::array<char, 8> start{};
+  std::size_t size = 0;
+  WithoutMark text(open_stored(path));
+  while (size < start.size()) {
+    const std::size_t done = text.read_some(std::as_writable_bytes(std::span(start)).subspan(size));
+    if (done == 0) {
+      break;
+    }
+    size += done;
+  }
+  return starts_event(std::string_view(start.data(), size));
 }
 
 std::vector<unsigned char> read_first_text(const std::filesystem::path& path) {

@@ -248,6 +248,10 @@ class Scan {
 };
 
 std::unique_ptr<CaptureFile> open_vllm(const std::filesystem::path& path, const ImportOptions& options) {
+  if (holds_events(path)) {
+    throw TraceError(path.string(),
+                     "holds server-sent events, which are read as SGLang sends them; expected responses");
+  }
   return Scan(path, options).file();
 }
 

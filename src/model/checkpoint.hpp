@@ -54,10 +54,12 @@ class Checkpoint {
 /// how public implementations read them. Keys that contradict each other, or say what a trace cannot hold, are refused.
 Selections selections_of(const Checkpoint& checkpoint);
 
-/// All of a model whose shapes follow from its type; every key that is missing is asked for.
+/// All of a model: one whose shapes follow from its type, every key that is missing being asked for, or one of
+/// configs/models that has the checkpoint's type, shapes and selections.
 Model model_of(const Checkpoint& checkpoint);
 
-/// Bytes of an entry in one layer, if it is a latent row (MLA) as the serving stacks store it in fp8; 0 if unknown.
-std::uint64_t latent_row_bytes(const Checkpoint& checkpoint);
+/// Bytes of an entry of so many tokens in one layer, of one head where each selects for itself, as serving stacks store
+/// it for the checkpoint's type of model (docs/formats.md); 0 if unknown.
+std::uint64_t entry_bytes_of(const Checkpoint& checkpoint, std::uint64_t unit_tokens);
 
 }  // namespace dsasim

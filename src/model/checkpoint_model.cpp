@@ -77,7 +77,7 @@ Json attention(const Checkpoint& checkpoint, const Shapes& shapes, const Selecti
                   {"kv_a", {shapes.hidden, shapes.kv_rank + shapes.rope}},
                   {"kv_b", {shapes.kv_rank, shapes.heads * (shapes.nope + shapes.value)}},
                   {"o", {shapes.heads * shapes.value, shapes.hidden}}}},
-                {"entry_bytes", latent_row_bytes(checkpoint)},
+                {"entry_bytes", entry_bytes_of(checkpoint, 1)},
                 {"entry_flops", shapes.heads * 2 * (2 * shapes.kv_rank + shapes.rope)},
                 {"kv_heads", 1},
                 {"unit_tokens", 1},
@@ -130,6 +130,70 @@ Json feed_forward(const Checkpoint& checkpoint, std::uint64_t hidden, std::size_
   return groups;
 }
 
+/// A model of configs/models and the numbers by which a checkpoint is known to be it.
+struct Published {
+  const char* type;  ///< what model_type begins with
+  const char* name;
+  std::uint64_t layers, hidden, heads, experts;
+};
+constexpr std::array published = {
+    Published{"deepseek_v41", "deepseek-v4.1-flash", 40, 5120, 64, 384},
+    Published{"deepseek_v4", "deepseek-v4-flash", 43, 4096, 64, 256},
+    Published{"deepseek_v4", "deepseek-v4-pro", 61, 7168, 128, 384},
+    Published{"glm5_next", "glm-5.3-flash", 45, 4096, 64, 288},
+    Published{"qwen4_exp", "qwen3.8-flash-next", 48, 2560, 24, 512},
+    Published{"minimax_m3", "minimax-m3", 60, 6144, 64, 128},
+};
+
+/// How many experts there are, by whichever of its names the checkpoint has.
+std::uint64_t expert_count(const Checkpoint& checkpoint) {
+  constexpr std::array keys = {"n_routed_experts", "num_experts", "num_local_experts"};
+  const auto* const key =
+      std::find_if(keys.begin(), keys.end(), [&](const char* name) { return checkpoint.has(name); });
+  return checkpoint.need(key == keys.end() ? keys.front() : *key, 1, "the weights");
+}
+
+/// Weights of other types are not worked out: their checkpoint has to be one that was published.
+Model published_model(const Checkpoint& checkpoint) {
+  const std::string type = checkpoint.model_type();
+  const auto is_type = [&](const Published& model) { return type.starts_with(model.type); };
+  const auto* const known = std::find_if(published.begin(), published.end(), is_type);
+  if (known == published.end()) {
+    throw ConfigError(
+        checkpoint.path(),
+        "is a checkpoint's configuration (Hugging Face) of the type \"{}\", whose weights and KV it is not "
+        "known to say; known: deepseek_v32, glm_moe_dsa, deepseek_v4, deepseek_v41, glm5_next, qwen4_exp, minimax_m3. "
+        "`dsasim models` lists others by name, and docs/roofline.md says how to write one",
+        printable_message(type));
+  }
+  const std::string_view family = known->type;
+  const std::uint64_t layers = checkpoint.layer_count();
+  const std::uint64_t hidden = checkpoint.need("hidden_size", 1, "the weights");
+  const std::uint64_t heads = checkpoint.need("num_attention_heads", 1, "the weights");
+  const std::uint64_t experts = expert_count(checkpoint);
+  for (const Published& model : published) {
+    if (model.type != family || model.layers != layers || model.hidden != hidden || model.heads != heads ||
+        model.experts != experts) {
+      continue;
+    }
+    Model found = load_model(model.name);
+    const Selections expected = selections_of(found);
+    const Selections said = selections_of(checkpoint);
+    if (said.owner_of != expected.owner_of || said.unit_tokens != expected.unit_tokens ||
+        said.top_k.value_or(*expected.top_k) != *expected.top_k || said.heads != expected.heads) {
+      throw ConfigError(checkpoint.path(),
+                        "has the shapes of {}, and other layers that select, units or top-k; write a configuration of "
+                        "the model's own (docs/roofline.md)",
+                        model.name);
+    }
+    return found;
+  }
+  throw ConfigError(checkpoint.path(),
+                    "is a {} of {} layers, hidden size {}, {} heads and {} experts, whose weights are not known; "
+                    "known are the published ones: `dsasim models`. docs/roofline.md says how to write one",
+                    family, layers, hidden, heads, experts);
+}
+
 /// Whether the checkpoint is in fp8; otherwise in bf16.
 bool is_fp8(const Checkpoint& checkpoint) {
   const std::optional<Checkpoint> quantised = checkpoint.object("quantization_config");
@@ -148,21 +212,36 @@ bool is_fp8(const Checkpoint& checkpoint) {
 
 }  // namespace
 
-std::uint64_t latent_row_bytes(const Checkpoint& checkpoint) {
-  constexpr std::uint64_t most = 100'000;
-  const auto rank = checkpoint.number("kv_lora_rank", 1, most);
-  const auto rope = checkpoint.number("qk_rope_head_dim", 1, most);
-  return rank && rope && has_known_shapes(checkpoint) ? fp8_bytes(*rank) + 2 * *rope : 0;
+std::uint64_t entry_bytes_of(const Checkpoint& checkpoint, std::uint64_t unit_tokens) {
+  constexpr std::uint64_t most = 10'000;
+  constexpr std::uint64_t key_and_value_in_bf16 = 4;
+  const std::string type = checkpoint.model_type();
+  const auto number = [&](std::string_view key) { return checkpoint.number(key, 0, most).value_or(0); };
+  const std::uint64_t rank = number("kv_lora_rank");
+  const std::uint64_t rope = number("qk_rope_head_dim");
+  const std::uint64_t dim = number("head_dim");
+  if (has_known_shapes(checkpoint)) {
+    return rank > 0 && rope > 0 ? fp8_bytes(rank) + 2 * rope : 0;
+  }
+  if (type.starts_with("deepseek_v41")) {
+    return dim / 2 + dim / 16;  // fp4, a scale of a byte for each 16
+  }
+  if (type.starts_with("deepseek_v4")) {
+    constexpr std::uint64_t scales = 8;
+    return dim > rope && rope > 0 ? dim - rope + 2 * rope + scales : 0;
+  }
+  if (type.starts_with("glm5_next")) {
+    return 2 * rank * unit_tokens;
+  }
+  if (type.starts_with("qwen4_exp")) {
+    return key_and_value_in_bf16 * number("num_key_value_heads") * dim * unit_tokens;
+  }
+  return type.starts_with("minimax_m3") ? key_and_value_in_bf16 * dim * unit_tokens : 0;
 }
 
 Model model_of(const Checkpoint& checkpoint) {
   if (!has_known_shapes(checkpoint)) {
-    throw ConfigError(
-        checkpoint.path(),
-        "is a checkpoint's configuration (Hugging Face) of the type \"{}\", whose weights and KV it is not "
-        "known to say; known: deepseek_v32, glm_moe_dsa. `dsasim models` lists others by name, and "
-        "docs/roofline.md says how to write one",
-        printable_message(checkpoint.model_type()));
+    return published_model(checkpoint);
   }
   require_keys(checkpoint);
   const Selections selections = selections_of(checkpoint);

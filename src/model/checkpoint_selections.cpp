@@ -16,6 +16,7 @@ using Flags = std::vector<bool>;  ///< of each layer
 constexpr std::uint64_t most_layers = std::uint64_t{1} << 30U;  ///< that a period or an offset can be
 constexpr std::uint64_t most_top_k = std::uint64_t{1} << 30U;
 constexpr std::uint64_t most_unit_tokens = 1024;
+constexpr std::uint64_t most_entry_bytes = std::uint64_t{1} << 30U;
 
 constexpr std::array sparse_types = {std::string_view("deepseek_sparse_attention"),
                                      std::string_view("indexed_attention"),
@@ -60,10 +61,19 @@ class SelectionKeys {
       }
       out.owner_of.push_back(selects_[layer] ? owner : std::nullopt);
     }
-    out.unit_tokens = find_unit();
+    const std::vector<std::uint64_t> units = find_units();
+    const auto first = static_cast<std::size_t>(std::find(selects_.begin(), selects_.end(), true) - selects_.begin());
+    out.unit_tokens = static_cast<std::uint32_t>(units[first]);
     out.top_k = find_top_k(out.unit_tokens);
-    refuse_shared_stores();
-    out.entry_bytes = latent_row_bytes(checkpoint_);
+    out.heads = find_heads();
+    out.entry_bytes = entry_bytes_of(checkpoint_, out.unit_tokens);
+    out.stores = find_stores(units);
+    for (const std::optional<LayerStore>& store : out.stores) {
+      if (store && store->entry_bytes > most_entry_bytes) {
+        refuse("its entries would have {} bytes, expected at most {}", store->entry_bytes, most_entry_bytes);
+      }
+    }
+    drop_plain_stores(out);
     return out;
   }
 
@@ -273,11 +283,23 @@ class SelectionKeys {
 
   // ---- what they select ----
 
-  std::uint32_t find_unit() const {
+  /// The tokens of an entry of each layer that selects.
+  std::vector<std::uint64_t> find_units() const {
+    if (!checkpoint_.has("compress_ratios")) {
+      return std::vector<std::uint64_t>(layers_, find_unit());
+    }
+    std::vector<std::uint64_t> units = checkpoint_.numbers("compress_ratios", layers_);
+    for (std::size_t layer = 0; layer < layers_; ++layer) {
+      if (selects_[layer] && units[layer] > most_unit_tokens) {
+        refuse("its layers select entries of {} tokens, expected at most {}", units[layer], most_unit_tokens);
+      }
+    }
+    return units;
+  }
+
+  std::uint64_t find_unit() const {
     std::uint64_t unit = 1;
-    if (checkpoint_.has("compress_ratios")) {
-      unit = one_ratio();
-    } else if (const auto rates = checkpoint_.object("compress_rates")) {
+    if (const auto rates = checkpoint_.object("compress_rates")) {
       unit = rates->number("compressed_sparse_attention", 1, most_unit_tokens).value_or(4);
     } else if (const auto sparse = checkpoint_.object("sparse_attention_config")) {
       unit = sparse->number("sparse_block_size", 1, most_unit_tokens).value_or(128);
@@ -286,65 +308,57 @@ class SelectionKeys {
     } else if (is_qwen()) {
       unit = checkpoint_.number("indexer_compress_ratio", 1, most_unit_tokens).value_or(4);
     }
-    return static_cast<std::uint32_t>(unit);
-  }
-
-  std::uint64_t one_ratio() const {
-    const std::vector<std::uint64_t> ratios = checkpoint_.numbers("compress_ratios", layers_);
-    std::uint64_t unit = 0;
-    for (std::size_t layer = 0; layer < layers_; ++layer) {
-      if (!selects_[layer]) {
-        continue;
-      }
-      if (unit != 0 && ratios[layer] != unit) {
-        refuse(
-            "its layers select entries of {} and of {} tokens (compress_ratios); a trace of several units is not "
-            "supported yet",
-            unit, ratios[layer]);
-      }
-      unit = ratios[layer];
-    }
-    if (unit > most_unit_tokens) {
-      refuse("its layers select entries of {} tokens, expected at most {}", unit, most_unit_tokens);
-    }
     return unit;
   }
 
   std::optional<std::uint32_t> find_top_k(std::uint32_t unit) const {
     std::optional<std::uint64_t> top_k = checkpoint_.number("index_topk", 1, most_top_k);
-    std::optional<std::uint64_t> heads;  // that select for themselves
     if (const auto sparse = checkpoint_.object("sparse_attention_config")) {
       top_k = sparse->number("sparse_topk_blocks", 1, most_top_k);
-      heads = sparse->number("sparse_num_index_heads", 1, most_top_k);
     } else if (checkpoint_.has("index_topk_blocks")) {
       top_k = checkpoint_.number("index_topk_blocks", 1, most_top_k);
-      heads = checkpoint_.number("index_n_heads", 1, most_top_k);
     } else if (is_qwen()) {
       top_k = checkpoint_.number("indexer_budget", unit, most_top_k);
       top_k = top_k ? std::optional(*top_k / unit) : std::nullopt;
     }
-    if (heads.value_or(1) > 1) {
-      refuse(
-          "each of its {} KV heads selects for itself, and a trace of several selections a layer is not supported yet; "
-          "`layer_map` (a list of owners) and `unit_tokens` {} import rows of one head",
-          *heads, unit);
-    }
     return top_k ? std::optional(static_cast<std::uint32_t>(*top_k)) : std::nullopt;
   }
 
-  /// A trace has a KV store in each layer of a group.
-  void refuse_shared_stores() const {
+  /// MiniMax-M3: each KV head selects for itself.
+  std::uint32_t find_heads() const {
+    constexpr std::uint64_t most_heads = 1024;
+    std::optional<std::uint64_t> heads;
+    if (const auto sparse = checkpoint_.object("sparse_attention_config")) {
+      heads = sparse->number("sparse_num_index_heads", 1, most_heads);
+    } else if (checkpoint_.has("index_topk_blocks")) {
+      heads = checkpoint_.number("index_n_heads", 1, most_heads);
+    }
+    return static_cast<std::uint32_t>(heads.value_or(1));
+  }
+
+  /// Of each layer that selects: its own, or that of the last before it that is a source (DeepSeek-V4.1).
+  std::vector<std::optional<LayerStore>> find_stores(const std::vector<std::uint64_t>& units) const {
     constexpr std::string_view key = "kv_source_layer_ids";
-    if (!checkpoint_.has(key)) {
-      return;
-    }
-    const Flags stores = named_layers(key);
+    const Flags sources = checkpoint_.has(key) ? named_layers(key) : Flags(layers_, true);
+    std::vector<std::optional<LayerStore>> stores(layers_);
+    std::optional<std::uint32_t> owner;
     for (std::size_t layer = 0; layer < layers_; ++layer) {
-      if (selects_[layer] && !stores[layer]) {
-        refuse("layer {} reads the KV of a layer before it ({}), and KV that layers share is not supported yet", layer,
-               key);
+      if (!selects_[layer]) {
+        continue;
       }
+      owner = sources[layer] ? std::optional(static_cast<std::uint32_t>(layer)) : owner;
+      if (!owner) {
+        refuse("layer {} reads the KV of a layer before it ({}), and none before it has any", layer, key);
+      }
+      if (units[layer] != units[*owner]) {
+        refuse("layer {} selects entries of {} tokens from the KV of layer {}, whose entries are of {}", layer,
+               units[layer], *owner, units[*owner]);
+      }
+      stores[layer] = LayerStore{.owner = *owner,
+                                 .unit_tokens = static_cast<std::uint32_t>(units[layer]),
+                                 .entry_bytes = entry_bytes_of(checkpoint_, units[layer])};
     }
+    return stores;
   }
 
   const Checkpoint& checkpoint_;

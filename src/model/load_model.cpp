@@ -136,6 +136,7 @@ Indexer read_indexer(ConfigObject config) {
   indexer.heads = config.integer("heads", 1, 10'000);
   indexer.dim = config.integer("dim", 1, 100'000);
   indexer.key_bytes = config.integer("key_bytes", 1, max_entry_bytes);
+  indexer.unit_tokens = optional_count(config, "unit_tokens", max_tokens);
   indexer.parameters = weights_parameters(config);
   config.refuse_unread();
   return indexer;
@@ -159,15 +160,33 @@ LatentAttention read_latent(ConfigObject config, const ModelLayer& layer) {
   return latent;
 }
 
+/// Linear attention, that has a state and no KV.
+void read_state(ConfigObject& config, ModelLayer& layer) {
+  layer.is_recurrent = true;
+  layer.entry_bytes = config.integer("state_bytes", 1, max_entry_bytes);
+  layer.entry_flops = config.integer("state_flops", 1, max_entry_flops);
+  layer.kv_heads = static_cast<std::uint32_t>(config.integer("heads", 1, 10'000));
+  layer.window_tokens = 1;
+  config.refuse_unread();
+}
+
 void read_attention(ConfigObject& config, ModelLayer& layer) {
+  const auto flag = [&](std::string_view key) { return config.has(key) && config.flag(key); };
   layer.attention_parameters = weights_parameters(config);
+  if (config.has("state_bytes")) {
+    read_state(config, layer);
+    return;
+  }
   layer.entry_bytes = config.integer("entry_bytes", 1, max_entry_bytes);
   layer.entry_flops = config.integer("entry_flops", 1, max_entry_flops);
   layer.kv_heads = static_cast<std::uint32_t>(config.integer("kv_heads", 1, 10'000));
   layer.window_tokens = optional_count(config, "window_tokens", max_tokens);
   layer.unit_tokens = optional_count(config, "unit_tokens", max_tokens);
   layer.top_k = optional_count(config, "top_k", max_tokens);
-  layer.owns_indexer = config.has("owns_indexer") && config.flag("owns_indexer");
+  layer.owns_indexer = flag("owns_indexer");
+  layer.shares_kv = flag("shares_kv");
+  layer.most_keys = optional_count(config, "most_keys", max_tokens);
+  layer.selecting_heads = std::max(optional_count(config, "selecting_heads", layer.kv_heads), 1U);
   if (config.has("latent")) {
     layer.latent = read_latent(config.object("latent"), layer);
   }
@@ -179,6 +198,14 @@ void read_attention(ConfigObject& config, ModelLayer& layer) {
   }
   if (layer.owns_indexer && layer.top_k == 0) {
     throw ConfigError(config.where(), "\"owns_indexer\" needs \"top_k\"");
+  }
+  if (layer.most_keys != 0 && !layer.owns_indexer) {
+    throw ConfigError(config.where(), "\"most_keys\" needs \"owns_indexer\"");
+  }
+  if (layer.selecting_heads != 1 && (layer.top_k == 0 || layer.selecting_heads != layer.kv_heads)) {
+    throw ConfigError(config.where(),
+                      "\"selecting_heads\": expected the {} of \"kv_heads\" in a layer with \"top_k\", found {}",
+                      layer.kv_heads, layer.selecting_heads);
   }
   config.refuse_unread();
 }
@@ -222,14 +249,25 @@ std::vector<ModelLayer> read_layers(ConfigObject& config) {
   return layers;
 }
 
-/// Every selection comes from an indexer: the layer's own, or that of an earlier layer.
+/// Every selection comes from an indexer: the layer's own, or that of an earlier layer. So does KV that is shared, and
+/// its entries are the owner's.
 void check_selections(const Model& model, const std::string& where) {
   bool has_owner = false;
+  const ModelLayer* store = nullptr;
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
-    has_owner = has_owner || model.layers[i].owns_indexer;
-    if (model.layers[i].top_k != 0 && !has_owner) {
+    const ModelLayer& layer = model.layers[i];
+    has_owner = has_owner || layer.owns_indexer;
+    if (layer.top_k != 0 && !has_owner) {
       throw ConfigError(where, "/attention: layer {} has \"top_k\", but no layer up to it has \"owns_indexer\"", i);
     }
+    if (layer.shares_kv && (store == nullptr || store->unit_tokens != layer.unit_tokens ||
+                            store->entry_bytes != layer.entry_bytes || store->kv_heads != layer.kv_heads)) {
+      throw ConfigError(where,
+                        "/attention: layer {} has \"shares_kv\", and the layer before it that keeps entries of the "
+                        "context has others, or there is none",
+                        i);
+    }
+    store = layer.unit_tokens != 0 && !layer.shares_kv ? &layer : store;
   }
   if (has_owner != model.has_indexer()) {
     throw ConfigError(where, "expected both \"indexer\" and a layer with \"owns_indexer\", or neither, found only {}",

@@ -10,9 +10,10 @@ std::uint64_t indexer_parameters(const Model& model, const ModelLayer& layer) {
   return layer.owns_indexer ? model.indexer.parameters : 0;
 }
 
-/// Keys that the indexer of a layer scans.
-std::uint64_t indexer_keys(const ModelLayer& layer, std::uint64_t context_tokens) {
-  return layer.owns_indexer ? context_tokens / layer.unit_tokens : 0;
+/// Of the whole context.
+std::uint64_t indexer_keys(const Indexer& indexer, const ModelLayer& layer, std::uint64_t context_tokens) {
+  const std::uint32_t unit_tokens = indexer.unit_tokens != 0 ? indexer.unit_tokens : layer.unit_tokens;
+  return layer.owns_indexer ? context_tokens / unit_tokens : 0;
 }
 
 }  // namespace
@@ -87,12 +88,19 @@ double Model::head_flops_per_token() const noexcept {
   return 2 * static_cast<double>(head_parameters);
 }
 
-std::uint64_t Model::stored_entries(std::size_t layer, std::uint64_t context_tokens) const noexcept {
-  return read_entries(layer, context_tokens, Attention::dense);
+std::uint64_t Model::stored_entries(std::size_t layer, std::uint64_t context_tokens,
+                                    Attention attention) const noexcept {
+  const ModelLayer& of = layers[layer];
+  return of.shares_kv
+             ? std::min<std::uint64_t>(of.window_tokens, context_tokens)
+             : read_entries(layer, context_tokens, attention == Attention::full ? attention : Attention::dense);
 }
 
 std::uint64_t Model::read_entries(std::size_t layer, std::uint64_t context_tokens, Attention attention) const noexcept {
   const ModelLayer& of = layers[layer];
+  if (of.is_recurrent) {
+    return 1;
+  }
   if (attention == Attention::full && of.unit_tokens == 0) {
     return context_tokens;
   }
@@ -108,19 +116,28 @@ double Model::attention_flops(std::size_t layer, std::uint64_t entries) const no
   return static_cast<double>(layers[layer].entry_flops) * static_cast<double>(entries);
 }
 
+std::uint64_t Model::scored_keys(std::size_t layer, std::uint64_t context_tokens) const noexcept {
+  const ModelLayer& of = layers[layer];
+  const std::uint64_t keys = indexer_keys(indexer, of, context_tokens);
+  return of.most_keys == 0 ? keys : std::min<std::uint64_t>(keys, of.most_keys);
+}
+
+std::uint64_t Model::stored_keys(std::size_t layer, std::uint64_t context_tokens) const noexcept {
+  return layers[layer].shares_kv ? 0 : indexer_keys(indexer, layers[layer], context_tokens);
+}
+
 double Model::indexer_flops(std::size_t layer, std::uint64_t context_tokens) const noexcept {
-  return 2 * static_cast<double>(indexer.heads * indexer.dim) *
-         static_cast<double>(indexer_keys(layers[layer], context_tokens));
+  return 2 * static_cast<double>(indexer.heads * indexer.dim) * static_cast<double>(scored_keys(layer, context_tokens));
 }
 
 std::uint64_t Model::indexer_key_bytes(std::size_t layer, std::uint64_t context_tokens) const noexcept {
-  return indexer.key_bytes * indexer_keys(layers[layer], context_tokens);
+  return indexer.key_bytes * scored_keys(layer, context_tokens);
 }
 
 double Model::kv_bytes_per_token() const noexcept {
   double sum = 0;
   for (const ModelLayer& layer : layers) {
-    if (layer.unit_tokens != 0) {
+    if (layer.unit_tokens != 0 && !layer.shares_kv) {
       sum += static_cast<double>(layer.entry_bytes) / layer.unit_tokens;
     }
   }

@@ -55,8 +55,10 @@ void put_in_place(Model& model, const RooflineConfig& config) {
     model.arithmetic = {.linear = *config.arithmetic, .attention = *config.arithmetic, .indexer = *config.arithmetic};
   }
   for (ModelLayer& layer : model.layers) {
-    layer.entry_bytes = config.entry_bytes.value_or(layer.entry_bytes);
-    layer.entry_flops = config.entry_flops.value_or(layer.entry_flops);
+    if (!layer.is_recurrent) {  // its entry is a state, and no KV
+      layer.entry_bytes = config.entry_bytes.value_or(layer.entry_bytes);
+      layer.entry_flops = config.entry_flops.value_or(layer.entry_flops);
+    }
   }
 }
 
@@ -83,15 +85,15 @@ void add_layer(Roofline& out, std::size_t i) {
   const double entry_bytes =
       batch * static_cast<double>(layer.entry_bytes) * entry_copies(layer, config.tensor_parallel);
   const std::uint64_t read = out.model.read_entries(i, config.context_tokens, config.attention);
-  const auto kept = config.attention == Attention::full ? Attention::full : Attention::dense;
   out.read.entries += entry_bytes * static_cast<double>(read);
-  out.stored.entries += entry_bytes * static_cast<double>(out.model.read_entries(i, config.context_tokens, kept));
+  out.stored.entries +=
+      entry_bytes * static_cast<double>(out.model.stored_entries(i, config.context_tokens, config.attention));
   out.flops.attention += batch * out.model.attention_flops(i, read);
 
   const double scans = batch * static_cast<double>(config.tensor_parallel);
-  const double keys = scans * static_cast<double>(out.model.indexer_key_bytes(i, config.context_tokens));
-  out.read.keys += keys;
-  out.stored.keys += keys;
+  out.read.keys += scans * static_cast<double>(out.model.indexer_key_bytes(i, config.context_tokens));
+  out.stored.keys += scans * static_cast<double>(out.model.stored_keys(i, config.context_tokens)) *
+                     static_cast<double>(out.model.indexer.key_bytes);
   out.flops.indexer += scans * out.model.indexer_flops(i, config.context_tokens);
 }
 

@@ -65,14 +65,18 @@ RequestBytes MemoryAccount::request(std::optional<std::uint64_t> slots) const {
   const auto add = [&](std::uint64_t& sum, std::uint64_t entries, std::uint64_t entry_bytes) {
     sum = checked_sum(sum, checked_product(entries, entry_bytes, quantity), quantity);
   };
-  for (const ModelLayer& layer : model_.layers) {
+  for (std::size_t i = 0; i < model_.layers.size(); ++i) {
+    const ModelLayer& layer = model_.layers[i];
     const std::uint64_t entry_bytes = kernels_.entry_bytes(layer);
     const std::uint64_t window = std::min<std::uint64_t>(layer.window_tokens, config_.context_tokens);
-    const std::uint64_t entries = layer.unit_tokens == 0 ? 0 : whole_pages(config_.context_tokens / layer.unit_tokens);
-    if (layer.owns_indexer) {
-      add(bytes.keys, entries, model_.indexer.key_bytes);
-    }
     add(bytes.kv, window, entry_bytes);
+    if (layer.unit_tokens == 0 || layer.shares_kv) {
+      continue;
+    }
+    const std::uint64_t entries = whole_pages(config_.context_tokens / layer.unit_tokens);
+    if (layer.owns_indexer) {
+      add(bytes.keys, whole_pages(model_.stored_keys(i, config_.context_tokens)), model_.indexer.key_bytes);
+    }
     if (slots && layer.top_k != 0) {
       add(bytes.kv, *slots, entry_bytes);
       add(bytes.host, checked_product(entries, copies, quantity), entry_bytes);

@@ -4,6 +4,7 @@
 #include "dsasim/error.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace dsasim {
 namespace {
@@ -75,8 +76,8 @@ bool alike(const ModelLayer& a, const ModelLayer& b) {
   return a.attention_parameters == b.attention_parameters && a.entry_bytes == b.entry_bytes &&
          a.entry_flops == b.entry_flops && a.window_tokens == b.window_tokens && a.unit_tokens == b.unit_tokens &&
          (!a.latent || a.latent->heads == b.latent->heads) && a.top_k == b.top_k && a.owns_indexer == b.owns_indexer &&
-         a.ffn_parameters == b.ffn_parameters && a.experts == b.experts && a.active_experts == b.active_experts &&
-         a.expert_parameters == b.expert_parameters;
+         a.most_keys == b.most_keys && a.is_recurrent == b.is_recurrent && a.ffn_parameters == b.ffn_parameters &&
+         a.experts == b.experts && a.active_experts == b.active_experts && a.expert_parameters == b.expert_parameters;
 }
 
 }  // namespace
@@ -86,7 +87,8 @@ StepKernels::StepKernels(const Model& model, const Gpu& gpu, const KernelTable& 
   check(model, deployment);
   for (std::size_t i = 0; i < model.layers.size() && latent_; ++i) {
     const ModelLayer& layer = model.layers[i];
-    if (!layer.latent || layer.window_tokens != 0 || layer.unit_tokens != 1) {
+    if (!layer.latent || layer.window_tokens != 0 || layer.unit_tokens != 1 || layer.most_keys != 0 ||
+        model.indexer.unit_tokens > 1) {
       check_bounds(model, i, table, deployment);
       latent_ = false;
     }
@@ -300,6 +302,14 @@ Kernel StepKernels::bounded_attention(const ModelLayer& layer, const LayerQuerie
           .arithmetic = model_.arithmetic.attention};
 }
 
+std::uint64_t StepKernels::scored_keys(const ModelLayer& layer, const LayerQueries& queries) const noexcept {
+  __extension__ using Wide = unsigned __int128;
+  const std::uint64_t unit = model_.indexer.unit_tokens;
+  const Wide keys = unit == 0 ? Wide{queries.contexts} : Wide{queries.contexts} * layer.unit_tokens / unit;
+  const Wide most = layer.most_keys == 0 ? keys : Wide{queries.batch} * layer.most_keys;
+  return static_cast<std::uint64_t>(std::min<Wide>({keys, most, std::numeric_limits<std::uint64_t>::max()}));
+}
+
 StepParts StepKernels::bounds(const ModelLayer& layer, const LayerQueries& queries) const {
   const auto batch = static_cast<double>(queries.batch);
   StepParts parts;
@@ -308,7 +318,7 @@ StepParts StepKernels::bounds(const ModelLayer& layer, const LayerQueries& queri
   if (layer.owns_indexer) {
     const Indexer& indexer = model_.indexer;
     parts[StepPart::indexer_rest] = product_ns(indexer.parameters, model_.weight_bytes.attention, batch);
-    Kernel scan = indexer_scan(queries.contexts, indexer.heads, indexer.dim, indexer.key_bytes);
+    Kernel scan = indexer_scan(scored_keys(layer, queries), indexer.heads, indexer.dim, indexer.key_bytes);
     scan.arithmetic = model_.arithmetic.indexer;
     parts[StepPart::indexer] = ns(scan);
     parts[StepPart::topk] = ns(select_top_k(queries.contexts, queries.longest, queries.rows));

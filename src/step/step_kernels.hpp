@@ -73,6 +73,7 @@ class StepKernels {
   void add_dense(StepParts& parts, const ModelLayer& layer, std::uint64_t batch) const;
   void add_experts(StepParts& parts, const ModelLayer& layer, std::uint64_t batch) const;
   std::uint64_t product_ns(std::uint64_t parameters, double weight_bytes, double tokens) const;
+  std::uint64_t scored_keys(const ModelLayer& layer, const LayerQueries& queries) const noexcept;
   StepParts bounds(const ModelLayer& layer, const LayerQueries& queries) const;
   Kernel bounded_attention(const ModelLayer& layer, const LayerQueries& queries, double cold) const;
   [[noreturn]] void refuse_ffn() const;

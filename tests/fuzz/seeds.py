@@ -7,9 +7,11 @@ import base64
 import gzip
 import io
 import json
+import itertools
 import struct
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 LAYERS, TOP_K, PROMPT, STEPS = 2, 3, 3, 4
@@ -57,6 +59,30 @@ def vllm(*choices: bytes) -> dict:
             "usage": {"prompt_tokens": PROMPT, "completion_tokens": len(choices) * (STEPS + 1)}}
 
 
+def events(*streams: list) -> bytes:
+    return "".join("".join(f"data: {json.dumps(d)}\n\n" for d in s) + "data: [DONE]\n\n" for s in streams).encode()
+
+
+def sgltopk(positions: bool, forwards: list[tuple[int, list[tuple[int, int]]]]) -> bytes:
+    """A log: for each forward its number, and the requests in it with the length of each."""
+    head = json.dumps({"version": 1, "topk": TOP_K, "num_model_layers": 2 * LAYERS, "layer_ids": [0, 2],
+                       "ids_are_token_positions": positions, "model_path": "m", "rank": 0}).encode()
+    out = b"SGLTOPK1" + struct.pack("<I", len(head)) + head
+    for number, requests in forwards:
+        payload = zlib.compress(int32([0, 1, 1] * LAYERS * len(requests)), 1)  # 0, 1, 2 as differences
+        out += struct.pack("<QII", number, len(requests), len(payload))
+        out += b"".join(struct.pack("<QI", *request) for request in requests) + payload
+    return out
+
+
+def safetensors(metadata: dict, **tensors: tuple[str, tuple, bytes]) -> bytes:
+    ends = list(itertools.accumulate(len(data) for _, _, data in tensors.values()))
+    head = {name: {"dtype": dtype, "shape": shape, "data_offsets": [end - len(data), end]}
+            for (name, (dtype, shape, data)), end in zip(tensors.items(), ends)}
+    text = json.dumps({"__metadata__": metadata, **head}).encode()
+    return struct.pack("<Q", len(text)) + text + b"".join(data for _, _, data in tensors.values())
+
+
 def lines(documents: list) -> bytes:
     return "\n".join(json.dumps(d) for d in documents).encode()
 
@@ -79,6 +105,13 @@ def seeds() -> dict[str, list[bytes]]:
     queried_csv = b"request,step,query,accepted,layer,id\n" + b"".join(
         f"a,{3 * step},{query},1,{layer},{i}\n".encode()
         for step in range(2) for query in range(2) for layer in range(LAYERS) for i in range(3))
+    wire = {"data": base64.b64encode(int32(rows(whole - 1))).decode(), "shape": [whole - 1, LAYERS, TOP_K], "start": 1}
+    extended = {"choices": [{"index": 0}], "usage": tokens,
+                "sglext": {"indexer_topk": response["meta_info"]["indexer_topk"], "indexer_topk_num_layers": LAYERS}}
+    chunk = {"choices": [{"index": 0, "delta": {"content": "a"}}]}
+    blocks = [{"rank": 0, "forward_mode": mode, "cuda_graph": True, "layer_id": layer, "position": PROMPT + 9 + step,
+               "compressed_length": (PROMPT + 10 + step) // 4, "block_indices": [0, 2, -1]}
+              for step, mode in enumerate(["EXTEND", "DECODE", "DECODE", "DECODE"]) for layer in (3, 7)]
     ids = npy((STEPS, LAYERS, TOP_K), rows(STEPS))
     queries = {"topk_indices": npy((STEPS // 2, 2, LAYERS, TOP_K), rows(STEPS)),
                "accepted": npy((STEPS // 2,), [1, 2], "<i8"), "kv_owners": npy((LAYERS,), [0] * LAYERS, "<i8")}
@@ -90,7 +123,18 @@ def seeds() -> dict[str, list[bytes]]:
     flat = {k: number[k] for k in ("num_layers", "index_topk")}
     return {
         "sglang": [lines([response]), lines([response, slots]), json.dumps([slots], indent=1).encode(),
-                   gzip.compress(lines([response])), lines([chat(response, slots)]), lines([prefix, aborted, response])],
+                   gzip.compress(lines([response])), lines([chat(response, slots)]), lines([prefix, aborted, response]),
+                   lines([{"meta_info": {"indexer_topk": wire, **tokens}}]), lines([extended]),
+                   events([{"meta_info": tokens}, response], [chunk, extended], [aborted])],
+        "sgltopk": [sgltopk(True, [(step, [(7, PROMPT + 1 + step), (8, 9 + step)]) for step in range(STEPS)]),
+                    sgltopk(False, [(0, [(7, 4)]), (1, [(7, 5), (8, 9)])]),
+                    sgltopk(True, [(0, [(7, 4), (8, 4)]), (1, [(8, 5)]), (2, [(7, 5), (8, 6)])])],
+        "qsa": [lines(blocks), lines([{**b, "rank": rank} for b in blocks for rank in (0, 1)])],
+        "safetensors": [safetensors({"prompt_len": str(PROMPT)},
+                                    topk_indices=("I32", (STEPS, LAYERS, TOP_K), int32(rows(STEPS)))),
+                        safetensors({}, topk_index=("I32", (whole, LAYERS, TOP_K), int32(rows(whole))),
+                                    prompt_tokens=("I64", (), struct.pack("<q", PROMPT)),
+                                    completion_tokens=("I64", (1,), struct.pack("<q", STEPS + 1)))],
         "vllm": [lines([vllm(choice)]), json.dumps([vllm(choice, choice)]).encode(), lines([late])],
         "jsonl": [lines(selections), json.dumps(selections[::-1]).encode(),
                   lines([{**s, "scores": [1, 0.5, -3e-2], "rank": 0} for s in selections]),

@@ -207,16 +207,21 @@ TEST_CASE("an import that fails names the file and leaves the output as it was",
   using Names = std::vector<std::string>;
   const auto [names, options, message] = GENERATE_COPY(table<Names, ImportOptions, std::string>({
       {{}, {}, "import: no input files"},
-      {{"good.npz"}, foreign, "`from`: unknown format \"vcr\"; known: auto, npz, npy, sglang, vllm, jsonl, csv"},
+      {{"good.npz"},
+       foreign,
+       "`from`: unknown format \"vcr\"; known: auto, npz, npy, safetensors, sgltopk, sglang, "
+       "vllm, jsonl, qsa, csv"},
       {{"good.npz"}, no_layers, "`layers`: is 0, expected at least 1"},
       {{"none.npz"}, {}, "none.npz: cannot open: No such file or directory"},
       {{"text.csv"},
        {},
-       "text.csv: starts with \"a,b\\x0a\", which no known format does; give `from`, one of npz, npy, sglang, vllm, "
-       "jsonl, csv"},
+       "text.csv: starts with \"a,b\\x0a\", which no known format does; give `from`, one of npz, npy, safetensors, "
+       "sgltopk, sglang, vllm, "
+       "jsonl, qsa, csv"},
       {{"empty"},
        {},
-       "empty: is empty, which no known format does; give `from`, one of npz, npy, sglang, vllm, jsonl, csv"},
+       "empty: is empty, which no known format does; give `from`, one of npz, npy, safetensors, sgltopk, sglang, "
+       "vllm, jsonl, qsa, csv"},
       {{"gap.npy"}, as_npz, "gap.npy: starts with \"\\x93NUMPY\\x01\\x00\", expected a zip file (\"PK\\x03\\x04\")"},
       {{"good.npz", "wide.npz"}, {}, "wide.npz: has 2 layers, good.npz has 1; a batch has one model"},
       {{"good.npz", "scored.npz"},
@@ -293,7 +298,7 @@ TEST_CASE("what no format recognises is refused", "[import]") {
   const auto text = GENERATE(values<std::string>(
       {"7", "{}", "[]", R"({"text": {"meta_info": 1}})", R"([{"a": 1}, {"meta_info": 1}])", "step,layer,id\n"}));
   write_file(dir / "a", text);
-  CHECK(import_error(dir, {"a"}, {}).find("which no known format does; give `from`, one of npz, npy, sglang") !=
+  CHECK(import_error(dir, {"a"}, {}).find("which no known format does; give `from`, one of npz, npy, safetensors") !=
         std::string::npos);
 }
 

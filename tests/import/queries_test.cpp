@@ -196,6 +196,91 @@ TEST_CASE("a map says which KV store each layer of the model reads", "[import][q
         "`kv_map`: the captures say themselves which KV store each layer reads");
 }
 
+namespace {
+
+/// One step of each layer's row of two ids, of a model of so many layers that select.
+Members one_step(std::size_t layers, const std::vector<std::int64_t>& ids) {
+  return {{"topk_indices.npy", npy(fmt::format("(1, {}, 2)", layers), ids)}, {"prompt_len.npy", scalar(8)}};
+}
+
+/// As DeepSeek-V4.1: layers 1 and 2 read a store of entries of 2 tokens, 3 to 5 one of single tokens; 1, 3 and 5 have
+/// an index.
+constexpr std::string_view two_stores = R"({"model_type": "deepseek_v41", "num_hidden_layers": 6, "index_topk": 2,
+    "head_dim": 512, "compress_ratios": [0, 2, 2, 1, 1, 1], "index_source_layer_ids": [1, 3, 5],
+    "kv_source_layer_ids": [1, 3]})";
+
+}  // namespace
+
+TEST_CASE("a checkpoint's configuration gives the KV stores, their units and bytes", "[import][queries]") {
+  const StoreInfo pairs{.kv_owner = 0, .kv_rows = 1, .unit_tokens = 2, .entry_bytes = 288};
+  const StoreInfo tokens{.kv_owner = 1, .kv_rows = 1, .unit_tokens = 1, .entry_bytes = 288};
+  // Of 9 tokens the fifth entry of two is begun.
+  const Members members = one_step(3, {0, 4, 0, 8, 8, 1});
+  const TempDir dir;
+  write_file(dir / "config.json", two_stores);
+  const std::string config = (dir / "config.json").string();
+  for (const bool by_model : {true, false}) {
+    Import named(options_with([&](auto& options) {
+      (by_model ? options.model : options.kv_map) = config;
+      options.layer_map = by_model ? "" : config;
+    }));
+    const TraceReader trace = named.archive(members);
+    CHECK(trace.header().stores == std::vector<StoreInfo>{pairs, tokens, tokens});
+    CHECK(steps_of(trace) == Steps{"1/1: [0, 4] [0, 8] [8, 1]"});
+    CHECK(trace.header().layers[1] == LayerInfo{.model_layer = 3, .group_size = 2});
+    // An id that is a token of the context and no entry of two.
+    CHECK(named.error(one_step(3, {0, 8, 0, 8, 8, 1})).find("id 8 lies outside the context of 5 entries") !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("what the user says of entries holds beside a model's KV stores, or is refused", "[import][queries]") {
+  const TempDir dir;
+  write_file(dir / "config.json", two_stores);
+  const auto import_with = [&](auto change) {
+    return Import(options_with([&](auto& options) {
+      options.model = (dir / "config.json").string();
+      change(options);
+    }));
+  };
+  const Members members = one_step(3, {0, 4, 0, 8, 8, 1});
+  Import fp8 = import_with([](auto& options) { options.entry_bytes = 528; });
+  for (const StoreInfo& store : fp8.archive(members).header().stores) {
+    CHECK(store.entry_bytes == 528);
+  }
+  CHECK(import_with([](auto& options) { options.unit_tokens = 2; }).error(members) ==
+        "`unit_tokens`: has no effect: `model` says the tokens of an entry, layer by layer");
+}
+
+TEST_CASE("heads that select for themselves are layers by a model's word", "[import][queries]") {
+  // As MiniMax-M3: layer 1 of 2 selects, by two heads. Rows of both layers, and of the one that selects.
+  const TempDir dir;
+  write_file(dir / "config.json", R"({"model_type": "minimax_m3", "num_hidden_layers": 2, "head_dim": 128,
+      "sparse_attention_config": {"sparse_attention_freq": [0, 1], "sparse_num_index_heads": 2,
+      "sparse_topk_blocks": 2, "sparse_block_size": 4}})");
+  Import import(options_with([&](auto& options) { options.model = (dir / "config.json").string(); }));
+  const auto rows = [](const char* shape, const std::vector<std::int64_t>& ids) {
+    return Members{{"topk_indices.npy", npy(shape, ids)}, {"prompt_len.npy", scalar(8)}};
+  };
+  for (const Members& members :
+       {rows("(1, 2, 2, 2)", {-1, -1, -1, -1, 0, 2, 1, 2}), rows("(1, 1, 2, 2)", {0, 2, 1, 2})}) {
+    const TraceReader trace = import.archive(members);
+    CHECK(steps_of(trace) == Steps{"1/1: [0, 2] [1, 2]"});
+    CHECK(trace.header().layers ==
+          std::vector<LayerInfo>{{.model_layer = 1, .group_size = 1}, {.model_layer = 1, .group_size = 1}});
+    CHECK(trace.header().unit_tokens == 4);
+    CHECK(trace.header().entry_bytes == 4 * 512);
+  }
+  CHECK(import.error(rows("(1, 2, 3, 2)", iota(12))) ==
+        "r.npz: topk_indices: shape (1, 2, 3, 2) has 3 heads, `heads` says 2");
+  Import other(options_with([&](auto& options) {
+    options.model = (dir / "config.json").string();
+    options.heads = 3;
+  }));
+  CHECK(other.error(rows("(1, 1, 2, 2)", {0, 2, 1, 2})) ==
+        "`heads`: is 3, `model` says that 2 KV heads of a layer select for themselves");
+}
+
 TEST_CASE("rows of csv name their query", "[import][queries]") {
   Import import(options_with([](auto& options) { options.prompt_tokens = 8; }));
   const std::string header = "request,step,query,accepted,layer,id\n";

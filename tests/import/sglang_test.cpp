@@ -285,3 +285,161 @@ TEST_CASE("a damaged response is read or refused, never more", "[import][sglang]
     }
   }
 }
+
+namespace {
+
+std::string encoded(const Values& ids) {
+  return base64(integers(ids, 4));
+}
+
+/// The two requests of a file.
+std::vector<Contents> read_sglang(const TempDir& dir, std::string_view text, const ImportOptions& options = {}) {
+  write_file(dir / "r", text);
+  return read_requests(*captures::open("sglang", dir / "r", options));
+}
+
+}  // namespace
+
+TEST_CASE("an array may stand beside its shape and the position of its first row", "[import][sglang]") {
+  const TempDir dir;
+  const auto response = [](std::string_view array) {
+    return fmt::format(R"({{"meta_info": {{"indexer_topk": {}, "prompt_tokens": 3, "completion_tokens": 3}}}})", array);
+  };
+  const std::string whole = encoded(five_rows);
+  const std::string late = encoded(Values(five_rows.begin() + 6, five_rows.end()));
+  const Contents contents =
+      read_sglang(dir, response(fmt::format(R"({{"data": "{}", "shape": [5, 2, 3], "start": 0}})", whole))).front();
+  CHECK(contents.ids == two_steps);
+  CHECK(contents.shape == shape);
+  // Without the first row, in any order of the keys, and with an indexer_topk of several.
+  for (const char* text : {R"({{"start": 1, "shape": [4, 2, 3], "data": "{}"}})",
+                           R"({{"shape": [4, 2, 3], "data": "{}", "start": 1, "dtype": "int32"}})"}) {
+    const Contents without = read_sglang(dir, response(fmt::format(fmt::runtime(text), late))).front();
+    CHECK(without.ids == two_steps);
+    CHECK(without.shape.first_row == 2);
+  }
+  const auto error = [&](std::string_view array) { return open_error(response(array)); };
+  const std::string prefix = "r.json: response 0, meta_info.indexer_topk: ";
+  for (const char* wrong : {"5, 2, 4", "5, 6", "0, 2, 3", "-5, -2, 3", "5, 2, 3, 1", "2147483647, 2147483647, 3", ""}) {
+    CHECK(error(fmt::format(R"({{"data": "{}", "shape": [{}]}})", whole, wrong)) ==
+          fmt::format("{}has 30 ids, its shape is ({}), expected (rows, layers, top-k)", prefix, wrong));
+  }
+  CHECK(error(fmt::format(R"({{"data": "{}", "shape": [5, 2, 3], "start": 2}})", whole)) ==
+        prefix + "has 5 rows, 3 prompt and 3 completion tokens make 3 from position 2 on");
+  CHECK(error(R"({"shape": [5, 2, 3], "start": 1})").find("has no meta_info.indexer_topk") != std::string::npos);
+  CHECK(error(R"({"data": 7})").ends_with("meta_info.indexer_topk.data is a number, expected a string"));
+  CHECK(
+      error(R"({"data": "AAAA", "shape": 5})").ends_with("meta_info.indexer_topk.shape is a number, expected a list"));
+}
+
+TEST_CASE("the chat endpoint may have arrays in sglext, and tokens in usage", "[import][sglang]") {
+  const TempDir dir;
+  const std::string ext =
+      fmt::format(R"("sglext": {{"indexer_topk": "{}", "indexer_topk_num_layers": 2}})", encoded(five_rows));
+  const std::string usage = R"("usage": {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6})";
+  for (const std::string& text :
+       {fmt::format(R"({{"choices": [{{"index": 0, "message": {{}}}}], {}, {}}})", usage, ext),
+        fmt::format(
+            R"({{{}, "choices": [{{"index": 0, "meta_info": {{"prompt_tokens": 3, "completion_tokens": 3}}}}]}})", ext),
+        fmt::format(R"({{"choices": [{{"index": 0, {}}}], {}}})", ext, usage)}) {
+    CAPTURE(text);
+    const Contents contents = read_sglang(dir, text).front();
+    CHECK(contents.ids == two_steps);
+    CHECK(contents.shape == shape);
+    const std::vector<std::filesystem::path> inputs{dir / "r"};
+    import_captures(inputs, dir / "out.dsat", {});
+    CHECK(TraceReader(dir / "out.dsat").header().provenance == "sglang: r");
+  }
+  CHECK(open_error(fmt::format(R"({{{}, "choices": [{{{}}}]}})", ext, ext))
+            .ends_with("response 0 has indexer_topk of its own and in a choice"));
+  CHECK(open_error(fmt::format(R"({{"choices": [{{{}}}]}})", ext)) ==
+        "r.json: response 0, choice 0, sglext.indexer_topk: does not say its number of ids for each layer, nor prompt "
+        "tokens to find it from; give `top_k`");
+}
+
+TEST_CASE("streams of server-sent events are responses", "[import][sglang]") {
+  const TempDir dir;
+  // /generate: each event says all so far, the last has the ids. Two streams, of which the second has no end.
+  const auto event = [](const char* text, int completion, const std::string& more) {
+    return fmt::format(
+        "data: {{\"text\": \"{}\", \"meta_info\": {{\"prompt_tokens\": 3, \"completion_tokens\": {}{}}}}}\n\n", text,
+        completion, more);
+  };
+  const std::string ids = fmt::format(R"(, "indexer_topk_num_layers": 2, "indexer_topk": "{}")", encoded(five_rows));
+  const std::string stream = event("a", 1, R"(, "indexer_topk": null)") +
+                             ": a comment\nid: 7\nevent: message\nretry: 5\n" + event("ab", 3, ids);
+  const std::string done = "data: [DONE]\n\n";
+  const std::vector<Contents> two = read_sglang(dir, stream + done + stream);
+  REQUIRE(two.size() == 2);
+  for (const Contents& contents : two) {
+    CHECK(contents.ids == two_steps);
+    CHECK(contents.shape == shape);
+  }
+  std::string windows = stream + done;
+  for (std::size_t at = windows.find('\n'); at != std::string::npos; at = windows.find('\n', at + 2)) {
+    windows.replace(at, 1, "\r\n");
+  }
+  CHECK(read_sglang(dir, windows).size() == 1);
+  CHECK(read_sglang(dir, gzip(stream + done)).front().ids == two_steps);
+  std::string tight = stream + done;
+  for (std::size_t at = tight.find("data: "); at != std::string::npos; at = tight.find("data: ", at)) {
+    tight.erase(at + 5, 1);
+  }
+  CHECK(read_sglang(dir, tight).front().ids == two_steps);
+
+  // The chat endpoint: the ids in one event, usage in another; recognised, though the first event shows nothing.
+  const std::string chat =
+      "data: {\"object\": \"chat.completion.chunk\", \"choices\": [{\"index\": 0, \"delta\": {\"content\": "
+      "\"a\"}}]}\n\n"
+      "data: {\"choices\": [{\"index\": 0, \"delta\": {}, \"finish_reason\": \"stop\"}], \"sglext\": "
+      "{\"indexer_topk\": \"" +
+      encoded(five_rows) +
+      "\", \"indexer_topk_num_layers\": 2}}\n\n"
+      "data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 3, \"completion_tokens\": 3}}\n\n" +
+      done;
+  CHECK(read_sglang(dir, chat).front().ids == two_steps);
+  const std::vector<std::filesystem::path> inputs{dir / "r"};
+  import_captures(inputs, dir / "out.dsat", {});
+  CHECK(TraceReader(dir / "out.dsat").header().provenance == "sglang: r");
+}
+
+TEST_CASE("a stream of events that is none says why", "[import][sglang]") {
+  const TempDir dir;
+  const std::string ids = fmt::format(
+      "data: {{\"meta_info\": {{\"indexer_topk\": \"{}\", \"prompt_tokens\": 3, \"completion_tokens\": 3, "
+      "\"indexer_topk_num_layers\": 2}}}}\n",
+      encoded(five_rows));
+  CHECK(open_error("data: {\"meta_info\": {}}\n{\"meta_info\": {}}\n") ==
+        "r.json: line 2: starts with \"{\"meta_i\", expected one of server-sent events: data:, event:, id:, retry:");
+  CHECK(open_error(ids + ids).find("meta_info.indexer_topk is in two events of response 0") != std::string::npos);
+  CHECK(open_error("data: [DONE]\n").find("response 0 has no meta_info.indexer_topk") != std::string::npos);
+  CHECK(open_error("data: {\"meta_info\"").find("line 1, byte 18: the text ends within") != std::string::npos);
+  // An error after the events names its line in the file.
+  CHECK(open_error("data: {\"meta_info\": {}}\n\ndata: {\"meta_info\": 7,}\n").starts_with("r.json: line 3, byte "));
+  // A request that was aborted is left out, and counted.
+  ImportOptions skip;
+  skip.skip_bad = true;
+  const std::string aborted =
+      "data: {\"meta_info\": {\"finish_reason\": {\"type\": \"abort\"}, \"completion_tokens\": 0}}\ndata: [DONE]\n";
+  write_file(dir / "r.json", aborted + ids + "data: [DONE]\n" + aborted);
+  const auto file = captures::open("sglang", dir / "r.json", skip);
+  CHECK(file->requests().size() == 1);
+  REQUIRE(file->notes().size() == 3);
+  CHECK(dir.strip(file->notes()[0]) == "r.json: 2 of 3 requests are left out:");
+  CHECK(file->notes()[1].find("response 0 was aborted") != std::string::npos);
+  CHECK(file->notes()[2].find("response 2 was aborted") != std::string::npos);
+  CHECK(read_requests(*file).front().ids == two_steps);
+  write_file(dir / "r.json", "data: {\"choices\": [{\"indexer_topk\": \"AAAA\"}]}\n");
+  CHECK(error_of(dir, [&] { captures::open("vllm", dir / "r.json"); }) ==
+        "r.json: holds server-sent events, which are read as SGLang sends them; expected responses");
+  for (const std::string& good : {ids + "data: [DONE]\n"}) {
+    for (std::size_t at = 0; at < good.size(); ++at) {
+      for (const unsigned flip : {1U, 0x80U}) {
+        std::string bytes = good;
+        bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ flip);
+        write_file(dir / "r.json", bytes);
+        CHECK(is_read_or_refused("sglang", dir / "r.json"));
+      }
+    }
+  }
+}

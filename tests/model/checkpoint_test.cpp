@@ -153,6 +153,95 @@ TEST_CASE("A checkpoint says which layers select, and what", "[model]") {
       "compress_ratios": [0, 2, 2, 2], "index_source_layer_ids": [1, 3], "kv_source_layer_ids": [1, 2, 3]})");
   CHECK(named.owner_of == std::vector<std::optional<std::uint32_t>>{{}, 1, 1, 3});
   CHECK(named.unit_tokens == 2);
+  CHECK(named.stores.empty());
+}
+
+TEST_CASE("A checkpoint says which layers share KV, and the units and bytes of entries", "[model]") {
+  // As DeepSeek-V4.1-Flash, with fewer layers: stores of layers 1 and 4, indexers of layers 1, 3, 4 and 6.
+  const Selections v41 = read(R"({"model_type": "deepseek_v41", "num_hidden_layers": 7, "index_topk": 512,
+      "head_dim": 512, "compress_ratios": [0, 2, 2, 2, 1, 1, 1, 1], "index_source_layer_ids": [1, 3, 4, 6],
+      "kv_source_layer_ids": [1, 4]})");
+  CHECK(v41.owner_of == std::vector<std::optional<std::uint32_t>>{{}, 1, 1, 3, 4, 4, 6});
+  const LayerStore first{.owner = 1, .unit_tokens = 2, .entry_bytes = 288};
+  const LayerStore second{.owner = 4, .unit_tokens = 1, .entry_bytes = 288};
+  CHECK(v41.stores == std::vector<std::optional<LayerStore>>{{}, first, first, first, second, second, second});
+  CHECK(v41.unit_tokens == 2);
+
+  const auto bytes = [](const std::string& text) { return read(text).entry_bytes; };
+  CHECK(bytes(glm(1, R"(, "kv_lora_rank": 512, "qk_rope_head_dim": 64)")) == 656);
+  CHECK(bytes(glm(1, "")) == 0);
+  CHECK(bytes(R"({"model_type": "deepseek_v4", "num_hidden_layers": 1, "compress_ratios": [4], "head_dim": 512,
+                  "qk_rope_head_dim": 64})") == 584);
+  CHECK(bytes(R"({"model_type": "glm5_next_text", "num_hidden_layers": 1, "kv_lora_rank": 512, "qk_rope_head_dim": 0,
+                  "layer_types": ["deepseek_sparse_attention"]})") == 1024);
+  CHECK(
+      bytes(R"({"model_type": "qwen4_exp_text", "num_hidden_layers": 4, "num_key_value_heads": 2, "head_dim": 256})") ==
+      4 * 2048);
+  const Selections m3 = read(R"({"model_type": "minimax_m3", "num_hidden_layers": 2, "head_dim": 128,
+      "sparse_attention_config": {"sparse_attention_freq": [0, 1], "sparse_num_index_heads": 4}})");
+  CHECK(m3.heads == 4);
+  CHECK(m3.entry_bytes == 128 * 512);  // of a head
+  CHECK(m3.stores.empty());
+}
+
+/// A config.json of DeepSeek-V4.1-Flash as far as a model follows from it; the others of published shapes likewise.
+std::string published_v41() {
+  std::string ratios;
+  for (int layer = 0; layer < 43; ++layer) {
+    ratios += fmt::format("{}{}", layer == 0 ? "" : ", ", layer < 2 ? 0 : layer < 20 ? 2 : layer < 40 ? 1 : 0);
+  }
+  return fmt::format(R"({{"model_type": "deepseek_v41", "num_hidden_layers": 40, "hidden_size": 5120,
+      "num_attention_heads": 64, "n_routed_experts": 384, "head_dim": 512, "index_topk": 512,
+      "compress_ratios": [{}], "index_source_layer_ids": [2, 8, 14, 20, 24, 28, 32, 36],
+      "kv_source_layer_ids": [2, 8, 14, 20]}})",
+                     ratios);
+}
+
+TEST_CASE("A checkpoint of a published model is that model", "[model]") {
+  const TempDir dir;
+  const auto type_list = [](const char* selecting, int layers) {
+    std::string out;
+    for (int layer = 0; layer < layers; ++layer) {
+      out += fmt::format("{}\"{}\"", layer == 0 ? "" : ", ", layer % 4 == 3 ? selecting : "linear_attention");
+    }
+    return out;
+  };
+  std::string frequency = "0, 0, 0";
+  for (int layer = 3; layer < 60; ++layer) {
+    frequency += ", 1";
+  }
+  const std::string glm_flash = fmt::format(R"({{"model_type": "glm5_next", "text_config":
+      {{"model_type": "glm5_next_text", "num_hidden_layers": 45, "hidden_size": 4096, "num_attention_heads": 64,
+       "n_routed_experts": 288, "index_topk": 2048, "kv_lora_rank": 512, "qk_rope_head_dim": 0,
+       "layer_types": [{}]}}}})",
+                                            type_list("deepseek_sparse_attention", 45));
+  const std::string qwen = fmt::format(R"({{"model_type": "qwen4_exp", "text_config":
+      {{"num_hidden_layers": 48, "hidden_size": 2560, "num_attention_heads": 24, "num_experts": 512, "head_dim": 256,
+       "num_key_value_heads": 2, "indexer_budget": 2048, "indexer_compress_ratio": 4, "layer_types": [{}]}}}})",
+                                       type_list("full_attention", 48));
+  const std::string m3 = fmt::format(R"({{"model_type": "minimax_m3_vl", "text_config":
+      {{"num_hidden_layers": 60, "hidden_size": 6144, "num_attention_heads": 64, "num_local_experts": 128,
+       "head_dim": 128, "sparse_attention_config": {{"sparse_num_index_heads": 4, "sparse_topk_blocks": 16,
+       "sparse_block_size": 128, "sparse_attention_freq": [{}]}}}}}})",
+                                     frequency);
+  const auto [text, name] = GENERATE_REF(table<std::string, std::string>({{published_v41(), "deepseek-v4.1-flash"},
+                                                                          {glm_flash, "glm-5.3-flash"},
+                                                                          {qwen, "qwen3.8-flash-next"},
+                                                                          {m3, "minimax-m3"}}));
+  CAPTURE(name);
+  captures::write_file(dir / "config.json", text);
+  const Model found = load_model((dir / "config.json").string());
+  const Model expected = load_model(name);
+  CHECK(found.name == name);
+  CHECK(found.parameters() == expected.parameters());
+  const Selections said = load_selections((dir / "config.json").string());
+  const Selections named = load_selections(name);
+  CHECK(said.owner_of == named.owner_of);
+  CHECK(said.stores == named.stores);
+  CHECK(said.entry_bytes == named.entry_bytes);
+  CHECK(said.unit_tokens == named.unit_tokens);
+  CHECK(said.top_k == named.top_k);
+  CHECK(said.heads == named.heads);
 }
 
 TEST_CASE("A checkpoint that a trace cannot follow is refused with a sentence", "[model]") {
@@ -196,13 +285,17 @@ TEST_CASE("A checkpoint that a trace cannot follow is refused with a sentence", 
       {R"({"model_type": "deepseek_v4", "num_hidden_layers": 1, "compress_ratios": [4],
            "layer_types": ["sliding_attention"]})",
        "\"compress_ratios\" makes layer 0 one that selects, \"layer_types\" makes it one that does not; "},
-      {R"({"model_type": "deepseek_v41", "num_hidden_layers": 3, "compress_ratios": [2, 2, 1],
+      {R"({"model_type": "deepseek_v41", "num_hidden_layers": 3, "compress_ratios": [2, 1, 1],
            "index_source_layer_ids": [0, 2], "kv_source_layer_ids": [0, 2]})",
-       "its layers select entries of 2 and of 1 tokens (compress_ratios); a trace of several units is not supported"},
-      {R"({"model_type": "deepseek_v41", "num_hidden_layers": 3, "compress_ratios": [2, 2, 2],
-           "index_source_layer_ids": [0, 2], "kv_source_layer_ids": [0, 2]})",
-       "layer 1 reads the KV of a layer before it (kv_source_layer_ids), and KV that layers share is not supported "
-       "yet"},
+       "layer 1 selects entries of 1 tokens from the KV of layer 0, whose entries are of 2"},
+      {R"({"model_type": "deepseek_v41", "num_hidden_layers": 2, "compress_ratios": [2, 2],
+           "index_source_layer_ids": [0], "kv_source_layer_ids": [1]})",
+       "layer 0 reads the KV of a layer before it (kv_source_layer_ids), and none before it has any"},
+      {R"({"model_type": "deepseek_v41", "num_hidden_layers": 1, "compress_ratios": [4096],
+           "index_source_layer_ids": [0], "kv_source_layer_ids": [0]})",
+       "its layers select entries of 4096 tokens, expected at most 1024"},
+      {R"({"model_type": "qwen4_exp", "num_hidden_layers": 4, "num_key_value_heads": 10000, "head_dim": 10000})",
+       "its entries would have 1600000000 bytes, expected at most 1073741824"},
       {R"({"model_type": "deepseek_v41", "num_hidden_layers": 2, "compress_ratios": [2, 2],
            "index_source_layer_ids": [0, 2]})",
        "\"index_source_layer_ids\" names layer 2 of 2 layers"},
@@ -213,8 +306,8 @@ TEST_CASE("A checkpoint that a trace cannot follow is refused with a sentence", 
       {R"({"model_type": "minimax_m3", "num_hidden_layers": 1, "sparse_attention_config": {"sparse_block_size": 128}})",
        "\"sparse_attention_config\" has no \"sparse_attention_freq\""},
       {R"({"model_type": "minimax_m3", "num_hidden_layers": 1, "sparse_attention_config":
-           {"sparse_attention_freq": [1], "sparse_num_index_heads": 4}})",
-       "each of its 4 KV heads selects for itself, and a trace of several selections a layer is not supported yet; "},
+           {"sparse_attention_freq": [1], "sparse_num_index_heads": 0}})",
+       "\"sparse_num_index_heads\": expected an integer from 1 to 1024, found 0"},
       {R"({"model_type": "x", "model_type": "y"})", "duplicate key \"model_type\""},
       {"[0,", "parse error at line 1, column 4"},
   }));
@@ -265,9 +358,18 @@ TEST_CASE("What a checkpoint lacks for a whole model is asked for by name", "[mo
   }
   CHECK(error(without(without(deepseek_v32, "v_head_dim"), "vocab_size")) ==
         "config.json: has no \"vocab_size\", \"v_head_dim\"; the model's weights and KV follow from them");
-  CHECK_THAT(error(R"({"model_type": "minimax_m3", "num_hidden_layers": 2})"),
+  CHECK_THAT(error(R"({"model_type": "llama", "num_hidden_layers": 2})"),
              Catch::Matchers::StartsWith("config.json: is a checkpoint's configuration (Hugging Face) of the type "
-                                         "\"minimax_m3\", whose weights and KV it is not known to say; known: "));
+                                         "\"llama\", whose weights and KV it is not known to say; known: "));
+  CHECK(error(R"({"model_type": "minimax_m3", "num_hidden_layers": 2})") ==
+        "config.json: has no \"hidden_size\"; the weights follow from it");
+  CHECK_THAT(error(R"({"model_type": "minimax_m3", "num_hidden_layers": 2, "hidden_size": 64, "num_experts": 4,
+                       "num_attention_heads": 8})"),
+             Catch::Matchers::StartsWith("config.json: is a minimax_m3 of 2 layers, hidden size 64, 8 heads and 4 "
+                                         "experts, whose weights are not known; "));
+  std::string shifted = published_v41();
+  shifted.replace(shifted.find("[2, 8, 14, 20, 24"), 17, "[2, 8, 14, 20, 25");
+  CHECK_THAT(error(shifted), Catch::Matchers::StartsWith("config.json: has the shapes of deepseek-v4.1-flash, and "));
   std::string other = deepseek_v32;
   other.replace(other.find("\"fp8\""), 5, "\"awq\"");
   CHECK_THAT(error(other), Catch::Matchers::StartsWith("config.json: \"quantization_config\": expected the "));

@@ -127,6 +127,15 @@ TEST_CASE("A model is refused with the place and the reason") {
       {R"(, "owns_indexer": true)", "", R"(/attention: layer 0 has "top_k", but no layer up to it has "owns_indexer")"},
       {R"("indexer": {"heads": 2, "dim": 4, "key_bytes": 5, "weights": {"q": [8, 8], "k": [8, 4]}},)", "",
        R"(expected both "indexer" and a layer with "owns_indexer", or neither, found only a layer)"},
+      {R"(, "owns_indexer": true)", R"(, "owns_indexer": true, "shares_kv": true)",
+       R"(/attention: layer 0 has "shares_kv", and the layer before it that keeps entries of the context has others, )"
+       R"(or there is none)"},
+      {R"("window_tokens": 3)", R"("window_tokens": 3, "most_keys": 8)",
+       R"(/attention/1: "most_keys" needs "owns_indexer")"},
+      {R"(, "owns_indexer": true)", R"(, "owns_indexer": true, "selecting_heads": 3)",
+       R"(/attention/0/selecting_heads: expected an integer from 1 to 2, found 3)"},
+      {R"("window_tokens": 3)", R"("window_tokens": 3, "state_bytes": 8)",
+       R"(/attention/1: expected a key "state_flops", found none)"},
       {R"("fp8")", R"("fp7")", R"(/arithmetic: linear: expected bf16, fp8 or fp4, found "fp7")"},
       {R"("experts": 0.5)", R"("experts": 0)", R"(/weight_bytes/experts: expected a number from 0.001 to 16, found 0)"},
   };
@@ -144,15 +153,27 @@ TEST_CASE("Sizes of the models in configs/ are the published ones") {
     double tolerance;     ///< of the active size, published to two digits; ours counts indexers, added ones too
   };
   // Model cards; of V3.2 that of DeepSeek-V3, without the indexer and the draft layer. GLM-5 and V4: arXiv 2602.15763
-  // and 2606.19348.
+  // and 2606.19348. Tables of n-grams are not counted.
   const std::vector<Published> published = {
-      {"llama-3.1-8b", 8.03e9, 8.03e9, true, 0.01},    {"llama-3.1-70b", 70.55e9, 70.55e9, true, 0.01},
-      {"qwen3-8b", 8.19e9, 8.19e9, true, 0.01},        {"qwen3-30b-a3b", 30.5e9, 3.3e9, true, 0.03},
-      {"qwen3-480b", 480e9, 35e9, true, 0.02},         {"llama-4-maverick", 400e9, 17e9, true, 0.02},
-      {"gpt-oss-120b", 116.8e9, 5.13e9, false, 0.01},  {"deepseek-v3.2", 671e9, 37e9, false, 0.02},
-      {"glm-5.1", 744e9, 40e9, false, 0.025},          {"glm-5.2", 744e9, 40e9, false, 0.025},
-      {"deepseek-v4-flash", 284e9, 13e9, false, 0.02}, {"deepseek-v4-pro", 1.6e12, 49e9, false, 0.02},
+      {"llama-3.1-8b", 8.03e9, 8.03e9, true, 0.01},
+      {"llama-3.1-70b", 70.55e9, 70.55e9, true, 0.01},
+      {"qwen3-8b", 8.19e9, 8.19e9, true, 0.01},
+      {"qwen3-30b-a3b", 30.5e9, 3.3e9, true, 0.03},
+      {"qwen3-480b", 480e9, 35e9, true, 0.02},
+      {"llama-4-maverick", 400e9, 17e9, true, 0.02},
+      {"gpt-oss-120b", 116.8e9, 5.13e9, false, 0.01},
+      {"deepseek-v3.2", 671e9, 37e9, false, 0.02},
+      {"glm-5.1", 744e9, 40e9, false, 0.025},
+      {"glm-5.2", 744e9, 40e9, false, 0.025},
+      {"deepseek-v4-flash", 284e9, 13e9, false, 0.02},
+      {"deepseek-v4-pro", 1.6e12, 49e9, false, 0.02},
       {"deepseek-r1", 671e9, 37e9, false, 0.02},
+      {"deepseek-v4.1-flash", 552e9, 16e9, false, 0.025},
+      // 320 and 18 with the draft layer; its 7.5 are left out.
+      {"glm-5.3-flash", 313e9, 18e9, true, 0.05},
+      {"qwen3.8-flash-next", 125e9, 6e9, false, 0.03},
+      // Its 23 active ones count neither the embedding nor the head, of 1.2.
+      {"minimax-m3", 428e9, 24.2e9, false, 0.025},
   };
   CHECK(published.size() == config_names("models").size());
   for (const Published& model : published) {
@@ -179,9 +200,54 @@ TEST_CASE("The layers of the models in configs/ are those that serving stacks lo
   CHECK(pro.size() == 30);
   CHECK(pro.back() == 60);
   CHECK(!load_model("gpt-oss-120b").has_indexer());
+  using Layers = std::vector<std::uint32_t>;
+  CHECK(load_model("deepseek-v4.1-flash").indexer_layers() == Layers{2, 8, 14, 20, 24, 28, 32, 36});
+  CHECK(load_model("glm-5.3-flash").indexer_layers() == Layers{3, 7, 11, 15, 19, 23, 27, 31, 35, 39, 43});
+  CHECK(load_model("qwen3.8-flash-next").indexer_layers() == Layers{3, 7, 11, 15, 19, 23, 27, 31, 35, 39, 43, 47});
+  CHECK(load_model("minimax-m3").indexer_layers().size() == 57);
+  CHECK(load_model("minimax-m3").indexer_layers().front() == 3);
   // 132 bytes of each of 128 Ki tokens in 61 layers: 1.06 GB a step.
   const Model model = load_model("deepseek-v3.2");
   CHECK(61 * model.indexer_key_bytes(0, 131072) == 1'055'391'744);
+}
+
+TEST_CASE("What layers keep of a context: shared KV, keys of other units, states") {
+  // DeepSeek-V4.1: 890 bytes of KV and keys a token. Three stores of (288 + 68) bytes for 2 tokens, one of 288 + 68.
+  const Model v41 = load_model("deepseek-v4.1-flash");
+  const auto kept = [&](std::uint64_t context) {
+    std::uint64_t bytes = 0;
+    for (std::size_t layer = 0; layer < v41.layers.size(); ++layer) {
+      bytes += v41.stored_entries(layer, context) * v41.layers[layer].entry_bytes +
+               v41.stored_keys(layer, context) * v41.indexer.key_bytes;
+    }
+    return bytes;
+  };
+  CHECK(kept(20'000) - kept(10'000) == 8'900'000);
+  CHECK(v41.kv_bytes_per_token() == 3 * 144 + 288);
+  CHECK(v41.stored_entries(21, 10'000) == 128);  // its window
+  CHECK(v41.read_entries(21, 10'000, Attention::sparse) == 128 + 512);
+  // Layer 20 scores each token's key, layer 24 those of 2,048 blocks of 8.
+  CHECK(v41.scored_keys(2, 100'000) == 50'000);
+  CHECK(v41.scored_keys(20, 100'000) == 100'000);
+  CHECK(v41.scored_keys(24, 100'000) == 16'384);
+  CHECK(v41.scored_keys(24, 10'000) == 10'000);
+  CHECK(v41.stored_keys(24, 100'000) == 0);
+
+  // A key for 4 tokens beside an entry of one; states that do not grow.
+  const Model glm = load_model("glm-5.3-flash");
+  CHECK(glm.scored_keys(3, 4'000) == 1'000);
+  CHECK(glm.stored_entries(3, 4'000) == 4'000);
+  for (const Attention attention : {Attention::full, Attention::dense, Attention::sparse}) {
+    CHECK(glm.read_entries(0, 4'000, attention) == 1);
+  }
+  CHECK(glm.kv_bytes_per_token() == 11 * 1024);
+  CHECK(load_model("qwen3.8-flash-next").kv_bytes_per_token() == 12 * 2048);
+
+  // A key for each token beside blocks of 128.
+  const Model m3 = load_model("minimax-m3");
+  CHECK(m3.scored_keys(3, 12'800) == 12'800);
+  CHECK(m3.read_entries(3, 12'800, Attention::sparse) == 16);
+  CHECK(m3.kv_bytes_per_token() == 60 * 2048);
 }
 
 TEST_CASE("Every GPU in configs/ loads, and computes what it has no units for in the next wider type") {
@@ -196,6 +262,9 @@ TEST_CASE("Every GPU in configs/ loads, and computes what it has no units for in
   CHECK(load_gpu("a100").tflop_s(Arithmetic::fp4) == 312);
   CHECK(load_gpu("h100").tflop_s(Arithmetic::fp4) == 1979);
   CHECK(load_gpu("b200").tflop_s(Arithmetic::fp4) == 9000);
+  for (const char* name : {"b200", "b300", "gb300"}) {
+    CHECK(load_gpu(name).llc.starts_with("132644864,"));
+  }
   CHECK_THROWS_WITH(load_gpu("h1000"), Catch::Matchers::StartsWith("`gpu`: unknown name \"h1000\"; known: a100, "));
   CHECK_THROWS_WITH(load_model("gpt"), Catch::Matchers::StartsWith("`model`: unknown name \"gpt\"; known: "));
 }

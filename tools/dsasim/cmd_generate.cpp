@@ -2,6 +2,7 @@
 #include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "result.hpp"
 
 #include "dsasim/generate/generate.hpp"
 #include "dsasim/generate/measure.hpp"
@@ -27,6 +28,7 @@ struct Options {
   bool list = false;
   bool list_statistics = false;
   OptionRules rules;
+  Result result;
 };
 
 int list_presets() {
@@ -73,7 +75,7 @@ SelectionModel measured_model(const Options& options) {
                   options.shape);
 }
 
-int run(const Options& options) {
+int run(Options& options) {
   options.rules.check();
   if (options.list) {
     return list_presets();
@@ -88,14 +90,12 @@ int run(const Options& options) {
     return list_statistics(options);
   }
   require_trace_file(options.output);
+  options.result.open();
   const SelectionModel model = options.like.empty() ? preset_model(options) : measured_model(options);
   Progress progress("generate");
   generate(model, options.seed, options.output,
            [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
-  const TraceReader trace(options.output);
-  fmt::print("{}: requests {}, layers {}, steps {}, top-k {}, {} ids in {} bytes\n", options.output,
-             trace.request_count(), trace.layer_count(), trace.longest_request_steps(), trace.longest_selection(),
-             trace.accesses(), trace.file_bytes());
+  write_trace_shape(options.result, options.output, {{"schema", "dsasim-generate/1"}});
   return exit_done;
 }
 
@@ -113,6 +113,7 @@ std::function<int()> add_generate(CLI::App& app) {
   add_number<std::uint64_t>(app, "--steps", options->shape.steps, "Decode steps of each request", 1, (1U << 20U) - 1);
   add_number<std::uint64_t>(app, "--context", options->shape.prompt_tokens, "Tokens of the prompt", 1, max_entry_ids);
   add_number<std::uint32_t>(app, "--batch", options->shape.requests, "Requests", 1, 1U << 20U);
+  options->result.add_options(app, "the trace's shape");
   add_flag(app, "--list", options->list, "List the presets: what each was fitted to and what it predicts");
   add_flag(app, "--statistics", options->list_statistics, "List the preset's numbers, and what each may be");
   for (const StatisticDescription& statistic : statistic_descriptions()) {
@@ -127,7 +128,7 @@ std::function<int()> add_generate(CLI::App& app) {
         .type("X");
   }
   options->rules.only_if(
-      app, {"--output", "--seed", "--layers", "--top-k", "--steps", "--context", "--batch"},
+      app, {"--output", "--seed", "--layers", "--top-k", "--steps", "--context", "--batch", "--json", "--csv"},
       [options = options.get()] { return !options->list && !options->list_statistics; },
       "no --list and no --statistics, which write no trace");
   options->rules.only_if(

@@ -2,9 +2,9 @@
 #include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "result.hpp"
 
 #include "dsasim/import/import.hpp"
-#include "dsasim/trace/reader.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -24,6 +24,7 @@ struct Options {
   std::vector<std::string> inputs;
   std::string output;
   ImportOptions import;
+  Result result;
 };
 
 PromptStart parse_prompt_start(const std::string& text) {
@@ -34,8 +35,9 @@ PromptStart parse_prompt_start(const std::string& text) {
           .tokens = parse_number<std::uint64_t>("--prompt-start (or last, or end)", text, 0, max_entry_ids)};
 }
 
-int run(const Options& options) {
+int run(Options& options) {
   require_trace_file(options.output);
+  options.result.open();
   Progress progress("import");
   const std::vector<std::filesystem::path> inputs(options.inputs.begin(), options.inputs.end());
   const ImportedIds ids =
@@ -47,10 +49,14 @@ int run(const Options& options) {
   for (const std::string& warning : ids.warnings) {
     spdlog::warn("{}", with_options(warning));
   }
-  const TraceReader trace(options.output);
-  fmt::print("{}: requests {}, layers {}, steps {}, top-k {}, {} ids in {} bytes\n", options.output,
-             trace.request_count(), trace.layer_count(), trace.longest_request_steps(), trace.longest_selection(),
-             trace.accesses(), trace.file_bytes());
+  nlohmann::ordered_json document = {{"schema", "dsasim-import/1"}, {"ids", name_of(ids.kind)}};
+  document["note"] =
+      ids.note.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(with_options(ids.note));
+  document["warnings"] = nlohmann::ordered_json::array();
+  for (const std::string& warning : ids.warnings) {
+    document["warnings"].push_back(with_options(warning));
+  }
+  write_trace_shape(options.result, options.output, std::move(document));
   return exit_done;
 }
 
@@ -105,13 +111,15 @@ std::function<int()> add_import(CLI::App& app) {
            "Which layer's index each layer uses: 0,1,2,2,2 (-1 for none), or a JSON file (a checkpoint's config.json)")
       .type("LIST|FILE");
   add_text(app, "--kv-map", import.kv_map,
-           "Which layer's KV store each layer of the model reads: 0,0,2,2, or a JSON list [each its own, or as the "
-           "capture says]")
+           "Which layer's KV store each layer of the model reads: 0,0,2,2, or a JSON file (a checkpoint's config.json) "
+           "[as the capture or the model says, or each its own]")
       .type("LIST|FILE");
   add_text(app, "--model", import.model,
            "One of `dsasim models`, a configuration file or a checkpoint's config.json: says which layers own an "
-           "index, the top-k, and the tokens and bytes of an entry, where nothing else does")
+           "index, the top-k, KV stores that layers share, and the tokens and bytes of an entry, where nothing else "
+           "does")
       .type("NAME|FILE.json");
+  options->result.add_options(app, "the trace's shape and what was warned of");
   add_text(app, "--provenance", import.provenance, "Where the capture comes from [the inputs' names]").type("TEXT");
   return [options] { return run(*options); };
 }

@@ -139,8 +139,7 @@ std::function<int()> add_info(CLI::App& app) {
   return [path, result] {
     result->open();
     const Json info = describe(TraceReader(*path, {.allow_truncated = true}));
-    result->write([&] { return info.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n"; },
-                  [&] { return text_of(info); });
+    result->write([&] { return json_text(info); }, [&] { return text_of(info); });
     return exit_done;
   };
 }

@@ -1,6 +1,7 @@
 #include "command.hpp"
 #include "files.hpp"
 #include "output.hpp"
+#include "result.hpp"
 
 #include "dsasim/error.hpp"
 #include "dsasim/sweep/sweep.hpp"
@@ -17,16 +18,26 @@ namespace {
 struct Options {
   std::vector<std::string> parts;
   std::string output;
+  Result result;
 };
 
-int run(const Options& options) {
+int run(Options& options) {
   if (options.output.empty()) {
     throw ConfigError("--output", "expected a file for the table");
   }
   Output output("--output", options.output);
+  options.result.open();
   const MergedParts merged = merge_parts(options.parts);
   output.write(merged.table);
   output.commit();
+  options.result.write(
+      [&] {
+        return json_text({{"schema", "dsasim-merge/1"},
+                          {"parts", options.parts.size()},
+                          {"points", merged.points},
+                          {"without_result", merged.without_result}});
+      },
+      [] { return std::string(); });
   if (merged.without_result > 0) {
     spdlog::warn("{} of {} points have no result; the column \"error\" says why", merged.without_result, merged.points);
     return exit_negative;
@@ -42,6 +53,7 @@ std::function<int()> add_merge(CLI::App& app) {
       .required()
       .type("PART.csv...");
   add_output_option(app, "-o,--output", options->output, "The whole table (- for stdout)", ".csv");
+  options->result.add_options(app, "how many points there are");
   return [options] { return run(*options); };
 }
 

@@ -1,6 +1,7 @@
 #include "command.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "result.hpp"
 
 #include "dsasim/error.hpp"
 #include "dsasim/trace/reader.hpp"
@@ -13,30 +14,63 @@
 namespace dsasim::tool {
 namespace {
 
-int run(const std::string& path) {
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string path;
+  Result result;
+};
+
+/// What was found, and the sentence about it.
+struct Verdict {
+  Json document;
+  std::string text;
+  int status = exit_negative;
+};
+
+Json document_of(const char* status, const Json& chunks, const Json& accesses, const Json& digest,
+                 const Json& message) {
+  return {{"schema", "dsasim-verify/1"}, {"status", status}, {"chunks", chunks},
+          {"accesses", accesses},        {"digest", digest}, {"message", message}};
+}
+
+Verdict verify(const std::string& path) {
   try {
     const TraceReader trace(path, {.allow_truncated = true});
     Progress progress("verify");
     trace.verify([&](std::uint64_t done) { progress.update(done, trace.accesses()); });
     if (trace.truncated()) {
-      fmt::print("truncated: {}: no end record; {} whole chunks with {} ids can be read with --allow-truncated\n", path,
-                 trace.chunk_count(), trace.accesses());
-      return exit_negative;
+      const std::string message =
+          fmt::format("no end record; {} whole chunks with {} ids can be read with --allow-truncated",
+                      trace.chunk_count(), trace.accesses());
+      return {.document = document_of("truncated", trace.chunk_count(), trace.accesses(), nullptr, message),
+              .text = fmt::format("truncated: {}: {}\n", path, message)};
     }
-    fmt::print("ok: {}: {} chunks, {} ids, digest {}\n", path, trace.chunk_count(), trace.accesses(), trace.digest());
-    return exit_done;
+    return {.document = document_of("ok", trace.chunk_count(), trace.accesses(), trace.digest(), nullptr),
+            .text = fmt::format("ok: {}: {} chunks, {} ids, digest {}\n", path, trace.chunk_count(), trace.accesses(),
+                                trace.digest()),
+            .status = exit_done};
   } catch (const TraceError& error) {
-    fmt::print("damaged: {}\n", with_options(error.what()));
-    return exit_negative;
+    const std::string message = with_options(error.what());
+    return {.document = document_of("damaged", nullptr, nullptr, nullptr, message),
+            .text = fmt::format("damaged: {}\n", message)};
   }
+}
+
+int run(Options& options) {
+  options.result.open();
+  const Verdict verdict = verify(options.path);
+  options.result.write([&] { return json_text(verdict.document); }, [&] { return verdict.text; });
+  return verdict.status;
 }
 
 }  // namespace
 
 std::function<int()> add_verify(CLI::App& app) {
-  auto path = std::make_shared<std::string>();
-  add_text(app, "trace", *path, "Trace to check (.dsat)").required().type("TRACE");
-  return [path] { return run(*path); };
+  auto options = std::make_shared<Options>();
+  add_text(app, "trace", options->path, "Trace to check (.dsat)").required().type("TRACE");
+  options->result.add_options(app, "what was found");
+  return [options] { return run(*options); };
 }
 
 }  // namespace dsasim::tool

@@ -3,6 +3,7 @@
 #include "files.hpp"
 
 #include "dsasim/report/csv.hpp"
+#include "dsasim/trace/reader.hpp"
 
 #include <fmt/core.h>
 
@@ -39,6 +40,27 @@ void Result::write(const std::function<std::string()>& json, const std::function
     csv_->write(csv_of(document));
     csv_->commit();
   }
+}
+
+void write_trace_shape(Result& result, const std::string& path, nlohmann::ordered_json document) {
+  const TraceReader trace(path);
+  document["requests"] = trace.request_count();
+  document["layers"] = trace.layer_count();
+  document["steps"] = trace.longest_request_steps();
+  document["top_k"] = trace.longest_selection();
+  document["accesses"] = trace.accesses();
+  document["file_bytes"] = trace.file_bytes();
+  document["digest"] = trace.digest();
+  result.write([&] { return json_text(document); },
+               [&] {
+                 return fmt::format("{}: requests {}, layers {}, steps {}, top-k {}, {} ids in {} bytes\n", path,
+                                    trace.request_count(), trace.layer_count(), trace.longest_request_steps(),
+                                    trace.longest_selection(), trace.accesses(), trace.file_bytes());
+               });
+}
+
+std::string json_text(const nlohmann::ordered_json& document) {
+  return document.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace dsasim::tool

@@ -3,6 +3,8 @@
 #include "options.hpp"
 #include "output.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <functional>
 #include <optional>
 #include <string>
@@ -30,5 +32,11 @@ class Result {
   std::optional<Output> json_;
   std::optional<Output> csv_;
 };
+
+/// Of a command that wrote a trace to `path`: its shape, as a line, or behind what the `document` has.
+void write_trace_shape(Result& result, const std::string& path, nlohmann::ordered_json document);
+
+/// A document as the commands write it.
+std::string json_text(const nlohmann::ordered_json& document);
 
 }  // namespace dsasim::tool

@@ -72,7 +72,8 @@ struct ImportOptions {
 /// What formats are recognised by.
 struct CaptureStart {
   std::span<const unsigned char> bytes;  ///< the first, up to 4096, after decompression
-  /// Of the formats' json_key, the first in the first JSON object, or an inner_json_key within it; "" if there is none.
+  /// Of the formats' json_key, the first in the first JSON object, or that of a format one of whose inner_json_keys is
+  /// there; "" if there is none.
   std::string_view json_key;
 };
 
@@ -91,8 +92,8 @@ struct ImportFormat {
   IdClaim ids = IdClaim::logical;
   /// The key that tells its JSON objects from those of others; "" if it is no JSON.
   std::string_view json_key = {};
-  /// Within a json_key of another format, a key that makes the objects this one's: "choices[].meta_info".
-  std::string_view inner_json_key = {};
+  /// Beside a json_key of another format, keys that make the objects this one's: "choices[].meta_info".
+  std::span<const std::string_view> inner_json_keys = {};
   /// Arrays whose dimensions have no names: --heads may say what they are.
   bool is_array = false;
 };

@@ -29,12 +29,13 @@ struct ModelArithmetic {
   Arithmetic indexer = Arithmetic::bf16;
 };
 
-/// The indexer of each layer that owns one. It scores every entry of the context, at every step.
+/// The indexer of each layer that owns one. It scores every key of the context, at every step.
 struct Indexer {
   std::uint64_t heads = 0;
   std::uint64_t dim = 0;
-  std::uint64_t key_bytes = 0;   ///< of an entry's key, scales included
-  std::uint64_t parameters = 0;  ///< its projections
+  std::uint64_t key_bytes = 0;    ///< of a key, scales included
+  std::uint32_t unit_tokens = 0;  ///< tokens of a key; 0: those of an entry of its layer
+  std::uint64_t parameters = 0;   ///< its projections
 };
 
 /// One hidden layer. Parameters are those of weight matrices; norms and biases, some thousandths, are left out.
@@ -46,6 +47,10 @@ struct ModelLayer {
   std::uint32_t window_tokens = 0;         ///< the newest tokens, an entry each, that are always read; 0 for none
   std::uint32_t unit_tokens = 0;           ///< tokens of an entry of the whole context; 0: sees its window alone
   std::uint32_t top_k = 0;                 ///< entries of the context that its indexer selects; 0 for all
+  std::uint32_t selecting_heads = 1;       ///< KV heads that each select top_k entries for themselves; 1: all together
+  std::uint32_t most_keys = 0;             ///< keys that its indexer scores at most, where another chose them; 0: all
+  bool shares_kv = false;                  ///< keeps its window alone; entries and keys are those of a layer before it
+  bool is_recurrent = false;               ///< linear attention: one entry, its state, whatever the context
   bool owns_indexer = false;               ///< with top_k and without an indexer, it shares that of an earlier layer
   std::optional<LatentAttention> latent = {};  ///< the shape of multi-head latent attention; none: other attention
 
@@ -98,14 +103,20 @@ struct Model {
   double linear_flops_per_token(std::size_t layer) const noexcept;
   double head_flops_per_token() const noexcept;
 
-  /// KV entries that a layer keeps of a context of so many tokens: whole units, and its window.
-  std::uint64_t stored_entries(std::size_t layer, std::uint64_t context_tokens) const noexcept;
+  /// KV entries that a layer keeps of a context of so many tokens: whole units, and its window. With `full`, all tokens
+  /// of a layer that has a window alone.
+  std::uint64_t stored_entries(std::size_t layer, std::uint64_t context_tokens,
+                               Attention attention = Attention::dense) const noexcept;
   /// KV entries that a query token reads.
   std::uint64_t read_entries(std::size_t layer, std::uint64_t context_tokens, Attention attention) const noexcept;
   /// Of one query token that attends to so many entries.
   double attention_flops(std::size_t layer, std::uint64_t entries) const noexcept;
 
-  /// Of one query token's scan of all keys; 0 in layers that own no indexer. The scan costs 2 x heads x dim a key; the
+  /// Keys that the indexer of a layer scores for a query token; 0 in layers that own none.
+  std::uint64_t scored_keys(std::size_t layer, std::uint64_t context_tokens) const noexcept;
+  /// Keys that a layer keeps; 0 also in layers that share the KV of another, whose keys are beside it.
+  std::uint64_t stored_keys(std::size_t layer, std::uint64_t context_tokens) const noexcept;
+  /// Of one query token's scan of these keys. The scan costs 2 x heads x dim a key; the
   /// weighted sum over heads, one part in `dim`, is left out.
   double indexer_flops(std::size_t layer, std::uint64_t context_tokens) const noexcept;
   std::uint64_t indexer_key_bytes(std::size_t layer, std::uint64_t context_tokens) const noexcept;
