@@ -144,7 +144,7 @@ constexpr std::array all_presets = {
            .unit_tokens = 4,
            .entry_bytes = 8192,
            .layer = qwen3_8_layer,
-           .statistics = {.leave_decay = 0.4658, .come_back_decay = 0.52}},
+           .statistics = {.leave_decay = 0.442354, .come_back_decay = 0.52, .layer_spread = 0.16}},
     Preset{
         .name = "minimax-m3",
         .sentence = "MiniMax-M3: 57 layers of 4 KV heads that select 16 blocks of 128 tokens each, the latest always",

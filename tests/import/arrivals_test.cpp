@@ -32,7 +32,7 @@ Steps starts_of(const std::vector<std::uint64_t>& at, const std::vector<std::uin
                 std::optional<std::uint32_t> max_batch) {
   std::vector<Arrival> arrivals;
   for (const std::uint64_t step : at) {
-    arrivals.push_back({.step = step});
+    arrivals.push_back({.step = step, .prompt_tokens = {}, .output_tokens = {}});
   }
   return start_steps(arrivals, steps, {.file = "a.csv", .step_ms = {}, .max_batch = max_batch});
 }
@@ -126,12 +126,12 @@ TEST_CASE("No more requests decode than there are places, none is lost, and none
 
 TEST_CASE("What is no file of arrivals is refused in one line", "[import][arrivals]") {
   const std::string good = R"({"timestamp": 5, "input_length": 7, "output_length": 1})";
-  CHECK(refused("", 1) == "a: has no arrivals");
+  CHECK(refused("", std::nullopt) == "a: has no arrivals");
   CHECK(refused("start_step\n", std::nullopt) == "a: has no arrivals");
   CHECK(refused(good, std::nullopt).find("expected the time of a decode step") != std::string::npos);
   CHECK(refused("start_step\n1\n", 1).find("goes with arrivals that have times") != std::string::npos);
   CHECK(refused(R"({"input_length": 7, "output_length": 1})", 1) == "a: line 1, byte 39: has no timestamp");
-  CHECK(refused(good + "\n" + R"({"timestamp": 6})", 1) == "a: line 2, byte 16: has no input_length");
+  CHECK(refused(good + "\n" + R"({"timestamp": 6})", 1) == "a: line 2, byte 72: has no input_length");
   CHECK(refused(R"({"timestamp": 4})"
                 "\n" +
                     good,
