@@ -25,6 +25,7 @@ struct Options {
   std::string output;
   ImportOptions import;
   Result result;
+  OptionRules rules;
 };
 
 PromptStart parse_prompt_start(const std::string& text) {
@@ -36,6 +37,7 @@ PromptStart parse_prompt_start(const std::string& text) {
 }
 
 int run(Options& options) {
+  options.rules.check();
   require_trace_file(options.output);
   options.result.open();
   Progress progress("import");
@@ -120,6 +122,7 @@ std::function<int()> add_import(CLI::App& app) {
            "does")
       .type("NAME|FILE.json");
   options->result.add_options(app, "the trace's shape and what was warned of");
+  add_arrival_options(app, options->rules, import.arrivals);
   add_text(app, "--provenance", import.provenance, "Where the capture comes from [the inputs' names]").type("TEXT");
   return [options] { return run(*options); };
 }
