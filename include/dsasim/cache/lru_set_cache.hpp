@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace dsasim {
@@ -34,6 +35,7 @@ class LruSetCache final : public Cache {
   /// No stream ever selects more than `longest_selection` entries at a step. See fits().
   LruSetCache(std::uint32_t capacity_entries, std::uint32_t directory_entries, std::uint32_t longest_selection)
       : longest_selection_(longest_selection),
+        exceeds_first_caches_(directory_entries > first_cache_entries),
         queue_(capacity_entries, directory_entries),
         selected_((std::size_t{directory_entries} + 63) / 64),
         arrived_(longest_selection + change_slack),
@@ -45,6 +47,7 @@ class LruSetCache final : public Cache {
   SelectionOutcome select_set(const SelectionOrigin& from, const SelectionView& selection,
                               std::vector<EntryId>& missed) override {
     const SetChange change = take_change(from.base, selection);
+    fetch_stamps(from.base, change);
     const std::size_t before = missed.size();
     missed.resize(before + change.arrived + 1);
     EntryId* missed_end = missed.data() + before;
@@ -90,6 +93,20 @@ class LruSetCache final : public Cache {
     std::vector<EntryId> logged;
   };
 
+  /// The look-ups of arrivals overlap anyway, 32 at once; those of the whole selection do if they are asked for first.
+  /// Departures are only written, and would wait for their lines one by one.
+  void fetch_stamps(std::uint32_t base, const SetChange& change) noexcept {
+    if (!exceeds_first_caches_) {
+      return;
+    }
+    const std::uint32_t* const stamps = queue_.stamps() + base;
+    for (const auto& [ids, count] : {std::pair(arrived_.data(), change.arrived), {departed_.data(), change.departed}}) {
+      for (std::size_t i = 0; i < count; ++i) {
+        __builtin_prefetch(stamps + value(ids[i]), 1);
+      }
+    }
+  }
+
   /// Lists what arrives and departs, in the order of the accesses, in arrived_ and departed_, and moves selected_ on.
   SetChange take_change(std::uint32_t base, const SelectionView& selection) {
     assert(base % 64 == 0 && selection.size <= longest_selection_);
@@ -133,7 +150,10 @@ class LruSetCache final : public Cache {
     return at->logged;
   }
 
+  static constexpr std::uint32_t first_cache_entries = std::uint32_t{1} << 14U;  ///< stamps of 64 KB
+
   std::uint32_t longest_selection_;
+  bool exceeds_first_caches_;
   Queue queue_;
   ZeroedArray<std::uint64_t> selected_;  ///< by key, a bit: in its stream's last selection, and outside the queue
   std::vector<Stream> streams_;          ///< by base
