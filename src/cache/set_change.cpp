@@ -27,6 +27,13 @@ std::size_t list_changed(const std::uint64_t* kept, const std::uint64_t* selecte
   }
   return listed;
 }
+std::uint64_t words_with_absent(std::span<const std::uint64_t> selected, const std::uint64_t* resident) noexcept {
+  std::uint64_t found = 0;
+  for (std::size_t word = 0; word < selected.size(); ++word) {
+    found |= std::uint64_t{(selected[word] & ~resident[word]) != 0 ? 1U : 0U} << word;
+  }
+  return found;
+}
 using scalar::write_word;
 #define DSASIM_TARGET
 #include "cache/set_change.inl"
@@ -54,6 +61,19 @@ DSASIM_AVX512 std::size_t list_changed(const std::uint64_t* kept, const std::uin
   }
   return listed;
 }
+
+DSASIM_AVX512 std::uint64_t words_with_absent(std::span<const std::uint64_t> selected,
+                                              const std::uint64_t* resident) noexcept {
+  std::uint64_t found = 0;
+  for (std::size_t word = 0; word < selected.size(); word += 8) {
+    const auto present = static_cast<__mmask8>((1U << std::min<std::size_t>(selected.size() - word, 8)) - 1);
+    const __m512i absent = _mm512_andnot_si512(_mm512_maskz_loadu_epi64(present, resident + word),
+                                               _mm512_maskz_loadu_epi64(present, selected.data() + word));
+    found |= std::uint64_t{_mm512_test_epi64_mask(absent, absent)} << word;
+  }
+  return found;
+}
+
 using trace::avx512::write_word;
 #define DSASIM_TARGET DSASIM_AVX512
 #include "cache/set_change.inl"
@@ -76,6 +96,17 @@ SetChange change_set(std::span<std::uint64_t> kept, std::span<const std::uint64_
   }
 #endif
   return portable::change(kept.data(), selected.data(), kept.size(), arrived, departed);
+}
+
+std::uint64_t words_with_absent(std::span<const std::uint64_t> selected, const std::uint64_t* resident) noexcept {
+  assert(selected.size() <= 64);
+#if defined(__x86_64__)
+  static const bool has_vectors = best_instruction_set() == InstructionSet::avx512;
+  if (has_vectors) {
+    return vectors::words_with_absent(selected, resident);
+  }
+#endif
+  return portable::words_with_absent(selected, resident);
 }
 
 }  // namespace dsasim

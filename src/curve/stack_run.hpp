@@ -27,6 +27,7 @@ class StackRun final : public BlockRun {
   const ReplayConfig& config() const noexcept override { return config_; }
   const DirectoryLayout& layout() const noexcept override { return layout_; }
   trace::SelectionForms forms() const noexcept override { return {.ids = !sets_, .sets = sets_}; }
+  bool counts_streams_apart() const noexcept override { return requests_apart_ || trace_.request_count() == 1; }
 
   void begin(std::size_t workers) override;
   void begin_block(const ReplayBlock& /*block*/) override {}

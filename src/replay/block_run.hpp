@@ -40,6 +40,9 @@ class BlockRun {
   /// In which forms selections are wanted.
   virtual trace::SelectionForms forms() const noexcept = 0;
 
+  /// True if streams without a cache in common share nothing else: they may then be different parts.
+  virtual bool counts_streams_apart() const noexcept = 0;
+
   /// Before the first block: makes room for the work of so many threads.
   virtual void begin(std::size_t workers) = 0;
   /// Before the parts of a block.

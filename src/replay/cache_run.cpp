@@ -6,7 +6,7 @@
 #include "trace/block_cursor.hpp"
 
 #include <algorithm>
-#include <stdexcept>
+#include <cassert>
 #include <utility>
 
 namespace dsasim {
@@ -237,15 +237,21 @@ void CacheRun::count(std::uint32_t layer, std::span<const StepRow> rows) {
   }
 }
 
-ReplayResult CacheRun::finish() {
+bool CacheRun::invariant() const {
   for (std::size_t number = 0; number < caches_.size(); ++number) {
-    // Walks the whole directory: hours of nothing where slots have numbers up to 2^31 and few are used.
+    // Hours of nothing where slots have numbers up to 2^31 and few are used.
     constexpr std::uint64_t sparse = 1024;
     const auto& shape = layout_.caches[number];
     if (shape.directory_entries / sparse <= shape.used_entries && !caches_[number]->invariant()) {
-      throw std::logic_error("a cache's bookkeeping is inconsistent after the replay");
+      return false;
     }
   }
+  return true;
+}
+
+ReplayResult CacheRun::finish() {
+  // Not in a release: it was 14% of a replay of 16 requests, 61 layers and 24 steps.
+  assert(invariant());
   for (const Counters& layer : result_.layers) {
     result_.totals += layer;
   }

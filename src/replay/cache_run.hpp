@@ -38,6 +38,7 @@ class CacheRun final : public BlockRun {
   /// Where nothing is reserved there is nothing to foresee.
   bool needs_future() const noexcept;
   trace::SelectionForms forms() const noexcept override;
+  bool counts_streams_apart() const noexcept override { return true; }
 
   /// What make_caches() and a replay will take.
   void add_to(trace::MemoryPlan& plan) const;
@@ -55,7 +56,7 @@ class CacheRun final : public BlockRun {
   /// Prices and adds up what the parts counted.
   void end_block(const ReplayBlock& block) override;
 
-  /// After the last block. Throws std::logic_error if a cache's invariant fails.
+  /// After the last block.
   ReplayResult finish();
 
  private:
@@ -67,6 +68,8 @@ class CacheRun final : public BlockRun {
   /// Of a (step, layer), `step` counted from the block's first.
   std::size_t first_row(std::uint64_t step, std::uint32_t layer, std::size_t active) const noexcept;
   void count(std::uint32_t layer, std::span<const StepRow> rows);
+  /// Walks all directories.
+  bool invariant() const;
 
   const TraceReader& trace_;
   ReplayConfig config_;

@@ -152,7 +152,9 @@ TEST_CASE("sets: LRU counts as the plain reference does, for streams of any orde
 TEMPLATE_TEST_CASE("FIFO and CLOCK count the same for sets and for lists", "[cache][recency]", Fifo, Clock) {
   const std::uint32_t capacity = GENERATE(1U, 5U, 64U, 200U);
   const PolicySpec spec = complete_policy({.name = std::string(TestType::name), .parameters = {}});
-  constexpr std::uint32_t words = 10;
+  const std::uint32_t apart = GENERATE(1U, 13U);  // ids; with the second, sets have more than 64 words
+  CAPTURE(capacity, apart);
+  const std::uint32_t words = (directory_entries * apart + 63) / 64;
   SweepCache<TestType> sets({.capacity_entries = capacity,
                              .directory_entries = words * 64,
                              .longest_selection = 0,
@@ -160,9 +162,14 @@ TEMPLATE_TEST_CASE("FIFO and CLOCK count the same for sets and for lists", "[cac
                              .spec = spec});
   ReferenceCache plain(spec, capacity, 0);
   std::mt19937_64 bits(capacity);
-  std::vector<EntryId> ids;
+  std::vector<EntryId> drawn;
   for (std::uint32_t step = 0; step < 1500; ++step) {
-    ids = keep_some(bits, ids, draw_selection(bits, bits() % 60, step / 3), 200);
+    drawn = keep_some(bits, drawn, draw_selection(bits, bits() % 60, step / 3), 200);
+    std::vector<EntryId> ids;
+    ids.reserve(drawn.size());
+    for (const EntryId id : drawn) {
+      ids.push_back(EntryId{value(id) * apart});
+    }
     std::sort(ids.begin(), ids.end());
     std::vector<std::uint64_t> set(words);
     for (const EntryId id : ids) {

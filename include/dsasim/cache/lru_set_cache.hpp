@@ -34,6 +34,7 @@ class LruSetCache final : public Cache {
   /// No stream ever selects more than `longest_selection` entries at a step. See fits().
   LruSetCache(std::uint32_t capacity_entries, std::uint32_t directory_entries, std::uint32_t longest_selection)
       : longest_selection_(longest_selection),
+        exceeds_first_caches_(directory_entries > first_cache_entries),
         queue_(capacity_entries, directory_entries),
         selected_((std::size_t{directory_entries} + 63) / 64),
         arrived_(longest_selection + change_slack),
@@ -45,6 +46,10 @@ class LruSetCache final : public Cache {
   SelectionOutcome select_set(const SelectionOrigin& from, const SelectionView& selection,
                               std::vector<EntryId>& missed) override {
     const SetChange change = take_change(from.base, selection);
+    if (exceeds_first_caches_) {
+      fetch(queue_.stamps() + from.base, std::span<const EntryId>(arrived_).first(change.arrived));
+      fetch(queue_.stamps() + from.base, std::span<const EntryId>(departed_).first(change.departed));
+    }
     const std::size_t before = missed.size();
     missed.resize(before + change.arrived + 1);
     EntryId* missed_end = missed.data() + before;
@@ -90,6 +95,15 @@ class LruSetCache final : public Cache {
     std::vector<EntryId> logged;
   };
 
+  /// Asks for the stamps of a selection's entries before they are used: look-ups overlap 32 at once anyway, but what
+  /// departs is only written, and would wait for its lines one by one. Inlined early, because GCC takes a function that
+  /// only prefetches for one without an effect, and leaves it out.
+  [[gnu::always_inline]] static inline void fetch(const std::uint32_t* stamps, std::span<const EntryId> ids) noexcept {
+    for (const EntryId id : ids) {
+      __builtin_prefetch(stamps + value(id), 1);
+    }
+  }
+
   /// Lists what arrives and departs, in the order of the accesses, in arrived_ and departed_, and moves selected_ on.
   SetChange take_change(std::uint32_t base, const SelectionView& selection) {
     assert(base % 64 == 0 && selection.size <= longest_selection_);
@@ -133,7 +147,10 @@ class LruSetCache final : public Cache {
     return at->logged;
   }
 
+  static constexpr std::uint32_t first_cache_entries = std::uint32_t{1} << 14U;  ///< stamps of 64 KB
+
   std::uint32_t longest_selection_;
+  bool exceeds_first_caches_;
   Queue queue_;
   ZeroedArray<std::uint64_t> selected_;  ///< by key, a bit: in its stream's last selection, and outside the queue
   std::vector<Stream> streams_;          ///< by base

@@ -67,9 +67,10 @@ CacheBytes cache_bytes_of(std::uint64_t slots) {
   constexpr double bit = 1.0 / 8;
   constexpr double word = sizeof(std::uint32_t);
   if constexpr (RecencyPolicy<P>) {  // stamps, and what is selected, as LruSetCache has it
-    return {.arrays = 2,
-            .place_bytes = (word + bit) / 2,
-            .slot_bytes = word * static_cast<double>(RecencyQueue<std::uint64_t{1} << 32U>::ring_places(slots))};
+    return {
+        .arrays = 2,
+        .place_bytes = (word + bit) / 2,
+        .slot_bytes = (word + bit) * static_cast<double>(RecencyQueue<std::uint64_t{1} << 32U>::ring_places(slots))};
   } else if constexpr (SweepPolicy<P>) {
     return {.arrays = 3, .place_bytes = bit, .slot_bytes = word * static_cast<double>(slots)};
   } else {

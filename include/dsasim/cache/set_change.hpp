@@ -24,4 +24,7 @@ struct SetChange {
 SetChange change_set(std::span<std::uint64_t> kept, std::span<const std::uint64_t> selected, EntryId* arrived,
                      EntryId* departed) noexcept;
 
+/// Of at most 64 words: a bit for each in which `selected` has an id that `resident` has not.
+std::uint64_t words_with_absent(std::span<const std::uint64_t> selected, const std::uint64_t* resident) noexcept;
+
 }  // namespace dsasim

@@ -2,6 +2,7 @@
 
 #include "dsasim/cache/cache.hpp"
 #include "dsasim/cache/policy.hpp"
+#include "dsasim/cache/set_change.hpp"
 #include "dsasim/zeroed_array.hpp"
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -20,7 +22,8 @@ namespace dsasim {
 ///
 /// Which entries are resident, and which of them were used, are bits by key. So a hit is a bit that is already there,
 /// and a selection that comes as a set is replayed 64 ids at a time: most words have no miss, and all their hits are
-/// one OR.
+/// one OR. Those with a miss are found 64 words at once: which they are cannot be predicted, and asking each was half
+/// of a replay with a context of 100K.
 template <SweepPolicy P>
 class SweepCache final : public Cache {
  public:
@@ -65,11 +68,10 @@ class SweepCache final : public Cache {
     const std::size_t before = missed.size();
     missed.resize(before + selection.size);
     EntryId* end = missed.data() + before;
-    for (std::uint32_t word = 0; word < selection.word_count; ++word) {
-      const std::uint64_t selected = selection.words[word];
-      if (selected != 0) {
-        end = select_word(from.base / 64 + word, selected, word * 64, end, outcome);
-      }
+    const std::span<const std::uint64_t> words(selection.words, selection.word_count);
+    for (std::size_t first = 0; first < words.size(); first += part_words) {
+      const auto part = words.subspan(first, std::min(part_words, words.size() - first));
+      end = select_words(from.base / 64 + first, part, static_cast<std::uint32_t>(first * 64), end, outcome);
     }
     missed.resize(static_cast<std::size_t>(end - missed.data()));
     outcome.hits = outcome.accesses - static_cast<std::uint32_t>(missed.size() - before);
@@ -125,6 +127,7 @@ class SweepCache final : public Cache {
 
  private:
   static constexpr std::size_t stride = 4;
+  static constexpr std::size_t part_words = 64;
 
   static std::uint64_t bit(std::uint32_t key) noexcept { return std::uint64_t{1} << (key % 64); }
 
@@ -134,42 +137,70 @@ class SweepCache final : public Cache {
     }
   }
 
-  /// The entries of one word in ascending order: the hits before each miss are used before its victim is sought, which
-  /// may be one of those after it.
-  EntryId* select_word(std::size_t word, std::uint64_t selected, std::uint32_t first_id, EntryId* missed,
-                       SelectionOutcome& outcome) noexcept {
-    for (;;) {
-      const std::uint64_t misses = selected & ~resident_[word];
-      if (misses == 0) {
-        use(word, selected);
-        return missed;
+  /// The entries of up to part_words words, the first of which is `first`. A word is looked at if it has a miss when
+  /// the part begins, or once an entry that is still to be accessed is evicted from it.
+  EntryId* select_words(std::size_t first, std::span<const std::uint64_t> words, std::uint32_t first_id,
+                        EntryId* missed, SelectionOutcome& outcome) noexcept {
+    std::uint64_t with_misses = words_with_absent(words, resident_.data() + first);
+    std::size_t done = 0;
+    while (with_misses != 0) {
+      const auto word = static_cast<std::size_t>(std::countr_zero(with_misses));
+      use_all(first + done, words.subspan(done, word - done));
+      done = word + 1;
+      // In ascending order: the hits before each miss are used before its victim is sought, which may be one of those
+      // after it.
+      std::uint64_t selected = words[word];
+      for (std::uint64_t misses = selected & ~resident_[first + word]; misses != 0;
+           misses = selected & ~resident_[first + word]) {
+        const auto place = static_cast<unsigned>(std::countr_zero(misses));
+        const std::uint64_t before = (std::uint64_t{1} << place) - 1;
+        use(first + word, selected & before);
+        selected &= ~before & ~(std::uint64_t{1} << place);
+        *missed++ = EntryId{first_id + static_cast<std::uint32_t>(word * 64) + place};
+        const std::uint32_t victim = admit(static_cast<std::uint32_t>((first + word) * 64 + place), outcome);
+        const std::size_t left = victim / 64 - first;  // wraps round for what lies before the part
+        if (left < words.size() && (words[left] & bit(victim)) != 0) {
+          with_misses |= std::uint64_t{1} << left;
+        }
       }
-      const auto place = static_cast<unsigned>(std::countr_zero(misses));
-      const std::uint64_t before = (std::uint64_t{1} << place) - 1;
-      use(word, selected & before);
-      *missed++ = EntryId{first_id + place};
-      admit(static_cast<std::uint32_t>(word * 64 + place), outcome);
-      selected &= ~before & ~(std::uint64_t{1} << place);
+      use(first + word, selected);
+      with_misses &= ~std::uint64_t{0} << word << 1U;
+    }
+    use_all(first + done, words.subspan(done));
+    return missed;
+  }
+
+  /// Of words without a miss.
+  void use_all(std::size_t first, std::span<const std::uint64_t> words) noexcept {
+    if constexpr (P::spares_used) {
+      for (std::size_t word = 0; word < words.size(); ++word) {
+        used_[first + word] |= words[word];
+      }
     }
   }
 
-  void admit(std::uint32_t key, SelectionOutcome& outcome) noexcept {
+  static constexpr std::uint32_t no_key = std::numeric_limits<std::uint32_t>::max();  ///< more than a directory has
+
+  /// Returns the key that was evicted, or no_key.
+  std::uint32_t admit(std::uint32_t key, SelectionOutcome& outcome) noexcept {
     const std::uint64_t own = bit(key);
+    std::uint32_t victim = no_key;
     outcome.compulsory_misses += (seen_[key / 64] & own) == 0 ? 1U : 0U;
     seen_[key / 64] |= own;
     if (filled_ < key_at_.size()) {  // the slots fill in order, and the hand goes with them
       ++filled_;
     } else {
-      evict();
+      victim = evict();
       ++outcome.evictions;
     }
     key_at_[hand_] = key;
     resident_[key / 64] |= own;
     advance();
+    return victim;
   }
 
   /// Leaves the hand at the victim's slot.
-  void evict() noexcept {
+  std::uint32_t evict() noexcept {
     if constexpr (P::spares_used) {
       // Several slots at once, as long as they do not wrap round: how far the hand goes is not predictable.
       while (key_at_.size() - hand_ >= stride && spare_stride()) {
@@ -181,6 +212,7 @@ class SweepCache final : public Cache {
     }
     const std::uint32_t victim = key_at_[hand_];
     resident_[victim / 64] &= ~bit(victim);
+    return victim;
   }
 
   /// Spares the used slots from the hand on, up to `stride`, without a branch; true if all of these were used.
