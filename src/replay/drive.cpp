@@ -1,5 +1,6 @@
 #include "replay/drive.hpp"
 
+#include "replay/prefetch.hpp"
 #include "threads/workers.hpp"
 #include "trace/batch_cursor.hpp"
 
@@ -19,10 +20,13 @@ Division division_of(const TraceHeader& header, std::span<BlockRun* const> runs)
       return !policy_needs(config.policy).future && (config.scope == scope || config.scope == Scope::stream);
     });
   };
-  // Layers of one store meet in one cache.
-  return all(Scope::layer) && !header.shares_stores() ? Division::by_layer
-         : all(Scope::request)                        ? Division::by_request
-                                                      : Division::none;
+  // Layers of one store meet in one cache, and a guess by the layer before needs its selection first.
+  const bool layers_meet = header.shares_stores() || std::any_of(runs.begin(), runs.end(), [](const BlockRun* run) {
+                             return guesses_by_layer_before(run->config());
+                           });
+  return all(Scope::layer) && !layers_meet ? Division::by_layer
+         : all(Scope::request)             ? Division::by_request
+                                           : Division::none;
 }
 
 /// Decodes the trace once, block by block, and replays each block through all runs.
