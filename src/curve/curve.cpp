@@ -155,7 +155,7 @@ void add_total_points(CurveResult& result, std::size_t capacities) {
 
 bool is_stack(const TraceHeader& header, const ReplayConfig& config) {
   return !header.has_queries && !header.shares_stores() && evicts_least_recent(config.policy) &&
-         config.warm == Warm::none;
+         config.warm == Warm::none && !config.pins.any() && !config.prefetch.any();
 }
 
 CurveResult curve(const TraceReader& trace, const CurveConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {
@@ -167,15 +167,18 @@ CurveResult curve(const TraceReader& trace, const CurveConfig& config, const Rep
     }
   }
   if (!one_pass && config.capacities.empty()) {
-    throw ConfigError("`capacities`",
-                      "{}: only lru without preloads has its misses at all capacities in one pass; name "
-                      "some, as in 1x,2x,4x",
-                      to_string(config.replay.policy));
+    throw ConfigError(
+        "`capacities`",
+        "{}: only lru without preloads, pins and prefetches has its misses at all capacities in one pass; name "
+        "some, as in 1x,2x,4x",
+        to_string(config.replay.policy));
   }
   if (!one_pass && (config.histograms || config.streams)) {
     throw ConfigError(config.histograms ? "`histograms`" : "`over`",
-                      "reuse is counted along with lru without preloads; found {}{}", to_string(config.replay.policy),
-                      config.replay.warm == Warm::none ? "" : " with `warm`");
+                      "reuse is counted along with lru without preloads, pins and prefetches; found {}{}{}{}",
+                      to_string(config.replay.policy), config.replay.warm == Warm::none ? "" : " with `warm`",
+                      config.replay.pins.any() ? " with `pin`" : "",
+                      config.replay.prefetch.any() ? " with `prefetch`" : "");
   }
   try {
     CurveResult result =

@@ -30,9 +30,10 @@ std::uint64_t everything(const TraceReader& trace, Scope scope) {
                                  trace.longest_union());
 }
 
-std::vector<std::uint64_t> default_grid(const TraceReader& trace, Scope scope) {
+/// Pins take their slots beside what the grid gives the policy.
+std::vector<std::uint64_t> default_grid(const TraceReader& trace, const ReplayConfig& config) {
   constexpr std::uint64_t to_an_octave = 8;
-  const std::uint64_t most = everything(trace, scope);
+  const std::uint64_t most = everything(trace, config.scope);
   std::vector<std::uint64_t> grid = {0};
   for (std::uint64_t octave = std::max<std::uint64_t>(trace.longest_union(), 1); octave < most; octave *= 2) {
     for (std::uint64_t part = 0; part < to_an_octave; ++part) {
@@ -43,6 +44,11 @@ std::vector<std::uint64_t> default_grid(const TraceReader& trace, Scope scope) {
     }
   }
   grid.push_back(most);
+  std::uint64_t pinned = 0;
+  for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
+    pinned = std::max(pinned, pinned_entries(trace, config, layer));
+  }
+  std::for_each(grid.begin() + 1, grid.end(), [&](std::uint64_t& capacity) { capacity += pinned; });
   return grid;
 }
 
@@ -75,15 +81,16 @@ class KneeSearch {
   }
 
   Knee run() {
-    const bool monotonic = config_.target.measure->basis == Basis::misses && replay_.warm == Warm::none;
+    const bool monotonic = config_.target.measure->basis == Basis::misses && replay_.warm == Warm::none &&
+                           !replay_.pins.any() && !replay_.prefetch.any();
     const PolicyNeeds needs = policy_needs(replay_.policy);
     if (monotonic && config_.capacities.empty() && is_stack(trace_.header(), replay_)) {
       look_at_curve();
     } else if (monotonic && config_.capacities.empty() && needs.future && !needs.whole_selection) {
       narrow_down();
     } else {
-      take_first_of(replayed(config_.capacities.empty() ? as_capacities(default_grid(trace_, replay_.scope))
-                                                        : config_.capacities));
+      take_first_of(
+          replayed(config_.capacities.empty() ? as_capacities(default_grid(trace_, replay_)) : config_.capacities));
     }
     return std::move(knee_);
   }

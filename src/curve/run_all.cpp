@@ -60,9 +60,10 @@ std::string family_of(const EffectiveConfig& config, bool is_stack, bool future)
   }
   const ReplayConfig& asked = config.asked;
   const auto number = [](auto choice) { return static_cast<unsigned>(choice); };
-  family += fmt::format(" {} {} {} {} {} {} {} {}", to_string(asked.policy), number(asked.scope), number(asked.order),
-                        number(asked.warm), number(asked.new_token), asked.resident_blocks, asked.warmup_steps,
-                        config.entry_bytes);
+  family += fmt::format(" {} {} {} {} {} {} {} {} {} {} {}", to_string(asked.policy), number(asked.scope),
+                        number(asked.order), number(asked.warm), number(asked.new_token), asked.resident_blocks,
+                        asked.pins.sink_entries, asked.pins.recent_entries, to_string(asked.prefetch),
+                        asked.warmup_steps, config.entry_bytes);
   if (future && !all_reserve(config)) {  // layers in which nothing is reserved have no future
     family += fmt::format(" of {}", fmt::join(config.capacity_entries, " "));
   }

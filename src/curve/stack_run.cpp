@@ -121,13 +121,13 @@ void StackRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t req
   RecencyStack& stack = stacks_[stream.cache];
   const auto now = static_cast<std::uint32_t>(step);
   const EntriesApart apart = order.apart(trace_.queries(request, step - trace_.header().requests[request].start_step),
-                                         trace_.header().unit_of(layer), layout_.capacity(stream));
-  if (apart.allocated && !stack.insert(stream.base, *apart.allocated, now)) {
+                                         layer, request, step, layout_.capacity(stream));
+  if (!apart.inserted.empty() && !stack.insert(stream.base, EntryId{apart.inserted.first}, now)) {
     throw TraceError(
         trace_.name(),
         "request {}, step {}: entry {} was selected before it was whole; with `new_token` allocate, caches "
         "of such a trace have no curve: replay it at each capacity",
-        request, step, value(*apart.allocated));
+        request, step, apart.inserted.first);
   }
   ReuseCounts* const counts = step < counted_from_ ? nullptr : &counts_[counts_place(layer, request)];
   std::uint32_t accesses = 0;

@@ -53,6 +53,8 @@ class OracleWriter {
     config.warm = Warm::none;
     config.new_token = NewToken::demand;
     config.resident_blocks = 0;
+    config.pins = {};
+    config.prefetch = {};
     return config;
   }
 

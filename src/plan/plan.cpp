@@ -194,11 +194,16 @@ void Planner::check_extrapolation(bool draws) const {
                       replay.policy.name);
   }
   const auto scales = [&](const TraceReader* trace) { return trace->longest_selection() != top_k_; };
-  if (!draws && replay.resident_blocks > 0 && std::any_of(traces_.begin(), traces_.end(), scales)) {
-    throw ConfigError("`resident_blocks`",
-                      "blocks of {} entries are not scaled with the top-k; expected `extrapolate` "
-                      "generate, or traces with the model's top-k of {}",
-                      resident_block_entries, top_k_);
+  if (draws || std::none_of(traces_.begin(), traces_.end(), scales)) {
+    return;
+  }
+  constexpr std::string_view expected =
+      "are not scaled with the top-k; expected `extrapolate` generate, or traces with the model's top-k of";
+  if (replay.resident_blocks > 0) {
+    throw ConfigError("`resident_blocks`", "blocks of {} entries {} {}", resident_block_entries, expected, top_k_);
+  }
+  if (replay.pins.any()) {
+    throw ConfigError("`pin`", "numbers of entries {} {}", expected, top_k_);
   }
 }
 

@@ -32,6 +32,7 @@ struct PredictorKind {
   std::string_view name;
   std::string_view sentence;
   bool needs_positions;
+  bool reads_layer_before;
   double place_bytes;
   std::unique_ptr<Predictor> (*make)(const PredictorSetup& setup);
 };
@@ -41,6 +42,7 @@ inline std::vector<PredictorKind> predictor_kinds() {
     return std::vector<PredictorKind>{{.name = P::name,
                                        .sentence = P::sentence,
                                        .needs_positions = P::needs_positions,
+                                       .reads_layer_before = P::reads_layer_before,
                                        .place_bytes = P::place_bytes,
                                        .make = [](const PredictorSetup& setup) -> std::unique_ptr<Predictor> {
                                          return std::make_unique<P>(setup);

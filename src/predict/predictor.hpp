@@ -13,6 +13,7 @@ namespace dsasim {
 //   static constexpr std::string_view name, sentence    what it guesses, as a sentence for people
 //   static constexpr bool needs_positions               ids that are slots tell it nothing
 //   static constexpr double place_bytes                 what it keeps for each id
+//   static constexpr bool reads_layer_before            where it uses Moment::before
 //
 // Each (request, layer) gets an object of its own. It may use what that layer selected at steps before, and what the
 // layer before it selected at this step and before: a serving stack has both when it could begin to fetch.
@@ -42,6 +43,8 @@ struct Moment {
 
 class Predictor {
  public:
+  static constexpr bool reads_layer_before = false;
+
   Predictor() = default;
   virtual ~Predictor() = default;
   Predictor(const Predictor&) = delete;

@@ -13,9 +13,20 @@ namespace dsasim {
 /// which are nearest to the query.
 class Ranking {
  public:
-  /// An empty guess of at most so many entries.
-  void begin(std::size_t wanted) {
+  /// Entries that no guess has.
+  class LeftOut {
+   public:
+    LeftOut() = default;
+    virtual ~LeftOut() = default;
+    LeftOut(const LeftOut&) = delete;
+    LeftOut& operator=(const LeftOut&) = delete;
+    virtual bool has(EntryId id) const = 0;
+  };
+
+  /// An empty guess of at most so many entries. `left_out` is asked until guess().
+  void begin(std::size_t wanted, const LeftOut* left_out = nullptr) {
     wanted_ = wanted;
+    left_out_ = left_out;
     entries_.clear();
     guess_.clear();
   }
@@ -23,7 +34,11 @@ class Ranking {
   /// True if what was added fills the guess: a predictor that adds the likeliest first may stop.
   bool full() const noexcept { return entries_.size() >= wanted_; }
   /// An entry is added once.
-  void add(double rank, EntryId id) { entries_.push_back({.rank = rank, .id = id}); }
+  void add(double rank, EntryId id) {
+    if (left_out_ == nullptr || !left_out_->has(id)) {
+      entries_.push_back({.rank = rank, .id = id});
+    }
+  }
 
   /// After the last add(): a prefix of it is the guess of as many entries.
   std::span<const EntryId> guess() {
@@ -48,6 +63,7 @@ class Ranking {
     EntryId id;
   };
   std::size_t wanted_ = 0;
+  const LeftOut* left_out_ = nullptr;
   std::vector<Entry> entries_;
   std::vector<EntryId> guess_;
 };

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -48,16 +47,17 @@ inline SelectionRows rows_at(const trace::SelectionBlock& lane, const std::vecto
   return {.lane = &lane, .first = first_rows[step], .count = first_rows[step + 1] - first_rows[step]};
 }
 
-/// Ids [first, last) of a stream, of entries that are gone after a step.
-struct ForgottenIds {
+/// Ids [first, last) of a stream.
+struct IdRange {
   std::uint32_t first = 0;
   std::uint32_t last = 0;
 
   bool empty() const noexcept { return first >= last; }
+  std::uint32_t size() const noexcept { return empty() ? 0 : last - first; }
 };
 
-/// Those of the queries that the step rejects, below `id_limit`.
-inline ForgottenIds forgotten_ids(const DecodeStep& step, std::uint32_t unit_tokens, std::uint64_t id_limit) noexcept {
+/// Of the entries that are gone after a step: those of the queries that it rejects, below `id_limit`.
+inline IdRange forgotten_ids(const DecodeStep& step, std::uint32_t unit_tokens, std::uint64_t id_limit) noexcept {
   if (step.accepted == step.queries) {
     return {};
   }
@@ -69,9 +69,13 @@ inline ForgottenIds forgotten_ids(const DecodeStep& step, std::uint32_t unit_tok
 
 /// Entries of a stream that do not come to its cache as accesses, at one step.
 struct EntriesApart {
-  std::optional<EntryId> allocated = std::nullopt;  ///< put into the cache before the accesses
-  std::uint32_t resident_from = none_resident;      ///< it and those after it are hits that the cache does not see
-  std::uint32_t resident_end = 0;                   ///< no id is as large
+  IdRange inserted = {};                        ///< put into the cache before the accesses, in order
+  std::uint32_t resident_below = 0;             ///< those before it are hits that the cache does not see
+  std::uint32_t resident_from = none_resident;  ///< likewise it and those after it
+  std::uint32_t resident_end = 0;               ///< no id is as large
+
+  bool any_resident() const noexcept { return resident_from != none_resident || resident_below != 0; }
+  bool is_resident(EntryId id) const noexcept { return value(id) >= resident_from || value(id) < resident_below; }
 
   static constexpr std::uint32_t none_resident = std::numeric_limits<std::uint32_t>::max();
 };
@@ -83,40 +87,77 @@ inline bool keeps_fitting_context(const ReplayConfig& config) {
          policy_needs(config.policy).keeps_fitting_context;
 }
 
+/// Of so many newest entries of a context, the first.
+inline std::uint32_t first_of_newest(std::uint32_t count, std::uint64_t context_tokens, std::uint32_t unit) noexcept {
+  const std::uint64_t entries = begun_entries(context_tokens, unit);
+  return static_cast<std::uint32_t>(entries - std::min<std::uint64_t>(entries, count));
+}
+
+/// The entries of a stream that a step pins, and those that its pins let go before its accesses.
+class PinWindow {
+ public:
+  PinWindow(const TraceReader& trace, const ReplayConfig& config) : trace_(trace), config_(config) {
+    for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
+      const std::uint32_t owner = trace.header().store(layer).kv_owner;
+      reads_first_.push_back(std::find(owners_.begin(), owners_.end(), owner) == owners_.end());
+      owners_.push_back(owner);
+    }
+  }
+
+  /// Adds what is pinned at a step of the batch at which the request decodes, `now` of its own.
+  void add_to(EntriesApart& apart, const DecodeStep& now, std::uint32_t layer, std::uint32_t request,
+              std::uint64_t step) const {
+    const Pins& pins = config_.pins;
+    apart.resident_below = pins.sink_entries;
+    if (pins.recent_entries == 0) {
+      return;
+    }
+    const std::uint32_t unit = trace_.header().unit_of(layer);
+    const std::uint64_t own = step - trace_.header().requests[request].start_step;
+    apart.resident_from = first_recent(now, unit);
+    apart.resident_end = static_cast<std::uint32_t>(begun_entries(now.context_tokens + now.queries, unit));
+    if (!reads_first_[layer]) {
+      return;  // the store's entries were moved for the layer before
+    }
+    const bool begins = own == 0 || (config_.steps && step == config_.steps->first);
+    const std::uint32_t before = begins ? first_of_newest(config_.pins.recent_entries, now.context_tokens, unit)
+                                        : first_recent(trace_.queries(request, own - 1), unit);
+    apart.inserted = {.first = std::max(before, pins.sink_entries), .last = apart.resident_from};
+  }
+
+ private:
+  /// As the first query sees the context: a step may reject the others, and no entry comes back.
+  std::uint32_t first_recent(const DecodeStep& step, std::uint32_t unit) const noexcept {
+    return first_of_newest(config_.pins.recent_entries, step.context_tokens + std::min(step.queries, 1U), unit);
+  }
+
+  const TraceReader& trace_;
+  const ReplayConfig& config_;
+  std::vector<std::uint32_t> owners_;  ///< by layer: of its KV store
+  std::vector<bool> reads_first_;      ///< by layer: no layer before it reads its store
+};
+
 /// What a cache sees of a selection: its ids in the configured order, without those that are resident elsewhere. One
 /// place, because Belady's look into the future must number exactly the accesses that the replay makes.
 class AccessOrder {
  public:
   AccessOrder(const TraceReader& trace, const ReplayConfig& config)
-      : config_(config),
+      : trace_(trace),
+        config_(config),
+        pins_(trace, config),
         keeps_fitting_context_(keeps_fitting_context(config)),
         unites_steps_(policy_needs(config.policy).whole_selection && trace.header().has_queries),
         selected_in_(unites_steps_ ? trace.id_limit() : 0) {}
 
-  /// Of a layer whose ids stand for so many tokens, at a step, of a cache of this capacity; none at 0. With several
-  /// queries, as the last of them finds it.
-  EntriesApart apart(const DecodeStep& step, std::uint32_t unit_tokens, std::uint64_t capacity_entries) const noexcept {
-    const std::uint64_t tokens = step.context_tokens + step.queries;
-    const std::uint64_t context = tokens / unit_tokens;
-    if (context == 0 || capacity_entries == 0) {
-      return {};
+  /// Of a stream at a step of the batch, `at` of its request's own, of a cache of this capacity; none at 0. With
+  /// several queries, as the last of them finds it.
+  EntriesApart apart(const DecodeStep& at, std::uint32_t layer, std::uint32_t request, std::uint64_t step,
+                     std::uint64_t capacity_entries) const {
+    EntriesApart apart = newest(at, trace_.header().unit_of(layer), capacity_entries);
+    if (config_.pins.any() && capacity_entries > 0) {
+      pins_.add_to(apart, at, layer, request, step);
     }
-    const auto end = static_cast<std::uint32_t>(begun_entries(tokens, unit_tokens));
-    const auto last = static_cast<std::uint32_t>(context - 1);
-    if (config_.resident_blocks > 0) {
-      const std::uint32_t newest = last / resident_block_entries;
-      const std::uint32_t first = newest - std::min(newest, config_.resident_blocks - 1);
-      return {.resident_from = first * resident_block_entries, .resident_end = end};
-    }
-    if (config_.new_token == NewToken::pinned) {
-      return {.resident_from = keeps_fitting_context_ && context <= capacity_entries ? 0 : last, .resident_end = end};
-    }
-    // With units of 4 tokens, an entry is appended at every fourth step.
-    const bool appended = context > step.context_tokens / unit_tokens;
-    if (config_.new_token == NewToken::allocate && appended) {
-      return {.allocated = EntryId{last}};
-    }
-    return {};
+    return apart;
   }
 
   /// True if a cache of this capacity sees the queries of a step together: united().
@@ -144,14 +185,16 @@ class AccessOrder {
   /// The accesses to the cache; valid until the next call and as long as the selection.
   std::span<const EntryId> accesses(const SelectionView& selection, const EntriesApart& apart) {
     const std::span<const EntryId> logged{selection.ids, selection.size};
-    if (selection.ascending) {  // residents come last
-      const auto first_resident = std::lower_bound(logged.begin(), logged.end(), EntryId{apart.resident_from});
-      return logged.first(static_cast<std::size_t>(first_resident - logged.begin()));
+    if (selection.ascending) {  // residents come first and last
+      const auto end = std::lower_bound(logged.begin(), logged.end(), EntryId{apart.resident_from});
+      const auto begin = apart.resident_below == 0
+                             ? logged.begin()
+                             : std::lower_bound(logged.begin(), end, EntryId{apart.resident_below});
+      return {begin, end};
     }
     const bool sort = config_.order == Order::ascending;
-    const auto is_resident = [&](EntryId id) { return value(id) >= apart.resident_from; };
-    const bool drop =
-        apart.resident_from != EntriesApart::none_resident && std::any_of(logged.begin(), logged.end(), is_resident);
+    const auto is_resident = [&](EntryId id) { return apart.is_resident(id); };
+    const bool drop = apart.any_resident() && std::any_of(logged.begin(), logged.end(), is_resident);
     if (!sort && !drop) {
       return logged;
     }
@@ -169,7 +212,7 @@ class AccessOrder {
   std::span<const std::uint16_t> scores(const SelectionView& selection, const EntriesApart& apart) {
     scored_.clear();
     for (std::uint32_t i = 0; i < selection.size; ++i) {
-      if (value(selection.ids[i]) < apart.resident_from) {
+      if (!apart.is_resident(selection.ids[i])) {
         scored_.emplace_back(selection.ids[i], selection.scores[i]);
       }
     }
@@ -183,7 +226,8 @@ class AccessOrder {
     return scores_;
   }
 
-  /// The accesses for a cache that takes sets; valid until the next call and as long as the selection.
+  /// The accesses for a cache that takes sets, where nothing is pinned; valid until the next call and as long as the
+  /// selection.
   SelectionView set(const SelectionView& selection, const EntriesApart& apart) {
     SelectionView view = selection;
     const std::uint32_t dropped = residents(selection, apart);
@@ -203,6 +247,32 @@ class AccessOrder {
   }
 
  private:
+  /// Of a layer whose ids stand for so many tokens: what is resident outside the capacity, and what is allocated.
+  EntriesApart newest(const DecodeStep& step, std::uint32_t unit_tokens,
+                      std::uint64_t capacity_entries) const noexcept {
+    const std::uint64_t tokens = step.context_tokens + step.queries;
+    const std::uint64_t context = tokens / unit_tokens;
+    if (context == 0 || capacity_entries == 0) {
+      return {};
+    }
+    const auto end = static_cast<std::uint32_t>(begun_entries(tokens, unit_tokens));
+    const auto last = static_cast<std::uint32_t>(context - 1);
+    if (config_.resident_blocks > 0) {
+      const std::uint32_t newest = last / resident_block_entries;
+      const std::uint32_t first = newest - std::min(newest, config_.resident_blocks - 1);
+      return {.resident_from = first * resident_block_entries, .resident_end = end};
+    }
+    if (config_.new_token == NewToken::pinned) {
+      return {.resident_from = keeps_fitting_context_ && context <= capacity_entries ? 0 : last, .resident_end = end};
+    }
+    // With units of 4 tokens, an entry is appended at every fourth step.
+    const bool appended = context > step.context_tokens / unit_tokens;
+    if (config_.new_token == NewToken::allocate && appended) {
+      return {.inserted = {.first = last, .last = last + 1}};
+    }
+    return {};
+  }
+
   /// Of a word of 64 ids, the bits of those before `id`.
   static std::uint64_t below(std::uint32_t id) noexcept { return (std::uint64_t{1} << (id % 64)) - 1; }
 
@@ -218,7 +288,9 @@ class AccessOrder {
     return count;
   }
 
+  const TraceReader& trace_;
   const ReplayConfig& config_;
+  PinWindow pins_;
   bool keeps_fitting_context_;
   bool unites_steps_;
   ZeroedArray<std::uint32_t> selected_in_;  ///< by id: the number of the last union that has it

@@ -31,7 +31,8 @@ CacheRun::CacheRun(const TraceReader& trace, const ReplayConfig& config, bool se
       hooks_(hooks),
       effective_(effective_config(trace, config)),
       timing_(trace, effective_, hooks),
-      sets_(sets && config.new_token != NewToken::allocate),  // an allocation comes between two selections
+      // What is put in comes between two selections, sets are cut at the end alone, and predictors take ids.
+      sets_(sets && config.new_token != NewToken::allocate && !config.pins.any() && !config.prefetch.any()),
       layout_(make_layout(trace, config, effective_.capacity_entries)) {
   result_.layers.resize(trace.layer_count());
   result_.requests.resize(trace.request_count());
@@ -46,9 +47,15 @@ void CacheRun::add_to(trace::MemoryPlan& plan) const {
              bytes.arrays * trace::written_bytes(cache.directory_entries, bytes.place_bytes, cache.used_entries));
     plan.add("slots", cache.capacity_entries == 0 ? 0 : bytes.slot_bytes);
   }
+  if (config_.prefetch.any()) {
+    Prefetcher::add_to(plan, trace_, config_);
+  }
 }
 
 void CacheRun::make_caches() {
+  if (config_.prefetch.any()) {
+    prefetcher_.emplace(trace_, config_);
+  }
   for (std::uint32_t number = 0; number < layout_.caches.size(); ++number) {
     const auto& shape = layout_.caches[number];
     const std::uint64_t slots = DirectoryLayout::slots(shape);
@@ -83,7 +90,7 @@ trace::SelectionForms CacheRun::forms() const noexcept {
 }
 
 void CacheRun::preload(Future* future) {
-  dsasim::preload(caches_, layout_, trace_.header(), config_, future);
+  dsasim::preload(caches_, layout_, trace_, config_, future);
 }
 
 void CacheRun::begin(std::size_t workers) {
@@ -139,7 +146,7 @@ void CacheRun::forget(std::uint64_t step, const ReplayPart& part, std::span<cons
     for (const std::uint32_t request : active) {
       const auto& stream = layout_.stream(layer, request, trace_.request_count());
       const DecodeStep at = trace_.queries(request, step - trace_.header().requests[request].start_step);
-      const ForgottenIds gone = forgotten_ids(at, trace_.header().unit_of(layer), trace_.extent(request).id_limit);
+      const IdRange gone = forgotten_ids(at, trace_.header().unit_of(layer), trace_.extent(request).id_limit);
       if (!gone.empty()) {
         caches_[stream.cache]->forget(stream.base, gone.first, gone.last);
       }
@@ -158,7 +165,7 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
   const auto& stream = layout_.stream(layer, request, trace_.request_count());
   Cache& cache = *caches_[stream.cache];
   const DecodeStep at = trace_.queries(request, step - trace_.header().requests[request].start_step);
-  const EntriesApart apart = scratch.order.apart(at, trace_.header().unit_of(layer), layout_.capacity(stream));
+  const EntriesApart apart = scratch.order.apart(at, layer, request, step, layout_.capacity(stream));
   const auto foresee = [&](std::size_t count) {
     if (foresees_) {
       cache.foresee(next_uses.first(count));
@@ -166,11 +173,23 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     }
   };
   Counters counters;
-  if (apart.allocated) {
+  for (std::uint32_t id = apart.inserted.first; id < apart.inserted.last; ++id) {
     foresee(1);
-    counters.evictions += cache.insert(stream.base, *apart.allocated);
+    counters.evictions += cache.insert(stream.base, EntryId{id});
   }
   scratch.missed.clear();
+  const bool prefetches = prefetcher_ && layout_.reserves(stream) && rows.count > 0 && rows[0].size > 0;
+  const auto upcoming = [&] {
+    return Upcoming{.layer = layer,
+                    .request = request,
+                    .at = at,
+                    .own_step = step - trace_.header().requests[request].start_step,
+                    .cache = cache,
+                    .base = stream.base};
+  };
+  if (prefetches) {
+    prefetcher_->issue(upcoming(), apart, scratch.ahead, counters.prefetch);
+  }
   SelectionOrigin from{.base = stream.base, .step = step};
   // An access left out is a hit: of a resident entry, or of one that a query of the step before it accessed.
   const auto add = [&](std::uint64_t accesses, const SelectionOutcome& outcome) {
@@ -203,6 +222,9 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
       }
       add(selection.size, cache.select(from, ids, scratch.missed));
     }
+  }
+  if (prefetches) {
+    prefetcher_->settle(upcoming(), rows[0], scratch.ahead, scratch.missed, counters.prefetch);
   }
   counters.fetch(trace_.header().kv_rows(layer), effective_.row_bytes[layer]);
   counters.missed_pages = scratch.pages[scratch.page_counters[layer]].count(scratch.missed);

@@ -7,11 +7,13 @@
 #include "replay/directory_layout.hpp"
 #include "replay/future.hpp"
 #include "replay/page_counter.hpp"
+#include "replay/prefetch.hpp"
 #include "replay/step_timing.hpp"
 #include "trace/machine_memory.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -24,6 +26,7 @@ struct ReplayScratch {
   std::vector<PageCounter> pages;            ///< of each unit that a layer has
   std::vector<std::uint32_t> page_counters;  ///< by layer: which of them
   std::vector<EntryId> missed;
+  FetchedAhead ahead;
 };
 
 /// One configuration being replayed: its caches and its counters.
@@ -81,6 +84,7 @@ class CacheRun final : public BlockRun {
   bool needs_scores_ = false;
   DirectoryLayout layout_;
   std::vector<std::unique_ptr<Cache>> caches_;
+  std::optional<Prefetcher> prefetcher_;
   std::vector<ReplayScratch> scratch_;        ///< by worker
   std::vector<StepRow> rows_;                 ///< of the current block: by step, layer and active request
   std::vector<std::vector<EntryId>> missed_;  ///< by row, if its ids are needed

@@ -12,7 +12,7 @@ namespace {
 /// Ids of one stream: those in the trace, and all positions if the configuration puts some in by itself.
 std::uint64_t ids_of(const TraceReader& trace, const ReplayConfig& config, std::uint32_t layer, std::uint32_t request) {
   const RequestExtent& extent = trace.extent(request);
-  if (config.warm == Warm::none && config.new_token == NewToken::demand) {
+  if (config.warm == Warm::none && config.new_token == NewToken::demand && config.pins.recent_entries == 0) {
     return extent.id_limit;
   }
   const TraceHeader& header = trace.header();
@@ -24,7 +24,8 @@ std::uint64_t ids_of(const TraceReader& trace, const ReplayConfig& config, std::
 std::uint64_t used_ids_of(const TraceReader& trace, const ReplayConfig& config, std::uint32_t request,
                           std::uint64_t ids) {
   const RequestExtent& extent = trace.extent(request);
-  const std::uint64_t inserted = config.new_token == NewToken::demand ? 0 : extent.steps;
+  const bool inserts = config.new_token != NewToken::demand || config.pins.recent_entries > 0;
+  const std::uint64_t inserted = inserts ? std::max(extent.steps, extent.accepted) : 0;
   return std::min(ids, extent.layer_accesses + inserted);
 }
 
@@ -53,6 +54,14 @@ std::vector<std::uint32_t> number_stores(const TraceHeader& header) {
     number_of[layer] = number_of[header.store(layer).kv_owner];
   }
   return number_of;
+}
+
+/// What the pins of a stream may hold at once.
+std::uint64_t pinned_of_stream(const TraceReader& trace, const ReplayConfig& config, std::uint32_t layer) {
+  const Pins& pins = config.pins;
+  const std::uint64_t drafts = begun_entries(std::max(trace.most_queries(), 1U) - 1, trace.header().unit_of(layer));
+  return std::uint64_t{pins.sink_entries} +
+         (pins.recent_entries == 0 ? 0 : std::uint64_t{pins.recent_entries} + drafts);
 }
 
 /// Of one number for all, one for each layer, or one for each stream.
@@ -94,6 +103,9 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
         continue;
       }
       first = number;
+      if (shape.capacity_entries > 0) {
+        shape.pinned_entries += pinned_of_stream(trace, config, layer);
+      }
       const std::uint64_t base = entries[cache];
       entries[cache] += ids;
       constexpr std::uint64_t most = 0xFFFF'FFF0;
@@ -112,6 +124,15 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
     layout.caches[i].used_entries = std::min(layout.caches[i].used_entries, entries[i]);
   }
   return layout;
+}
+
+std::uint64_t pinned_entries(const TraceReader& trace, const ReplayConfig& config, std::uint32_t layer) {
+  const bool of_one_layer = config.scope == Scope::layer || config.scope == Scope::stream;
+  std::uint64_t entries = of_one_layer ? pinned_of_stream(trace, config, layer) : 0;
+  for (std::uint32_t owner = 0; owner < trace.layer_count() && !of_one_layer; ++owner) {
+    entries += trace.header().store(owner).kv_owner == owner ? pinned_of_stream(trace, config, owner) : 0;
+  }
+  return entries * (config.scope == Scope::shared || config.scope == Scope::layer ? trace.request_count() : 1);
 }
 
 }  // namespace dsasim

@@ -21,9 +21,13 @@ struct DirectoryLayout {
   struct CacheShape {
     std::uint32_t directory_entries = 0;
     std::uint64_t capacity_entries = 0;
-    std::uint64_t used_entries = 0;  ///< no more are ever in it: those that the trace selects or a replay puts in
+    std::uint64_t pinned_entries = 0;  ///< of them, slots of the streams' pins
+    std::uint64_t used_entries = 0;    ///< no more are ever in it: those that the trace selects or a replay puts in
     /// Numbers of its streams, ascending; of those with one store, the first.
     std::vector<std::uint32_t> streams;
+
+    /// What the policy replaces in.
+    std::uint64_t policy_entries() const noexcept { return capacity_entries - pinned_entries; }
   };
 
   std::vector<Stream> streams;  ///< numbered in replay order: layer * requests + request
@@ -31,9 +35,9 @@ struct DirectoryLayout {
   std::vector<CacheShape> caches;
 
   std::uint64_t capacity(const Stream& stream) const noexcept { return caches[stream.cache].capacity_entries; }
-  /// Of a cache: its capacity, or all that is ever in it. More would be memory that is never used.
+  /// Of a cache's policy: its capacity, or all that is ever in it. More would be memory that is never used.
   static std::uint64_t slots(const CacheShape& cache) noexcept {
-    return std::min(cache.capacity_entries, cache.used_entries);
+    return std::min(cache.policy_entries(), cache.used_entries);
   }
   /// What a layout takes, at most: with a cache for each stream.
   static double bytes(std::uint64_t streams) noexcept { return static_cast<double>(streams) * 128; }

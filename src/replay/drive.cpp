@@ -1,5 +1,6 @@
 #include "replay/drive.hpp"
 
+#include "replay/prefetch.hpp"
 #include "threads/workers.hpp"
 #include "trace/batch_cursor.hpp"
 
@@ -21,8 +22,11 @@ Division division_of(const TraceHeader& header, std::span<BlockRun* const> runs)
   };
   const bool counts_apart =
       std::all_of(runs.begin(), runs.end(), [](const BlockRun* run) { return run->counts_streams_apart(); });
-  // Layers of one store meet in one cache.
-  if (all(Scope::layer) && !header.shares_stores()) {
+  // Layers of one store meet in one cache, and a guess by the layer before needs its selection first.
+  const bool layers_meet = header.shares_stores() || std::any_of(runs.begin(), runs.end(), [](const BlockRun* run) {
+                             return guesses_by_layer_before(run->config());
+                           });
+  if (all(Scope::layer) && !layers_meet) {
     return all(Scope::stream) && counts_apart ? Division::by_stream : Division::by_layer;
   }
   return all(Scope::request) ? Division::by_request : Division::none;

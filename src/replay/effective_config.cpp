@@ -4,6 +4,7 @@
 #include "dsasim/model/gpu.hpp"
 #include "dsasim/model/model.hpp"
 #include "dsasim/replay/replay.hpp"
+#include "replay/prefetch.hpp"
 #include "step/hidden_layers.hpp"
 #include "step/step_kernels.hpp"
 
@@ -34,11 +35,21 @@ void check_positions(const TraceReader& trace, const ReplayConfig& config) {
   if (config.resident_blocks > 0) {
     throw ConfigError("`resident_blocks`", "needs positions, and {} holds physical slots; expected 0", trace.name());
   }
+  if (config.pins.any()) {
+    throw ConfigError("`pin`", "needs positions, and {} holds physical slots; expected none", trace.name());
+  }
 }
 
 void check_new_token(const ReplayConfig& config) {
   if (config.resident_blocks > 0 && config.new_token != NewToken::demand) {
     throw ConfigError("`resident_blocks`", "the newest entry is in a resident block; expected `new_token` demand");
+  }
+  if (config.pins.any() && config.new_token != NewToken::demand) {
+    throw ConfigError("`pin`", "expected `new_token` demand: recent=1 holds the newest entry");
+  }
+  if (config.pins.recent_entries > 0 && config.resident_blocks > 0) {
+    throw ConfigError("`pin`", "recent={}: the newest entries are in resident blocks; expected `resident_blocks` 0",
+                      config.pins.recent_entries);
   }
 }
 
@@ -198,6 +209,25 @@ std::vector<std::uint64_t> capacity_one_by_one(const TraceReader& trace, const R
   return config.capacity_list;
 }
 
+/// `entries` of each layer's caches or of each stream's.
+void check_pins(const TraceReader& trace, const ReplayConfig& config, const std::vector<std::uint64_t>& entries) {
+  if (!config.pins.any()) {
+    return;
+  }
+  const std::uint64_t least = policy_needs(config.policy).whole_selection ? trace.longest_union() : 0;
+  const std::size_t width = std::max<std::size_t>(entries.size() / trace.layer_count(), 1);
+  for (std::size_t i = 0; i < std::max<std::size_t>(entries.size(), trace.layer_count()); ++i) {
+    const std::uint64_t capacity = entries[entries.size() == 1 ? 0 : i];
+    const std::uint64_t pinned = pinned_entries(trace, config, static_cast<std::uint32_t>(i / width));
+    if (capacity > 0 && capacity < pinned + least) {
+      throw ConfigError("`pin`", "takes {} entries of a cache{}: expected a capacity of 0 or at least {}, found {}",
+                        pinned,
+                        least == 0 ? "" : fmt::format(" beside the {} that {} keeps", least, config.policy.name),
+                        pinned + least, capacity);
+    }
+  }
+}
+
 std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const ReplayConfig& config,
                                               const std::vector<std::uint64_t>& cost_bytes) {
   const bool listed = !config.capacity_list.empty();
@@ -207,6 +237,7 @@ std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const Re
   if (all_equal(entries)) {
     entries.resize(1);
   }
+  check_pins(trace, config, entries);
   const auto too_small = std::find_if(entries.begin(), entries.end(), [&](std::uint64_t capacity) {
     return capacity > 0 && capacity < trace.longest_union();
   });
@@ -383,6 +414,7 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   check_policy(trace, config);
   check_shape(trace, config);
   check_new_token(config);
+  check_prefetch(trace, config);
   EffectiveConfig effective;
   effective.asked = config;
   effective.asked.policy = complete_policy(config.policy);

@@ -98,6 +98,18 @@ std::vector<ReplayField> cache_fields() {
            [](Spec& spec, Text text) {
              spec.config.resident_blocks = parse_number<std::uint32_t>("`resident_blocks`", text, 0, 1U << 25U);
            }},
+      {.name = "pin",
+       .group = group,
+       .values = "sink=N,recent=M",
+       .sentence = "The first N and the newest M entries of each stream keep slots of the capacity that the policy "
+                   "does not choose over [none]",
+       .set = [](Spec& spec, Text text) { spec.config.pins = parse_pins(text); }},
+      {.name = "prefetch",
+       .group = group,
+       .values = "NAME,rows=N[,into=buffer|side]|none",
+       .sentence = "Before each selection fetch N entries that a predictor of `dsasim predict` guesses and that are "
+                   "not resident, into the cache or beside it [none]",
+       .set = [](Spec& spec, Text text) { spec.config.prefetch = parse_prefetch(text); }},
   };
 }
 
@@ -287,6 +299,30 @@ std::vector<ReplayField> step_fields() {
 }
 
 }  // namespace
+
+Pins parse_pins(std::string_view text) {
+  constexpr std::string_view option = "`pin`";
+  constexpr std::uint32_t most_pinned = 1U << 25U;
+  Pins pins;
+  std::vector<std::string_view> known;
+  for (const std::string_view item : list_items(text)) {
+    const std::size_t equals = std::min(item.find('='), item.size());
+    const std::string_view key = item.substr(0, equals);
+    std::uint32_t* const entries = key == "sink"     ? &pins.sink_entries
+                                   : key == "recent" ? &pins.recent_entries
+                                                     : nullptr;
+    if (entries == nullptr || equals == item.size() || std::find(known.begin(), known.end(), key) != known.end()) {
+      throw ConfigError(option, "expected sink=N, recent=M or both with a comma between, found \"{}\"", text);
+    }
+    known.push_back(key);
+    *entries = parse_number<std::uint32_t>(option, item.substr(equals + 1), 0, most_pinned);
+  }
+  return pins;
+}
+
+std::string to_string(const Pins& pins) {
+  return fmt::format("sink={},recent={}", pins.sink_entries, pins.recent_entries);
+}
 
 std::span<const ReplayField> replay_fields() {
   static const std::vector<ReplayField> fields = [] {

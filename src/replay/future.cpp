@@ -156,13 +156,13 @@ DecodeStep Future::step_of(std::uint32_t request, std::uint64_t step) const {
 
 EntriesApart Future::entries_apart(std::uint32_t stream, std::uint64_t step) const {
   const auto& of = layout_.streams[stream];
-  return order_.apart(step_of(of.request, step), trace_.header().unit_of(of.layer), layout_.capacity(of));
+  return order_.apart(step_of(of.request, step), of.layer, of.request, step, layout_.capacity(of));
 }
 
 std::size_t Future::count(std::uint32_t layer, std::uint32_t request, std::uint64_t step, const SelectionRows& rows) {
   const std::uint32_t stream = stream_of(layer, request);
   const EntriesApart apart = entries_apart(stream, step);
-  std::size_t count = apart.allocated ? 1 : 0;
+  std::size_t count = apart.inserted.size();
   if (order_.unites_steps(layout_.capacity(layout_.streams[stream]))) {
     return count + order_.united(rows, apart).size();
   }
@@ -174,8 +174,8 @@ std::size_t Future::count(std::uint32_t layer, std::uint32_t request, std::uint6
 
 void Future::add_selection(Window& window, std::uint32_t stream, std::uint64_t step, const SelectionRows& rows) {
   const EntriesApart apart = entries_apart(stream, step);
-  if (apart.allocated) {
-    window.entries.push_back(*apart.allocated);
+  for (std::uint32_t id = apart.inserted.first; id < apart.inserted.last; ++id) {
+    window.entries.push_back(EntryId{id});
   }
   std::uint32_t accesses = 0;
   const auto add = [&](std::span<const EntryId> ids) {
@@ -190,18 +190,18 @@ void Future::add_selection(Window& window, std::uint32_t stream, std::uint64_t s
     }
   }
   window.selections.push_back(
-      {.stream = stream, .accesses = accesses, .insert = apart.allocated.has_value(), .forgotten = {}});
+      {.stream = stream, .accesses = accesses, .inserts = apart.inserted.size(), .forgotten = {}});
 }
 
 /// After the selections of a step.
 void Future::add_forgotten(Window& window, std::uint64_t step, std::span<const std::uint32_t> active) const {
   for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
     for (const std::uint32_t request : active) {
-      const ForgottenIds gone =
+      const IdRange gone =
           forgotten_ids(step_of(request, step), trace_.header().unit_of(layer), trace_.extent(request).id_limit);
       if (!gone.empty()) {
         window.selections.push_back(
-            {.stream = stream_of(layer, request), .accesses = 0, .insert = false, .forgotten = gone});
+            {.stream = stream_of(layer, request), .accesses = 0, .inserts = 0, .forgotten = gone});
       }
     }
   }
@@ -225,7 +225,7 @@ void Future::walk_back(const Window& window) {
       --at;
       current_[at] = use_before(stream.cache, stream.base + value(window.entries[at]), true);
     }
-    if (selection.insert) {
+    for (std::uint32_t j = 0; j < selection.inserts; ++j) {
       --at;
       current_[at] = use_before(stream.cache, stream.base + value(window.entries[at]), false);
     }

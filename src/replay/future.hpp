@@ -43,7 +43,7 @@ class Future {
   /// The next uses of the next `count` accesses or inserts, in replay order. Valid until the next call.
   std::span<const NextUse> next(std::size_t count);
 
-  /// How many of them one selection takes, an insert included.
+  /// How many of them one selection takes, inserts included.
   std::size_t count(std::uint32_t layer, std::uint32_t request, std::uint64_t step, const SelectionRows& rows);
 
   /// For preloads, before the first next(): the accesses of the cache before the entry's first.
@@ -55,11 +55,11 @@ class Future {
   struct Selection {
     std::uint32_t stream;
     std::uint32_t accesses;
-    bool insert;
-    ForgottenIds forgotten;  ///< after it
+    std::uint32_t inserts;
+    IdRange forgotten;  ///< after it
   };
   struct Window {
-    std::vector<EntryId> entries;  ///< of an insert, then of the accesses, of each selection in order
+    std::vector<EntryId> entries;  ///< of the inserts, then of the accesses, of each selection in order
     std::vector<Selection> selections;
   };
   struct Block {

@@ -24,7 +24,7 @@ std::uint64_t sum_of(std::span<const StepRow> rows, Weight weight) {
 /// Gives each row its part of `total_ns`: the whole parts first, then one nanosecond each to the largest remainders,
 /// the earlier request first among equals.
 void share_out(std::uint64_t total_ns, std::span<StepRow> rows) {
-  Weight weight = [](const Counters& counters) { return counters.misses(); };
+  Weight weight = [](const Counters& counters) { return counters.demand_misses(); };
   std::uint64_t sum = sum_of(rows, weight);
   if (sum == 0) {
     weight = [](const Counters& counters) { return counters.accesses; };
@@ -124,8 +124,8 @@ Gather GatherCost::gather_of(std::uint32_t layer, std::uint32_t member, std::spa
   lines_.clear();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Counters& counters = rows[i].counters;
-    gather.hit_rows += counters.hits;
-    gather.missed_rows += counters.misses();
+    gather.hit_rows += counters.accesses - counters.demand_misses();
+    gather.missed_rows += counters.demand_misses();
     gather.missed_pages += counters.missed_pages;
     if (!needs_missed()) {
       continue;
@@ -155,10 +155,10 @@ std::optional<SwapIn> GatherCost::swap_in_of(std::uint32_t layer, std::span<cons
     const RequestInfo& request = trace_.header().requests[row.request];
     const std::uint64_t context = request.prompt_tokens + (row.step - request.start_step) + 1;
     const bool fits = !trace_.header().has_queries && context / trace_.header().store(layer).unit_tokens <= slots;
-    if (row.counters.misses() > 0 || !fits) {
+    if (row.counters.demand_misses() > 0 || !fits) {
       ++call.requests;
       call.slots = std::max(call.slots, slots);
-      call.most_missed_rows = std::max(call.most_missed_rows, row.counters.misses());
+      call.most_missed_rows = std::max(call.most_missed_rows, row.counters.demand_misses());
     }
   }
   return call.requests > 0 ? call : SwapIn{.requests = rows.size()};  // all contexts fit: nothing is looked up

@@ -29,7 +29,7 @@ inline double layer_bytes(const ReplayResult& result, std::size_t layer) {
   if (!result.step_times) {
     return static_cast<double>(counters.fetched_bytes);
   }
-  return static_cast<double>(counters.misses()) * static_cast<double>(hidden_layers(result, layer)) *
+  return static_cast<double>(counters.demand_misses()) * static_cast<double>(hidden_layers(result, layer)) *
          static_cast<double>(result.config.entry_bytes);
 }
 

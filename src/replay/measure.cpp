@@ -17,6 +17,9 @@ bool always(const EffectiveConfig& /*config*/) {
 bool has_entry_bytes(const EffectiveConfig& config) {
   return config.entry_bytes != 0;
 }
+bool has_prefetch(const EffectiveConfig& config) {
+  return config.asked.prefetch.any();
+}
 bool has_llc(const EffectiveConfig& config) {
   return config.llc.has_value();
 }
@@ -26,11 +29,24 @@ bool has_step(const EffectiveConfig& config) {
 
 constexpr std::string_view needs_entry_bytes = "`entry_bytes`, or a trace that gives them";
 constexpr std::string_view needs_llc = "`llc`";
+constexpr std::string_view needs_prefetch = "`prefetch`";
 constexpr std::string_view needs_step = "`model` and `gpu`";
 
 template <std::uint64_t Counters::*field>
 MeasureValue counter(const Measured& measured) {
   return measured.counters.*field;
+}
+
+/// Null without a prefetch, so that a table of many replays tells it from one that fetches nothing.
+template <std::uint64_t PrefetchCounts::*field>
+MeasureValue prefetch(const Measured& measured) {
+  return has_prefetch(measured.config) ? MeasureValue(measured.counters.prefetch.*field) : MeasureValue();
+}
+
+MeasureValue prefetched_bytes(const Measured& measured) {
+  return has_prefetch(measured.config) && measured.config.entry_bytes != 0
+             ? MeasureValue(measured.counters.exact_prefetched_bytes())
+             : MeasureValue();
 }
 
 template <class T>
@@ -95,6 +111,20 @@ constexpr std::array all = {
             Basis::time, true, false, needs_llc, has_llc, counter<&Counters::llc_sectors>},
     Measure{"llc_hit_sectors", "sector", "with `llc`: those that it held", Basis::time, true, false, needs_llc, has_llc,
             counter<&Counters::llc_hit_sectors>},
+    Measure{"prefetched", "entry", "with `prefetch`: entries fetched before their selection", Basis::caches, true, true,
+            needs_prefetch, has_prefetch, prefetch<&PrefetchCounts::issued>},
+    Measure{"prefetch_useful", "entry", "of them, those that the selection found when it accessed them", Basis::caches,
+            true, true, needs_prefetch, has_prefetch, prefetch<&PrefetchCounts::useful>},
+    Measure{"prefetch_wasted", "entry", "the others", Basis::caches, true, true, needs_prefetch, has_prefetch,
+            [](const Measured& m) {
+              return has_prefetch(m.config) ? MeasureValue(m.counters.prefetch.wasted()) : MeasureValue();
+            }},
+    Measure{"avoided_misses", "entry", "with into=side: misses whose row was there, not fetched on demand",
+            Basis::caches, true, true, needs_prefetch, has_prefetch, prefetch<&PrefetchCounts::avoided>},
+    Measure{"prefetch_evictions", "entry", "residents displaced by prefetched entries", Basis::caches, true, true,
+            needs_prefetch, has_prefetch, prefetch<&PrefetchCounts::evictions>},
+    Measure{"prefetched_bytes", "byte", "prefetched rows times entry bytes, every layer of a group", Basis::caches,
+            true, true, needs_prefetch, has_prefetch, prefetched_bytes},
     Measure{"tpot_mean_ns", "ns", "mean time of a token", Basis::step, false, false, needs_step, has_step,
             tpot<&Tpot::mean_ns>},
     Measure{"tpot_p50_ns", "ns", "median time of a token", Basis::step, false, false, needs_step, has_step,

@@ -25,7 +25,12 @@ class NoCache final : public Cache {
     missed.insert(missed.end(), ids.begin(), ids.end());
     return outcome;
   }
-  std::uint32_t insert(std::uint32_t /*base*/, EntryId /*entry*/) override { return 0; }
+  /// Of an entry that was pinned: it goes, and was there.
+  std::uint32_t insert(std::uint32_t base, EntryId entry) override {
+    const std::uint32_t key = base + value(entry);
+    seen_[key / 64] |= std::uint64_t{1} << (key % 64);
+    return 0;
+  }
   void forget(std::uint32_t base, std::uint32_t first, std::uint32_t last) override {
     for (std::uint32_t key = base + first; key < base + last; ++key) {
       seen_[key / 64] &= ~(std::uint64_t{1} << (key % 64));

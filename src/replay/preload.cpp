@@ -58,17 +58,41 @@ void fill_with_first_positions(Cache& cache, std::uint32_t number, const Directo
   }
 }
 
-void fill(Cache& cache, std::uint32_t number, const DirectoryLayout& layout, const TraceHeader& header, Warm warm,
-          Future* future) {
+/// Positions [first, last) of a stream's prompt that are not pinned before the first step.
+struct Unpinned {
+  std::uint64_t first;
+  std::uint64_t last;
+};
+
+Unpinned unpinned_of(const TraceReader& trace, const ReplayConfig& config, const DirectoryLayout::Stream& stream) {
+  const RequestInfo& request = trace.header().requests[stream.request];
+  const std::uint64_t begin = config.steps ? config.steps->first : 0;
+  const std::uint64_t own = begin - std::min<std::uint64_t>(begin, request.start_step);
+  Unpinned range{.first = 0, .last = prompt_entries_of(trace.header(), stream)};
+  if (config.pins.any() && own < trace.extent(stream.request).steps) {
+    const std::uint64_t recent =
+        first_of_newest(config.pins.recent_entries, trace.queries(stream.request, own).context_tokens,
+                        trace.header().unit_of(stream.layer));
+    range.last = std::min(range.last, recent);
+    range.first = std::min<std::uint64_t>(config.pins.sink_entries, range.last);
+  }
+  return range;
+}
+
+void fill(Cache& cache, std::uint32_t number, const DirectoryLayout& layout, const TraceReader& trace,
+          const ReplayConfig& config, Future* future) {
   const auto& streams = layout.caches[number].streams;
-  std::vector<std::uint64_t> prompt_entries(streams.size());
-  std::transform(streams.begin(), streams.end(), prompt_entries.begin(),
-                 [&](std::uint32_t stream) { return prompt_entries_of(header, layout.streams[stream]); });
-  const auto taken = shares(prompt_entries, layout.caches[number].capacity_entries);
+  std::vector<Unpinned> ranges;
+  std::vector<std::uint64_t> prompt_entries;
+  for (const std::uint32_t stream : streams) {
+    ranges.push_back(unpinned_of(trace, config, layout.streams[stream]));
+    prompt_entries.push_back(ranges.back().last - ranges.back().first);
+  }
+  const auto taken = shares(prompt_entries, layout.caches[number].policy_entries());
   const std::uint64_t rounds = *std::max_element(taken.begin(), taken.end());
   for (std::uint64_t round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < streams.size(); ++i) {
-      const std::uint64_t from = warm == Warm::first ? 0 : prompt_entries[i] - taken[i];
+      const std::uint64_t from = config.warm == Warm::first ? ranges[i].first : ranges[i].last - taken[i];
       if (round < taken[i]) {
         insert(cache, number, layout.streams[streams[i]].base, from + round, future);
       }
@@ -78,15 +102,15 @@ void fill(Cache& cache, std::uint32_t number, const DirectoryLayout& layout, con
 
 }  // namespace
 
-void preload(std::span<const std::unique_ptr<Cache>> caches, const DirectoryLayout& layout, const TraceHeader& header,
+void preload(std::span<const std::unique_ptr<Cache>> caches, const DirectoryLayout& layout, const TraceReader& trace,
              const ReplayConfig& config, Future* future) {
   const bool keeps_fitting = keeps_fitting_context(config);
   for (std::uint32_t number = 0; number < caches.size(); ++number) {
     const DirectoryLayout::Stream& stream = layout.streams[layout.caches[number].streams.front()];
-    if (keeps_fitting && prompt_entries_of(header, stream) <= layout.capacity(stream)) {
+    if (keeps_fitting && prompt_entries_of(trace.header(), stream) <= layout.capacity(stream)) {
       fill_with_first_positions(*caches[number], number, layout, future);
     } else if (config.warm != Warm::none) {
-      fill(*caches[number], number, layout, header, config.warm, future);
+      fill(*caches[number], number, layout, trace, config, future);
     }
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dsasim/replay/measure.hpp"
 #include "dsasim/replay/replay.hpp"
 
 #include <nlohmann/json.hpp>
@@ -13,6 +14,12 @@ namespace dsasim {
 /// Null if unknown; a list by layer where KV stores differ.
 nlohmann::ordered_json entry_bytes_json(const EffectiveConfig& config);
 void add_replay_config(nlohmann::ordered_json& out, const EffectiveConfig& config);
+
+/// `pin` and `prefetch`, where they are.
+void add_beside_policy(nlohmann::ordered_json& out, const ReplayConfig& config);
+
+/// Whether documents of a replay have the field.
+bool is_shown(const Measure& measure, const EffectiveConfig& config);
 
 /// `capacities`, or `budgets`, as they were named; null if none were.
 void add_capacities(nlohmann::ordered_json& out, std::span<const Capacity> capacities);

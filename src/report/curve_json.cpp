@@ -32,6 +32,7 @@ Json config_json(const CurveResult& result) {
   if (asked.resident_blocks > 0) {
     out["resident_blocks"] = asked.resident_blocks;
   }
+  add_beside_policy(out, asked);
   out["steps"] = {result.config.steps.first, result.config.steps.last};
   out["warmup_steps"] = asked.warmup_steps;
   return out;

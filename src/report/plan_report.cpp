@@ -34,6 +34,7 @@ Json config_json(const PlanResult& result) {
   out["warm"] = name_of(warm_names, replay.warm);
   out["new_token"] = name_of(new_token_names, replay.new_token);
   out["resident_blocks"] = replay.resident_blocks;
+  add_beside_policy(out, replay);
   out["steps"] = replay.steps ? Json(fmt::format("{}:{}", replay.steps->first, replay.steps->last)) : Json(nullptr);
   out["warmup_steps"] = replay.warmup_steps;
   out["prefetch"] = name_of(prefetch_names, config.prefetch);

@@ -29,7 +29,7 @@ Json value_json(const MeasureValue& value) {
 /// What is not known is null, except the sectors of a cache that there is not.
 void add_counters(Json& out, const Counters& counters, const EffectiveConfig& config) {
   for (const Measure& measure : measures()) {
-    if (measure.of_rows && (measure.basis != Basis::time || measure.is_known(config))) {
+    if (measure.of_rows && is_shown(measure, config)) {
       out[std::string(measure.name)] = value_json(measure.value({.counters = counters, .config = config}));
     }
   }
@@ -151,6 +151,7 @@ void add_replay_config(Json& out, const EffectiveConfig& config) {
   if (config.asked.resident_blocks > 0) {
     out["resident_blocks"] = config.asked.resident_blocks;
   }
+  add_beside_policy(out, config.asked);
   out["steps"] = {config.steps.first, config.steps.last};
   out["warmup_steps"] = config.asked.warmup_steps;
   out["memory"] = config.memory_model;
@@ -161,6 +162,19 @@ void add_replay_config(Json& out, const EffectiveConfig& config) {
     out["miss_ns"] = config.asked.memory.serial_miss_ns();
   }
   add_time_config(out, config);
+}
+
+bool is_shown(const Measure& measure, const EffectiveConfig& config) {
+  return measure.is_known(config) || measure.name == "fetched_bytes";  // which is null where it is not known
+}
+
+void add_beside_policy(Json& out, const ReplayConfig& config) {
+  if (config.pins.any()) {
+    out["pin"] = to_string(config.pins);
+  }
+  if (config.prefetch.any()) {
+    out["prefetch"] = to_string(config.prefetch);
+  }
 }
 
 void add_capacities(Json& out, std::span<const Capacity> capacities) {

@@ -3,6 +3,7 @@
 #include "dsasim/replay/measure.hpp"
 #include "replay/link_traffic.hpp"
 #include "report/choice_name.hpp"
+#include "report/config_json.hpp"
 #include "report/trace_text.hpp"
 
 #include <fmt/format.h>
@@ -83,6 +84,22 @@ void append_link(std::string& out, const ReplayResult& result, const LinkTraffic
     fmt::format_to(line, " in the {} layers of {}: {}{} at the time of a token below", traffic.hidden_layers,
                    result.config.model_name, result.config.lower_bound ? "at most " : "",
                    scaled(*traffic.bytes_per_s, std::array{"B/s", "kB/s", "MB/s", "GB/s", "TB/s"}));
+  }
+  fmt::format_to(line, ".\n");
+}
+
+void append_prefetch(std::string& out, const Counters& totals, const EffectiveConfig& config) {
+  if (!config.asked.prefetch.any()) {
+    return;
+  }
+  const PrefetchCounts& counts = totals.prefetch;
+  auto line = std::back_inserter(out);
+  fmt::format_to(line, "Prefetch {}: {} entries, {} of them useful ({})", to_string(config.asked.prefetch),
+                 grouped(counts.issued), grouped(counts.useful), ratio_text(counts.useful, counts.issued));
+  if (config.asked.prefetch.into == PrefetchInto::side) {
+    fmt::format_to(line, ", which avoided {} of the misses", ratio_text(counts.avoided, totals.misses()));
+  } else {
+    fmt::format_to(line, "; they evicted {}", grouped(counts.evictions));
   }
   fmt::format_to(line, ".\n");
 }
@@ -177,6 +194,7 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
                    time_text(in_layers(fetched_of_all(result, traffic).gather_ns, gathers)), memory_text(config));
     append_link(out, result, traffic);
   }
+  append_prefetch(out, result.totals, config);
   if (config.llc) {
     fmt::format_to(line, "The last-level cache held {} of the sectors of missed rows ({}, {} in a set-aside).\n",
                    ratio_text(result.totals.llc_hit_sectors, result.totals.llc_sectors), to_string(*config.llc),
@@ -200,10 +218,10 @@ void append_step_times_csv(std::string& out, const StepTimeRow& row) {
                  kernels[StepPart::attention], t.set_aside_ns, kernels.rest_ns(), row.total_ns);
 }
 
-std::string step_csv_header() {
+std::string step_csv_header(const EffectiveConfig& config) {
   std::string header = "step,layer,request";
   for (const Measure& measure : measures()) {
-    header += measure.in_step_rows ? fmt::format(",{}", measure.name) : "";
+    header += measure.in_step_rows && is_shown(measure, config) ? fmt::format(",{}", measure.name) : "";
   }
   return header + "\n";
 }
@@ -211,7 +229,7 @@ std::string step_csv_header() {
 void append_step_csv(std::string& out, const StepRow& row, const EffectiveConfig& config) {
   fmt::format_to(std::back_inserter(out), "{},{},{}", row.step, row.layer, row.request);
   for (const Measure& measure : measures()) {
-    if (measure.in_step_rows) {
+    if (measure.in_step_rows && is_shown(measure, config)) {
       out += ',';
       out += text_of(measure.value({.counters = row.counters, .config = config}));
     }

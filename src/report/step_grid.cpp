@@ -23,7 +23,7 @@ std::string_view take_cell(std::string_view& row) {
 }
 
 std::string_view header() {
-  static const std::string line = step_csv_header();
+  static const std::string line = step_csv_header({});
   return std::string_view(line).substr(0, line.size() - 1);
 }
 

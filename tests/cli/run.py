@@ -217,7 +217,8 @@ NO_EFFECT = [
          "has no effect here; expected --minimise gather_ns"),
         *[(f"export --to {format} t.dsat -o out", dict.fromkeys(options, "1"), "has no effect here; expected")
           for format, options in {
-              "csv": ["--capacity", "--budget", "--resident-blocks", "--entry-bytes", "--set-aside", "--llc-stream", "--tp",
+              "csv": ["--capacity", "--budget", "--resident-blocks", "--pin", "--entry-bytes", "--set-aside", "--llc-stream",
+                      "--tp",
                       "--warmup-steps"],
               "npz": ["--capacity", "--entry-bytes", "--tp", "--warmup-steps"],
               "oracle-general": ["--capacity", "--entry-bytes", "--tp", "--warmup-steps"],

@@ -43,6 +43,20 @@ ReplayConfig complete(const PlainTrace& trace, ReplayConfig config) {
   return config;
 }
 
+/// Beside what the policy needs.
+bool has_room_for_pins(const PlainTrace& trace, const ReplayConfig& config,
+                       const std::vector<std::uint64_t>& capacities) {
+  const std::uint64_t needed = policy_needs(config.policy).whole_selection ? longest_union(trace) : 0;
+  for (std::uint32_t i = 0; i < capacities.size(); ++i) {
+    const auto layer = static_cast<std::uint32_t>(i / (capacities.size() / trace.header.layers.size()));
+    if (capacities[i] > 0 &&
+        capacities[i] < ReferenceReplay(trace, config, capacities).pinned_entries(layer) + needed) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool is_refused(const PlainTrace& trace, const ReplayConfig& config, const std::vector<std::uint64_t>& capacities) {
   const bool one_number =
       std::adjacent_find(capacities.begin(), capacities.end(), std::not_equal_to<>()) == capacities.end();
@@ -56,6 +70,15 @@ bool is_refused(const PlainTrace& trace, const ReplayConfig& config, const std::
     return true;
   }
   if (header.shares_stores() && (config.new_token == NewToken::allocate || needs.one_stream)) {
+    return true;
+  }
+  if (config.prefetch.any() &&
+      (header.has_queries || header.shares_stores() || (config.prefetch.into == PrefetchInto::buffer && needs.future) ||
+       (header.ids == IdKind::physical &&
+        (config.prefetch.predictor == "slash" || config.prefetch.predictor == "neighbours")))) {
+    return true;
+  }
+  if (config.pins.any() && (config.new_token != NewToken::demand || !has_room_for_pins(trace, config, capacities))) {
     return true;
   }
   if (rejects_queries(trace) && (header.ids == IdKind::physical || !can_forget(config.policy))) {

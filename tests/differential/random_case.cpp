@@ -79,6 +79,18 @@ ReplayConfig random_config(const PlainTrace& trace, Draws& draws) {
     if (config.new_token == NewToken::demand && draws.one_in(4)) {
       config.resident_blocks = 1 + static_cast<std::uint32_t>(draws.below(3));
     }
+    if (draws.one_in(config.new_token == NewToken::demand ? 4 : 32)) {
+      config.pins.sink_entries = static_cast<std::uint32_t>(draws.below(5));
+      config.pins.recent_entries = config.resident_blocks == 0 ? static_cast<std::uint32_t>(draws.below(6)) : 0;
+    }
+  }
+  const bool is_simple = !trace.header.has_queries && !trace.header.shares_stores();
+  if (draws.one_in(is_simple ? 4 : 64)) {
+    constexpr std::array predictors = {"previous", "ema",          "vertical", "neighbours",
+                                       "slash",    "layer-before", "history",  "history+layer"};
+    config.prefetch = {.predictor = draws.of(predictors),
+                       .rows = 1 + static_cast<std::uint32_t>(draws.below(9)),
+                       .into = draws.of(prefetch_into_names).second};
   }
   if (!draws.one_in(3)) {
     config.page_tokens = draws.of(std::array{1U, 3U, 16U, 64U});
@@ -100,6 +112,15 @@ ReplayConfig random_config(const PlainTrace& trace, Draws& draws) {
     }
   }
   return config;
+}
+
+/// In any cache.
+std::uint64_t most_pinned(const PlainTrace& trace, const ReplayConfig& config) {
+  std::uint64_t pinned = 0;
+  for (std::uint32_t layer = 0; layer < trace.header.layers.size(); ++layer) {
+    pinned = std::max(pinned, ReferenceReplay(trace, config, {}).pinned_entries(layer));
+  }
+  return pinned;
 }
 
 BudgetDraw random_budget(const RandomCase& drawn, Draws& draws) {
@@ -209,6 +230,9 @@ class Simpler {
     set(config.warm != plain.warm, [&](RandomCase& c) { c.config.warm = plain.warm; });
     set(config.new_token != plain.new_token, [&](RandomCase& c) { c.config.new_token = plain.new_token; });
     set(config.resident_blocks != 0, [](RandomCase& c) { c.config.resident_blocks = 0; });
+    set(config.prefetch.any(), [](RandomCase& c) { c.config.prefetch = {}; });
+    set(config.pins.sink_entries != 0, [](RandomCase& c) { c.config.pins.sink_entries = 0; });
+    set(config.pins.recent_entries != 0, [](RandomCase& c) { c.config.pins.recent_entries = 0; });
     set(config.steps.has_value(), [](RandomCase& c) { c.config.steps.reset(); });
     set(config.warmup_steps != 0, [](RandomCase& c) { c.config.warmup_steps = 0; });
     set(config.page_tokens.has_value(), [](RandomCase& c) { c.config.page_tokens.reset(); });
@@ -296,6 +320,8 @@ std::string common_options(const RandomCase& drawn) {
   text += option("--scope", scope_names, config.scope) + option("--order", order_names, config.order) +
           option("--warm", warm_names, config.warm) + option("--new-token", new_token_names, config.new_token);
   text += config.resident_blocks > 0 ? fmt::format(" --resident-blocks {}", config.resident_blocks) : "";
+  text += config.pins.any() ? fmt::format(" --pin {}", to_string(config.pins)) : "";
+  text += config.prefetch.any() ? fmt::format(" --prefetch {}", to_string(config.prefetch)) : "";
   text += config.entry_bytes ? fmt::format(" --entry-bytes {}", *config.entry_bytes) : "";
   text += config.steps ? fmt::format(" --steps {}:{}", config.steps->first, config.steps->last) : "";
   return text + fmt::format(" --warmup-steps {} --jobs {}", config.warmup_steps, drawn.jobs);
@@ -325,6 +351,14 @@ RandomCase random_case(std::uint64_t seed) {
   if (policy_needs(drawn.config.policy).whole_selection && !draws.one_in(4)) {  // most would be refused
     for (std::size_t i = 0; i < capacities; ++i) {
       drawn.capacities[i] = entries(longest_union(drawn.trace) + draws.below(i == 0 ? 10 : 200));
+    }
+  }
+  if (drawn.config.pins.any() && !draws.one_in(4)) {  // likewise
+    const std::uint64_t pinned = most_pinned(drawn.trace, drawn.config);
+    for (PlainCapacity& capacity : drawn.capacities) {
+      if (capacity.unit == Capacity::Unit::entries && capacity.numerator > 0) {
+        capacity = entries(capacity.numerator + pinned);
+      }
     }
   }
   for (std::uint64_t more = draws.below(4); more > 0; --more) {

@@ -36,9 +36,22 @@ class PlainPrediction {
   std::vector<GuessCounts> counts(std::uint32_t layer, StepRange steps) {
     std::vector<GuessCounts> counts(guesses_.size());
     for (std::size_t request = 0; request < trace_.requests.size(); ++request) {
-      add(request, layer, steps, counts);
+      visit(request, layer, steps,
+            [&](std::uint64_t, const Ranks& ranks, const Set& now, const Set& had) { add(ranks, now, had, counts); });
     }
     return counts;
+  }
+
+  /// By step of a request at which a guess is made: all of it, the likeliest first.
+  std::map<std::uint64_t, std::vector<std::uint32_t>> orders(std::size_t request, std::uint32_t layer,
+                                                             StepRange steps) {
+    std::map<std::uint64_t, std::vector<std::uint32_t>> orders;
+    visit(request, layer, steps, [&](std::uint64_t step, const Ranks& ranks, const Set&, const Set&) {
+      for (const auto& [rank, id] : order_of(ranks)) {
+        orders[step].push_back(id);
+      }
+    });
+    return orders;
   }
 
  private:
@@ -54,7 +67,9 @@ class PlainPrediction {
     return trace_.header.ids == IdKind::physical ? 0 : query(request, step) - std::int64_t{id};
   }
 
-  void add(std::size_t request, std::uint32_t layer, StepRange steps, std::vector<GuessCounts>& counts) {
+  /// Calls f(step, ranks, what the step selects, what was selected before) for each guess.
+  template <class F>
+  void visit(std::size_t request, std::uint32_t layer, StepRange steps, F&& f) {
     const PlainRequest& selected = trace_.requests[request];
     table_.emplace(static_cast<std::int64_t>(top_k_), predictor_ == "history" ? 1 : 2);
     frequency_.clear();
@@ -80,19 +95,24 @@ class PlainPrediction {
       if (before) {
         const Ranks ranks = ranks_of(request, layer, first, *before, step, id_limit);
         const PlainSelection& had = selected[*before][layer];
-        add(ranks, now, Set(had.begin(), had.end()), counts);
+        f(step, ranks, now, Set(had.begin(), had.end()));
       }
       learn(now, step);
       before = step;
     }
   }
 
-  void add(const Ranks& ranks, const Set& now, const Set& had, std::vector<GuessCounts>& counts) const {
+  static std::vector<std::pair<double, std::uint32_t>> order_of(const Ranks& ranks) {
     std::vector<std::pair<double, std::uint32_t>> order;
     for (const auto& [id, rank] : ranks) {
       order.emplace_back(rank, id);
     }
     std::sort(order.rbegin(), order.rend());
+    return order;
+  }
+
+  void add(const Ranks& ranks, const Set& now, const Set& had, std::vector<GuessCounts>& counts) const {
+    const auto order = order_of(ranks);
     for (std::size_t guess = 0; guess < guesses_.size(); ++guess) {
       GuessCounts more{.selections = 1, .entries = now.size()};
       for (const std::uint32_t id : now) {

@@ -5,6 +5,7 @@
 
 #include "cache/reference_cache.hpp"
 #include "dsasim/replay/replay.hpp"
+#include "predict/reference_predictors.hpp"
 #include "replay/small_traces.hpp"
 
 #include <fmt/format.h>
@@ -39,8 +40,10 @@ struct PlainCounters {
   std::uint64_t fetched_bytes = 0;
   std::uint64_t missed_pages = 0;
   std::uint64_t gather_ns = 0;
+  PrefetchCounts prefetch = {};
 
   std::uint64_t misses() const { return accesses - hits; }
+  std::uint64_t demand_misses() const { return misses() - prefetch.avoided; }
   PlainCounters& operator+=(const PlainCounters& other) {
     accesses += other.accesses;
     hits += other.hits;
@@ -50,6 +53,11 @@ struct PlainCounters {
     fetched_bytes += other.fetched_bytes;
     missed_pages += other.missed_pages;
     gather_ns += other.gather_ns;
+    prefetch.issued += other.prefetch.issued;
+    prefetch.useful += other.prefetch.useful;
+    prefetch.avoided += other.prefetch.avoided;
+    prefetch.evictions += other.prefetch.evictions;
+    prefetch.bytes += other.prefetch.bytes;
     return *this;
   }
 };
@@ -64,9 +72,12 @@ struct PlainRow {
 /// Counters and PlainCounters name their fields alike.
 template <class C>
 std::string counters_text(const C& c) {
+  const PrefetchCounts& ahead = c.prefetch;
   return fmt::format("accesses {} hits {} compulsory {} evictions {} rows {} bytes {} pages {} ns {}", c.accesses,
                      c.hits, c.compulsory_misses, c.evictions, c.fetched_rows, c.fetched_bytes, c.missed_pages,
-                     c.gather_ns);
+                     c.gather_ns) +
+         fmt::format(" prefetched {} useful {} avoided {} evictions {} bytes {}", ahead.issued, ahead.useful,
+                     ahead.avoided, ahead.evictions, ahead.bytes);
 }
 template <class R>
 std::string row_text(const R& row) {
@@ -165,10 +176,33 @@ class ReferenceReplay {
         capacity_entries_(std::move(capacity_entries)),
         foresees_(policy_needs(config.policy).future) {}
 
+  /// Of a cache with streams of the layer: what its pins hold at most. Every request has as many.
+  std::uint64_t pinned_entries(std::uint32_t layer) const {
+    std::uint64_t most_queries = 1;
+    for (std::uint32_t any = 0; any < requests(); ++any) {
+      for (std::size_t step = 0; step < trace_.requests[any].size(); ++step) {
+        most_queries = std::max<std::uint64_t>(most_queries, trace_.queries_of(any, step).queries);
+      }
+    }
+    std::uint64_t pinned = 0;
+    for (std::uint32_t of = 0; of < layers(); ++of) {
+      for (std::uint32_t by = 0; by < requests(); ++by) {
+        if (cache_of(of, by) == cache_of(layer, 0) && place_of_store(of) == of) {
+          const std::uint64_t unit = trace_.header.unit_of(of);
+          const std::uint64_t drafts = (most_queries - 1 + unit - 1) / unit;
+          pinned += config_.pins.sink_entries;
+          pinned += config_.pins.recent_entries > 0 ? config_.pins.recent_entries + drafts : 0;
+        }
+      }
+    }
+    return pinned;
+  }
+
   std::vector<PlainRow> run() {
     list_events();
     make_caches();
     preload();
+    guess();
     std::vector<PlainRow> counted;
     for (std::uint64_t step = config_.steps->first; step < config_.steps->last; ++step) {
       for (std::uint32_t layer = 0; layer < layers(); ++layer) {
@@ -276,8 +310,43 @@ class ReferenceReplay {
     }
     return static_cast<std::uint32_t>(position / unit);
   }
-  std::optional<std::uint32_t> allocated(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
-    return config_.new_token == NewToken::allocate ? new_entry(step, layer, request) : std::nullopt;
+  /// Put into the cache before the accesses of a step: what it allocates, or what it no longer pins.
+  std::vector<std::uint32_t> inserted(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
+    const auto entry = config_.new_token == NewToken::allocate ? new_entry(step, layer, request) : std::nullopt;
+    if (entry) {
+      return {*entry};
+    }
+    const bool moved = place_of_store(layer) != layer;  // for the layer before that reads the same store
+    return moved || capacity_of(layer, request) == 0 ? std::vector<std::uint32_t>() : let_go(step, layer, request);
+  }
+
+  // ---- Pins ----
+
+  /// With so many tokens in the context.
+  bool is_pinned(std::uint64_t tokens, std::uint32_t unit, std::uint64_t id) const {
+    const std::uint64_t entries = tokens / unit + (tokens % unit == 0 ? 0 : 1);
+    const Pins& pins = config_.pins;
+    return id < pins.sink_entries || (pins.recent_entries > 0 && id + pins.recent_entries >= entries);
+  }
+  /// Tokens that the first query of a step sees; in a pause there is none.
+  std::uint64_t first_sees(std::uint64_t own_step, std::uint32_t request) const {
+    return tokens_before(trace_, request, own_step) + (trace_.queries_of(request, own_step).queries > 0 ? 1 : 0);
+  }
+  std::vector<std::uint32_t> let_go(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
+    const std::uint64_t own = own_step(step, request);
+    const std::uint32_t unit = trace_.header.unit_of(layer);
+    const bool begins = own == 0 || step == config_.steps->first;
+    const std::uint64_t before = begins ? tokens_before(trace_, request, own) : first_sees(own - 1, request);
+    std::vector<std::uint32_t> gone;
+    for (std::uint32_t id = 0; id * std::uint64_t{unit} < before; ++id) {
+      if (is_pinned(before, unit, id) && !is_pinned(first_sees(own, request), unit, id)) {
+        gone.push_back(id);
+      }
+    }
+    return gone;
+  }
+  std::uint64_t policy_entries(std::uint32_t layer, std::uint32_t request) const {
+    return capacity_of(layer, request) - std::min(pinned_entries(layer), capacity_of(layer, request));
   }
 
   /// As the last query of the step finds it, in whole entries.
@@ -298,7 +367,8 @@ class ReferenceReplay {
     }
     const bool pinned = config_.new_token == NewToken::pinned && id + 1 == context;
     const bool in_recent_block = context > 0 && id / 64 + config_.resident_blocks > (context - 1) / 64;
-    return pinned || in_recent_block || lives_in_buffer(context, layer, request);
+    return pinned || in_recent_block || lives_in_buffer(context, layer, request) ||
+           is_pinned(first_sees(own_step(step, request), request), trace_.header.unit_of(layer), id);
   }
 
   /// A policy that replaces by selection sees the queries of a step together.
@@ -351,8 +421,8 @@ class ReferenceReplay {
             continue;
           }
           const std::uint32_t cache = cache_of(layer, request);
-          if (const auto entry = allocated(step, layer, request)) {
-            events_.push_back({.cache = cache, .key = key_of(layer, request, *entry), .what = What::insert});
+          for (const std::uint32_t entry : inserted(step, layer, request)) {
+            events_.push_back({.cache = cache, .key = key_of(layer, request, entry), .what = What::insert});
           }
           for (const std::vector<Key>& keys : accesses(step, layer, request)) {
             for (const Key key : keys) {
@@ -431,9 +501,9 @@ class ReferenceReplay {
     for (std::uint32_t layer = 0; layer < layers(); ++layer) {
       for (std::uint32_t request = 0; request < requests(); ++request) {
         const std::uint32_t number = cache_of(layer, request);
-        if (capacity_of(layer, request) > 0 && !caches_.contains(number)) {
-          caches_.emplace(number,
-                          ReferenceCache(config_.policy, capacity_of(layer, request), number, longest_union(trace_)));
+        if (policy_entries(layer, request) > 0 && !caches_.contains(number)) {
+          caches_.emplace(
+              number, ReferenceCache(config_.policy, policy_entries(layer, request), number, longest_union(trace_)));
         }
       }
     }
@@ -447,7 +517,7 @@ class ReferenceReplay {
       struct Stream {
         std::uint32_t layer;
         std::uint32_t request;
-        std::uint64_t prompt_entries;
+        std::vector<std::uint64_t> positions;  ///< of its prompt, without those that are pinned
         std::uint64_t share;
       };
       std::vector<Stream> streams;
@@ -455,9 +525,9 @@ class ReferenceReplay {
       for (std::uint32_t layer = 0; layer < layers(); ++layer) {
         for (std::uint32_t request = 0; request < requests(); ++request) {
           if (cache_of(layer, request) == number && place_of_store(layer) == layer) {
-            left = capacity_of(layer, request);
-            const std::uint64_t prompt = trace_.header.requests[request].prompt_tokens / trace_.header.unit_of(layer);
-            streams.push_back({.layer = layer, .request = request, .prompt_entries = prompt, .share = 0});
+            left = policy_entries(layer, request);
+            streams.push_back(
+                {.layer = layer, .request = request, .positions = preloadable(layer, request), .share = 0});
           }
         }
       }
@@ -465,7 +535,7 @@ class ReferenceReplay {
       for (bool any = true; any;) {
         any = false;
         for (Stream& stream : streams) {
-          if (left > 0 && stream.share < stream.prompt_entries) {
+          if (left > 0 && stream.share < stream.positions.size()) {
             ++stream.share;
             --left;
             any = true;
@@ -481,9 +551,9 @@ class ReferenceReplay {
         for (const Stream& stream : streams) {
           std::optional<std::uint64_t> position;
           if (config_.warm == Warm::first && round < stream.share) {
-            position = round;
+            position = stream.positions[round];
           } else if (config_.warm == Warm::prompt_tail && round < stream.share) {
-            position = stream.prompt_entries - stream.share + round;
+            position = stream.positions[stream.positions.size() - stream.share + round];
           }
           if (position) {
             const Key key = key_of(stream.layer, stream.request, static_cast<std::uint32_t>(*position));
@@ -492,6 +562,20 @@ class ReferenceReplay {
         }
       }
     }
+  }
+
+  std::vector<std::uint64_t> preloadable(std::uint32_t layer, std::uint32_t request) const {
+    const RequestInfo& info = trace_.header.requests[request];
+    const std::uint32_t unit = trace_.header.unit_of(layer);
+    const std::uint64_t own = config_.steps->first > info.start_step ? config_.steps->first - info.start_step : 0;
+    std::vector<std::uint64_t> positions;
+    for (std::uint64_t position = 0; position < info.prompt_tokens / unit; ++position) {
+      const bool decodes = own < trace_.requests[request].size();
+      if (!decodes || !is_pinned(tokens_before(trace_, request, own), unit, position)) {
+        positions.push_back(position);
+      }
+    }
+    return positions;
   }
 
   /// When a context that lived in the buffer has outgrown it: the first positions are in it, the first is the oldest.
@@ -511,24 +595,30 @@ class ReferenceReplay {
   PlainCounters select(std::uint64_t step, std::uint32_t layer, std::uint32_t request) {
     leave_buffer(step, layer, request);
     const std::uint32_t number = cache_of(layer, request);
-    const auto entry = allocated(step, layer, request);
     PlainCounters counters;
     const std::uint32_t queries = queries_of(step, request).queries;
     for (std::uint32_t query = 0; query < queries; ++query) {
       counters.accesses += logged(step, layer, request, query).size();
     }
     std::vector<Key> missed;
-    if (entry) {
-      const Key key = key_of(layer, request, *entry);
-      counters.evictions += caches_.at(number).insert(key, search(at_ + 1, number, key));
+    for (const std::uint32_t entry : inserted(step, layer, request)) {
+      const Key key = key_of(layer, request, entry);
+      if (caches_.contains(number)) {
+        counters.evictions += caches_.at(number).insert(key, search(at_ + 1, number, key));
+      } else {
+        touched_[number].insert(key);  // it was there, and is not any more
+      }
       ++at_;
     }
+    const std::vector<Key> ahead = fetch_ahead(step, layer, request, counters);
     const auto selections = accesses(step, layer, request);
     for (std::uint32_t i = 0; i < selections.size(); ++i) {
       const std::uint32_t query = unites_steps(layer, request) ? queries - 1 : i;
       select(origin_of(step, layer, request, query), number, selections[i], counters, missed);
     }
     counters.hits = counters.accesses - missed.size();
+    find_ahead(ahead, step, layer, request, missed, counters.prefetch);
+    counters.prefetch.bytes = counters.prefetch.issued * trace_.header.kv_rows(layer) * row_bytes_[layer];
     counters.fetched_rows = missed.size() * trace_.header.kv_rows(layer);
     counters.fetched_bytes = counters.fetched_rows * row_bytes_[layer];
     std::set<std::uint64_t> pages;
@@ -538,6 +628,63 @@ class ReferenceReplay {
     }
     counters.missed_pages = pages.size();
     return counters;
+  }
+
+  // ---- Prefetches ----
+
+  void guess() {
+    for (std::uint32_t layer = 0; layer < layers() && config_.prefetch.any(); ++layer) {
+      for (std::uint32_t request = 0; request < requests(); ++request) {
+        guesses_[{layer, request}] =
+            PlainPrediction(trace_, config_.prefetch.predictor, {}).orders(request, layer, *config_.steps);
+      }
+    }
+  }
+
+  /// The first of the guess that are whole in the context and not at hand.
+  std::vector<Key> fetch_ahead(std::uint64_t step, std::uint32_t layer, std::uint32_t request,
+                               PlainCounters& counters) {
+    const std::uint32_t number = cache_of(layer, request);
+    std::vector<Key> ahead;
+    if (!config_.prefetch.any() || capacity_of(layer, request) == 0) {
+      return ahead;
+    }
+    const std::uint64_t tokens = tokens_before(trace_, request, own_step(step, request)) + 1;
+    for (const std::uint32_t id : guesses_[{layer, request}][own_step(step, request)]) {
+      const Key key = key_of(layer, request, id);
+      const bool exists =
+          trace_.header.ids == IdKind::physical || (std::uint64_t{id} + 1) * trace_.header.unit_of(layer) <= tokens;
+      const bool at_hand =
+          is_resident(step, layer, request, id) || (caches_.contains(number) && caches_.at(number).contains(key));
+      if (exists && !at_hand && ahead.size() < config_.prefetch.rows) {
+        ahead.push_back(key);
+      }
+    }
+    counters.prefetch.issued = ahead.size();
+    for (std::size_t i = ahead.size(); i-- > 0 && config_.prefetch.into == PrefetchInto::buffer;) {
+      if (caches_.contains(number)) {
+        counters.prefetch.evictions += caches_.at(number).insert(ahead[i], never_again);
+      } else {
+        touched_[number].insert(ahead[i]);
+      }
+    }
+    return ahead;
+  }
+
+  void find_ahead(const std::vector<Key>& ahead, std::uint64_t step, std::uint32_t layer, std::uint32_t request,
+                  std::vector<Key>& missed, PrefetchCounts& counts) const {
+    for (const Key key : ahead) {
+      const bool missing = std::ranges::find(missed, key) != missed.end();
+      bool selected = false;
+      for (const std::uint32_t id : logged(step, layer, request, 0)) {
+        selected = selected || key_of(layer, request, id) == key;
+      }
+      if (config_.prefetch.into == PrefetchInto::side && missing) {
+        ++counts.avoided;
+        std::erase(missed, key);
+      }
+      counts.useful += selected && (config_.prefetch.into == PrefetchInto::side || !missing) ? 1U : 0U;
+    }
   }
 
   /// One selection, or what several select together.
@@ -572,7 +719,7 @@ class ReferenceReplay {
     std::uint64_t misses = 0;
     for (const PlainRow& row : rows) {
       pages += row.counters.missed_pages;
-      misses += row.counters.misses();
+      misses += row.counters.demand_misses();
     }
     if (misses == 0) {
       return;
@@ -582,7 +729,7 @@ class ReferenceReplay {
     std::uint64_t left = total;
     std::vector<std::uint64_t> remainders;
     for (PlainRow& row : rows) {
-      const std::uint64_t product = total * row.counters.misses();
+      const std::uint64_t product = total * row.counters.demand_misses();
       row.counters.gather_ns = product / misses;
       left -= row.counters.gather_ns;
       remainders.push_back(product % misses);
@@ -602,6 +749,8 @@ class ReferenceReplay {
   std::map<std::uint32_t, ReferenceCache> caches_;
   std::map<std::uint32_t, std::set<Key>> touched_;  ///< by cache without capacity
   std::set<std::uint32_t> left_buffer_;             ///< caches whose stream's context has outgrown them
+  /// By layer and request: see PlainPrediction::orders().
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::map<std::uint64_t, std::vector<std::uint32_t>>> guesses_;
   std::vector<Event> events_;
   std::size_t at_ = 0;  ///< the next event
 };

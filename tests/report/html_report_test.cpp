@@ -104,7 +104,7 @@ TEST_CASE("Rows that are none say where") {
     std::ofstream(folder / "rows.csv") << text;
     return message_of([&] { StepGrid::read(folder / "rows.csv"); });
   };
-  const std::string header = step_csv_header();
+  const std::string header = step_csv_header({});
   REQUIRE(has(refused("step,layer\n"), "rows.csv:1: expected the header"));
   REQUIRE(has(refused(header + row(0, 0, 1) + "\n1,2,3\n"), "rows.csv:3: expected 11 cells"));
   REQUIRE(has(refused(header + row(0, 0, 1) + "\n" + row(1, 1024, 1) + "\n"),

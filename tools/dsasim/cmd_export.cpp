@@ -113,7 +113,7 @@ void add_format_rules(CLI::App& app, Options& options) {
   rule({"--lines", "--entry-bytes", "--warmup-steps", "--model", "--gpu", "--kernels", "--tp", "--kv-dtype"}, addresses,
        "--to addresses");
   rule(
-      {"--policy", "--scope", "--capacity", "--budget", "--warm", "--new-token", "--resident-blocks", "--llc",
+      {"--policy", "--scope", "--capacity", "--budget", "--warm", "--new-token", "--resident-blocks", "--pin", "--llc",
        "--set-aside", "--llc-stream"},
       [](const Options& o) { return o.to == "addresses" && o.lines == Lines::misses; },
       "--to addresses --lines misses: all else is written whatever a cache holds");
@@ -125,7 +125,7 @@ std::function<int()> add_export(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_trace_argument(app, options->spec);
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::llc, FieldGroup::step},
-                    {"ep", "dp-attention", "expert-spread", "host-ns", "overlap", "reservation-cost"});
+                    {"prefetch", "ep", "dp-attention", "expert-spread", "host-ns", "overlap", "reservation-cost"});
   add_text(app, "--to", options->to, list_formats()).required().type("FORMAT");
   add_output_option(app, "-o,--output", options->output,
                     "File to write (- for stdout); a folder for npz of several requests")

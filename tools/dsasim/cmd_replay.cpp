@@ -98,7 +98,7 @@ int run(Options& options) {
     warn_of_another_trace(options.capacities_from, trace);
   }
   options.result.open();
-  RowFile per_step("--per-step", options.per_step, step_csv_header());
+  RowFile per_step("--per-step", options.per_step, step_csv_header(effective));
   RowFile step_times("--step-times", options.step_times, step_times_csv_header);
 
   Progress progress("replay");

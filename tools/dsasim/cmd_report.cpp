@@ -150,7 +150,8 @@ std::function<int()> add_report(CLI::App& app) {
       .type("NAME|FILE.json,...")
       .list();
   add_replay_fields(app, *options,
-                    {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step});
+                    {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step},
+                    {"prefetch"});
   add_jobs_option(app, options->jobs);
   for (const ReplayField& field : replay_fields()) {
     options->rules.only_if(

@@ -8,6 +8,18 @@
 
 namespace dsasim {
 
+/// What fetching ahead of a selection counted (docs/prefetch.md). All 0 where nothing is issued.
+struct PrefetchCounts {
+  std::uint64_t issued = 0;     ///< entries fetched before the selection
+  std::uint64_t useful = 0;     ///< of them, those that the selection accessed and found
+  std::uint64_t avoided = 0;    ///< misses of the policy that did not have to wait for a fetch: of a side area alone
+  std::uint64_t evictions = 0;  ///< residents that made room
+  std::uint64_t bytes = 0;      ///< of the rows fetched; see Counters::fetched_bytes
+
+  std::uint64_t wasted() const noexcept { return issued - useful; }
+  friend bool operator==(const PrefetchCounts&, const PrefetchCounts&) = default;
+};
+
 /// What a replay counted. Integers, exact; ratios are derived when they are printed.
 struct Counters {
   std::uint64_t accesses = 0;
@@ -20,18 +32,20 @@ struct Counters {
   std::uint64_t gather_ns = 0;
   std::uint64_t llc_sectors = 0;
   std::uint64_t llc_hit_sectors = 0;
+  PrefetchCounts prefetch;
 
   std::uint64_t misses() const noexcept { return accesses - hits; }
+  /// Those that wait for a fetch.
+  std::uint64_t demand_misses() const noexcept { return misses() - prefetch.avoided; }
   std::uint64_t capacity_misses() const noexcept { return misses() - compulsory_misses; }
   /// Stands for itself and all above: who has bytes that no integer holds may still ask for misses.
   static constexpr std::uint64_t beyond_bytes = ~std::uint64_t{0};
 
-  /// Counts the misses' rows, of which an entry has so many of so many bytes.
+  /// Counts the rows of misses and prefetches, of which an entry has so many of so many bytes.
   void fetch(std::uint64_t rows_an_entry, std::uint64_t row_bytes) noexcept {
-    fetched_rows = misses() * rows_an_entry;
-    if (__builtin_mul_overflow(fetched_rows, row_bytes, &fetched_bytes)) {
-      fetched_bytes = beyond_bytes;
-    }
+    fetched_rows = demand_misses() * rows_an_entry;
+    fetched_bytes = bytes_of(fetched_rows, row_bytes);
+    prefetch.bytes = bytes_of(prefetch.issued * rows_an_entry, row_bytes);
   }
 
   /// Throws Error for bytes that no integer holds.
@@ -40,6 +54,12 @@ struct Counters {
       refuse_overflow("fetched_bytes");
     }
     return fetched_bytes;
+  }
+  std::uint64_t exact_prefetched_bytes() const {
+    if (prefetch.bytes == beyond_bytes) {
+      refuse_overflow("prefetched_bytes");
+    }
+    return prefetch.bytes;
   }
 
   /// Calls f(name, unit, description, member) for each. The only list of the fields.
@@ -63,14 +83,34 @@ struct Counters {
     for_each_field([&](auto name, auto, auto, auto field) {
       if (field != &Counters::fetched_bytes) {
         this->*field = checked_sum(this->*field, other.*field, name);
-      } else if (__builtin_add_overflow(fetched_bytes, other.fetched_bytes, &fetched_bytes)) {
-        fetched_bytes = beyond_bytes;
+      } else {
+        fetched_bytes = sum_of_bytes(fetched_bytes, other.fetched_bytes);
       }
     });
+    if (other.prefetch.issued != 0) {  // most replays fetch nothing ahead
+      add(other.prefetch);
+    }
     return *this;
   }
 
   friend bool operator==(const Counters&, const Counters&) = default;
+
+ private:
+  static std::uint64_t bytes_of(std::uint64_t rows, std::uint64_t row_bytes) noexcept {
+    std::uint64_t bytes = 0;
+    return __builtin_mul_overflow(rows, row_bytes, &bytes) ? beyond_bytes : bytes;
+  }
+  static std::uint64_t sum_of_bytes(std::uint64_t a, std::uint64_t b) noexcept {
+    std::uint64_t bytes = 0;
+    return __builtin_add_overflow(a, b, &bytes) ? beyond_bytes : bytes;
+  }
+  void add(const PrefetchCounts& more) {
+    prefetch.issued = checked_sum(prefetch.issued, more.issued, "prefetched");
+    prefetch.useful += more.useful;  // no more than are issued, like the next
+    prefetch.avoided += more.avoided;
+    prefetch.evictions += more.evictions;
+    prefetch.bytes = sum_of_bytes(prefetch.bytes, more.bytes);
+  }
 };
 
 namespace detail {
@@ -79,7 +119,7 @@ constexpr std::size_t counter_fields() {
   Counters::for_each_field([&](auto...) { ++count; });
   return count;
 }
-static_assert(sizeof(Counters) == counter_fields() * sizeof(std::uint64_t),
+static_assert(sizeof(Counters) == counter_fields() * sizeof(std::uint64_t) + sizeof(PrefetchCounts),
               "a field of Counters is missing from for_each_field");
 }  // namespace detail
 

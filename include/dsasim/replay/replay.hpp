@@ -52,6 +52,38 @@ inline constexpr std::array new_token_names = {ChoiceName<NewToken>{"demand", Ne
                                                ChoiceName<NewToken>{"allocate", NewToken::allocate},
                                                ChoiceName<NewToken>{"pinned", NewToken::pinned}};
 
+/// Entries of each stream that its cache holds whatever the policy does: the first of the context, and the newest.
+struct Pins {
+  std::uint32_t sink_entries = 0;
+  std::uint32_t recent_entries = 0;  ///< as the first query of a step sees the context; drafts come on top
+
+  bool any() const noexcept { return sink_entries > 0 || recent_entries > 0; }
+};
+/// As the option is written: sink=4,recent=64. Throws ConfigError.
+Pins parse_pins(std::string_view text);
+std::string to_string(const Pins& pins);
+
+/// Where rows that are fetched before a selection go.
+enum class PrefetchInto : std::uint8_t {
+  buffer,  ///< into the cache, as the newest
+  side,    ///< into an area of the stream's own outside the capacity, which each selection empties
+};
+inline constexpr std::array prefetch_into_names = {ChoiceName<PrefetchInto>{"buffer", PrefetchInto::buffer},
+                                                   ChoiceName<PrefetchInto>{"side", PrefetchInto::side}};
+
+/// What is fetched before each selection (docs/prefetch.md): of a predictor's guess, the first entries that are not
+/// resident.
+struct PrefetchSpec {
+  std::string predictor;   ///< see predictor_descriptions(); empty: nothing is
+  std::uint32_t rows = 0;  ///< the most for a selection
+  PrefetchInto into = PrefetchInto::buffer;
+
+  bool any() const noexcept { return !predictor.empty(); }
+};
+/// As the option is written: history,rows=64,into=side, or none. Throws ConfigError.
+PrefetchSpec parse_prefetch(std::string_view text);
+std::string to_string(const PrefetchSpec& prefetch);
+
 struct ReplayConfig {
   PolicySpec policy;
   Scope scope = Scope::stream;
@@ -67,6 +99,8 @@ struct ReplayConfig {
   /// The newest blocks of each stream's context whose entries are resident outside the capacity: hits that no cache
   /// sees, and absent once their block is not among these. Only with NewToken::demand.
   std::uint32_t resident_blocks = 0;
+  Pins pins = {};  ///< hits within the capacity; only with NewToken::demand
+  PrefetchSpec prefetch = {};
   std::optional<StepRange> steps;  ///< otherwise all
   std::uint64_t warmup_steps = 0;  ///< the first of the range, replayed and not counted
   MemorySpec memory;
@@ -94,6 +128,9 @@ enum class RowMemory : std::uint8_t {
   host,   ///< into the GPU's memory before the kernel, which reads them there
   other,  ///< another memory in the place of the GPU's
 };
+
+/// What the pins of all streams of one cache take of its capacity, of a cache that holds streams of `layer`.
+std::uint64_t pinned_entries(const TraceReader& trace, const ReplayConfig& config, std::uint32_t layer);
 
 /// The configuration as it was applied to a trace: nothing left to default.
 struct EffectiveConfig {

@@ -17,7 +17,7 @@ std::string report_json(const TraceReader& trace, const ReplayResult& result);
 std::string report_table(const TraceReader& trace, const ReplayResult& result);
 
 /// Rows of --per-step: its measures in their order. What is not known is empty.
-std::string step_csv_header();
+std::string step_csv_header(const EffectiveConfig& config);
 void append_step_csv(std::string& out, const StepRow& row, const EffectiveConfig& config);
 
 /// Rows of --step-times.

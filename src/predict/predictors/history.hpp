@@ -18,6 +18,7 @@ class TablePredictor : public Predictor {
  public:
   static constexpr bool needs_positions = false;
   static constexpr double place_bytes = 16;
+  static constexpr bool reads_layer_before = layer;
 
   explicit TablePredictor(const PredictorSetup& setup)
       : table_(setup.longest_selection, layer ? 2 : 1), frequencies_(setup.id_limit) {}

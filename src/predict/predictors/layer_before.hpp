@@ -13,6 +13,7 @@ class LayerBefore final : public Predictor {
       "What the layer before selects at this step; then what it selected at steps before, the latest first.";
   static constexpr bool needs_positions = false;
   static constexpr double place_bytes = 0;
+  static constexpr bool reads_layer_before = true;
 
   explicit LayerBefore(const PredictorSetup& /*setup*/) {}
 
