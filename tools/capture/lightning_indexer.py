@@ -4,6 +4,8 @@ The score of token s for query t is sum_j w_j(t) ReLU(q_j(t) . k(s)) (DeepSeek-V
 Llama). It is trained to the mean over heads of the frozen model's own attention, by KL divergence, layer by layer.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -42,11 +44,28 @@ def rotate(x, rope):
     return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
 
 
+@dataclass
+class Decoded:
+    """One request: ids and scores by step, arrays [layers, selected], by falling score; means over steps and layers.
+
+    `oracle` are the tokens with the most attention, as many as were selected, at the same steps; `loss` is that of the tokens
+    that were fed, in nats a token (none where the model sampled its own).
+    """
+
+    selections: list
+    scores: list
+    oracle: list
+    mass: float
+    oracle_mass: float
+    loss: float | None
+    tokens: list
+
+
 class Retrofit(nn.Module):
     """Indexers for all layers of a model, which stays as it is.
 
     `mode` says what a forward pass does beside: "off", "train" (keeps the loss of each layer in `losses`), "select" (attention
-    sees the selected tokens alone; needs one query, kept in `selections` with its scores and the mass it captures).
+    sees the selected tokens alone; needs one query; `selected` keeps what each layer selected and what an oracle would have).
     """
 
     def __init__(self, model, heads, dim):
@@ -64,7 +83,7 @@ class Retrofit(nn.Module):
     def reset(self):
         self.keys = [None] * len(self.indexers)
         self.scored = [None] * len(self.indexers)
-        self.losses, self.selections, self.mass, self.oracle_mass = [], [], [], []
+        self.losses, self.selected = [], []
 
     def _before(self, number):
         def score(_, args, kwargs):
@@ -121,9 +140,9 @@ class Retrofit(nn.Module):
         scores = self.scored[number][:, 0]
         top = scores.topk(min(self.top_k, scores.shape[-1]))
         target = probabilities.mean(1)[:, 0]
-        self.selections.append((top.indices, top.values))
-        self.mass.append(target.gather(-1, top.indices).sum(-1))
-        self.oracle_mass.append(target.topk(top.indices.shape[-1]).values.sum(-1))
+        best = target.topk(top.indices.shape[-1])
+        self.selected.append((top.indices.int(), top.values, target.gather(-1, top.indices).sum(-1), best.indices.int(),
+                              best.values.sum(-1)))
         keep = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, top.indices, True)
         return logits.masked_fill(~keep[:, None, None, :], float("-inf")).softmax(-1)
 
@@ -148,30 +167,48 @@ class Retrofit(nn.Module):
         self.mode = "off"
 
     @torch.no_grad()
-    def decode(self, prompt, text, top_k, temperature=None):
-        """Decodes as many tokens as `text` [1, tokens] has after `prompt`: feeds the text as it stands, or, with a
-        temperature, what the model samples under its own selections. Returns selections and scores, by step, by layer,
-        and the attention mass that they and an oracle's captured."""
+    def decode(self, prompts, texts, top_k, temperature=None):
+        """Decodes as many tokens as `texts` [requests, tokens] have after `prompts` [requests, tokens], all requests together:
+        feeds the texts as they stand, or, with a temperature, what the model samples under its own selections. Returns a
+        Decoded for each request."""
         model = self.model[0]
         self.reset()
         self.mode, self.top_k = "select", top_k
-        generator = torch.Generator(prompt.device).manual_seed(7)
-        cache = model.model(prompt, use_cache=True).past_key_values
-        mass, oracle = [], []
-        selections, scores = [], []
-        token = text[:, :1]
-        for step in range(text.shape[1]):
-            self.selections, self.mass, self.oracle_mass = [], [], []
-            out = model.model(token, past_key_values=cache, use_cache=True)
+        generator = torch.Generator(prompts.device).manual_seed(7)
+        cache = model.model(prompts, use_cache=True).past_key_values
+        steps, losses, fed = [], [], [texts[:, :1]]
+        for step in range(texts.shape[1]):
+            self.selected = []
+            out = model.model(fed[-1], past_key_values=cache, use_cache=True)
             cache = out.past_key_values
+            steps.append([torch.stack(part).cpu() for part in zip(*self.selected)])
+            if step + 1 == texts.shape[1]:
+                break
+            logits = model.lm_head(out.last_hidden_state[:, -1]).float()
             if temperature is None:
-                token = text[:, step + 1 : step + 2]
+                fed.append(texts[:, step + 1 : step + 2])
+                losses.append(F.cross_entropy(logits, fed[-1][:, 0], reduction="none"))
             else:
-                chances = (model.lm_head(out.last_hidden_state[:, -1]).float() / temperature).softmax(-1)
-                token = torch.multinomial(chances, 1, generator=generator)
-            selections.append([indices[0].tolist() for indices, _ in self.selections])
-            scores.append([values[0].tolist() for _, values in self.selections])
-            mass.append(torch.stack(self.mass).mean().item())
-            oracle.append(torch.stack(self.oracle_mass).mean().item())
+                fed.append(torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator))
         self.mode = "off"
-        return selections, scores, sum(mass) / len(mass), sum(oracle) / len(oracle)
+        return [self._of_request(number, steps, losses, torch.cat(fed, dim=1)) for number in range(len(prompts))]
+
+    @staticmethod
+    def _of_request(number, steps, losses, fed):
+        """From what each step left of all requests, [layers, requests, selected] and [layers, requests]."""
+        ids, scores, mass, oracle, oracle_mass = ([part[:, number] for part in parts] for parts in zip(*steps))
+        return Decoded(selections=[step.numpy() for step in ids], scores=[step.numpy() for step in scores],
+                       oracle=[step.numpy() for step in oracle], mass=torch.stack(mass).mean().item(),
+                       oracle_mass=torch.stack(oracle_mass).mean().item(),
+                       loss=torch.stack(losses)[:, number].mean().item() if losses else None, tokens=fed[number].tolist())
+
+    @torch.no_grad()
+    def dense_loss(self, prompts, texts):
+        """What `loss` of each request would be with the model's own attention."""
+        model = self.model[0]
+        self.mode = "off"
+        losses = []
+        for prompt, text in zip(prompts, texts):
+            hidden = model.model(torch.cat((prompt, text))[None], use_cache=False).last_hidden_state[0, len(prompt) : -1]
+            losses.append(F.cross_entropy(model.lm_head(hidden).float(), text[1:]).item())
+        return losses
