@@ -52,7 +52,12 @@ def load(arguments, device):
     quantised = {"gguf_file": arguments.gguf} if arguments.gguf else {}  # transformers needs the package gguf for it
     model = transformers.AutoModelForCausalLM.from_pretrained(arguments.model, dtype=torch.bfloat16, **quantised).to(device)
     tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model, **quantised)
-    return model, lambda text: tokenizer(bytes(text).decode("utf-8", "replace"), return_tensors="pt").input_ids[0], tokenizer.decode
+
+    def encode(text):  # in parts, so that the tokenizer uses all cores
+        parts = [part.numpy().tobytes().decode("utf-8", "replace") for part in text.split(100_000)]
+        return torch.cat([torch.tensor(ids) for ids in tokenizer(parts).input_ids])
+
+    return model, encode, tokenizer.decode
 
 
 def read(arguments, folders):
@@ -94,19 +99,19 @@ def decode_all(arguments, retrofit, texts, decode, device):
                          for window in small_llama.windows(text, needed, 1, arguments.requests, 5, device)])
     prompts, fed = windows[:, : arguments.prompt], windows[:, arguments.prompt :]
     dense = retrofit.dense_loss(prompts, fed)
-    for top_k in arguments.top_k:
-        for suffix, temperature in [("", None)] + ([("-sampled", arguments.sample)] if arguments.sample else []):
-            for number, request in enumerate(retrofit.decode(prompts, fed, top_k, temperature)):
-                folder = f"{arguments.output}/k{top_k}{suffix}"
-                path = save_request(folder, number, request.selections, arguments.prompt,
-                                    request.scores if arguments.scores else None)
-                if arguments.oracle:
-                    save_request(f"{folder}-oracle", number, request.oracle, arguments.prompt)
-                tokens = {"text": decode(request.tokens)} if suffix else {"loss": round(request.loss, 4),
-                                                                            "dense_loss": round(dense[number], 4)}
-                report(file=str(path), prompt_len=arguments.prompt, steps=len(request.selections),
-                       layers=len(request.selections[0]), top_k=top_k, mass=round(request.mass, 4),
-                       oracle_mass=round(request.oracle_mass, 4), **tokens)
+    ways_to_feed = [None] if arguments.sample is None else [None, arguments.sample]
+    ways = [(top_k, temperature) for top_k in arguments.top_k for temperature in ways_to_feed]
+    for (top_k, temperature), requests in zip(ways, retrofit.decode(prompts, fed, ways)):
+        folder = f"{arguments.output}/k{top_k}{'' if temperature is None else '-sampled'}"
+        for number, request in enumerate(requests):
+            path = save_request(folder, number, request.selections, arguments.prompt,
+                                request.scores if arguments.scores else None)
+            if arguments.oracle:
+                save_request(f"{folder}-oracle", number, request.oracle, arguments.prompt)
+            text = {"dense_loss": round(dense[number], 4)} if temperature is None else {"text": decode(request.tokens)}
+            report(file=str(path), prompt_len=arguments.prompt, steps=len(request.selections),
+                   layers=len(request.selections[0]), top_k=top_k, mass=round(request.mass, 4),
+                   oracle_mass=round(request.oracle_mass, 4), loss=round(request.loss, 4), **text)
 
 
 def main():
