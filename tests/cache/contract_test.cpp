@@ -45,6 +45,10 @@ class Contract {
     const auto future = future_of(log_);
     const bool needs_future = policy_needs(spec_).future;
     for (std::size_t number = 0; number < log_.events.size(); ++number) {
+      if (log_.events[number].is_forget) {
+        forget(log_.events[number]);
+        continue;
+      }
       if (needs_future) {
         cache_->foresee(future[number]);
       }
@@ -71,6 +75,7 @@ class Contract {
     REQUIRE(cache_->invariant());
     if (!may_refuse(spec_)) {
       REQUIRE(before.size() + missed.size() - outcome.evictions == after.size());
+      REQUIRE((outcome.evictions == 0 || after.size() == std::min(capacity_, log_.directory_entries)));
       REQUIRE((event.ids.empty() || after.contains(event.base + value(event.ids.back())) || whole_selection_));
     }
     if (whole_selection_ && !may_refuse(spec_)) {
@@ -79,6 +84,17 @@ class Contract {
         REQUIRE((std::ranges::find(missed, entry) == missed.end()) == before.contains(event.base + value(entry)));
       }
     }
+  }
+
+  /// The room that it leaves is used: select() checks how many entries there are after evictions.
+  void forget(const Event& event) {
+    const std::uint32_t id = value(event.ids[0]);
+    std::set<std::uint32_t> others = residents();
+    others.erase(event.base + id);
+    cache_->forget(event.base, id, id + 1);
+    seen_.erase(event.base + id);
+    REQUIRE(residents() == others);
+    REQUIRE(cache_->invariant());
   }
 
   std::set<std::uint32_t> residents() const {
@@ -173,6 +189,20 @@ TEST_CASE("An insert is no access, and what was inserted is never missed for the
     CHECK(hits + missed.size() == 3);
     CHECK(hits >= 1);
     CHECK(cache->invariant());
+  }
+}
+
+TEST_CASE("A forgotten entry leaves alone, without an eviction, and comes in again as a new one", "[cache][contract]") {
+  const std::uint32_t capacity = GENERATE(1U, 2U, 7U, 12U, 31U, 96U, 5000U);
+  for (const PolicySpec& spec : all_variants()) {
+    CAPTURE(to_string(spec), capacity);
+    if (!can_forget(spec)) {
+      continue;
+    }
+    LogShape shape = shape_for(spec, capacity);
+    shape.forgets = true;
+    const ReplayLog log = random_log(shape, capacity);
+    Contract(spec, log, capacity).run();
   }
 }
 

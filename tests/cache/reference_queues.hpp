@@ -30,6 +30,8 @@ class PlainQueues {
   /// The cache is full and `incoming` has missed: takes an entry out that is not spared.
   virtual Key evict(Key incoming, const std::set<Key>& spared) = 0;
   virtual void add(Key key) = 0;
+  /// A resident entry is gone as if it had never been: in no queue, and not remembered.
+  virtual void forget(Key key) = 0;
 
  protected:
   using Queue = std::list<Key>;  ///< oldest first
@@ -66,6 +68,7 @@ class PlainMru final : public PlainQueues {
   }
 
   void add(Key key) override { stack_.push_back(key); }
+  void forget(Key key) override { take(stack_, key); }
 
  private:
   Queue stack_;
@@ -99,6 +102,11 @@ class PlainSlru final : public PlainQueues {
   }
 
   void add(Key key) override { probation_.push_back(key); }
+
+  void forget(Key key) override {
+    take(probation_, key);
+    take(protected_, key);
+  }
 
  private:
   std::size_t most_protected_;
@@ -153,6 +161,13 @@ class PlainLirs final : public PlainQueues {
     prune();
   }
 
+  void forget(Key key) override {
+    take(stack_, key);
+    take(queue_, key);
+    lir_.erase(key);
+    prune();
+  }
+
  private:
   void promote(Key key) {
     lir_.insert(key);
@@ -202,8 +217,14 @@ class PlainS3Fifo final : public PlainQueues {
   }
 
   void add(Key key) override {
-    (came_back_ ? main_ : small_).push_back(key);
+    (take(ghosts_, key) || came_back_ ? main_ : small_).push_back(key);
+    came_back_ = false;
     frequency_[key] = 0;
+  }
+
+  void forget(Key key) override {
+    take(small_, key);
+    take(main_, key);
   }
 
  private:
@@ -274,6 +295,15 @@ class PlainSieve final : public PlainQueues {
 
   void add(Key key) override { queue_.push_back(key); }
 
+  void forget(Key key) override {
+    const auto next = std::next(std::ranges::find(queue_, key));
+    if (hand_ == key) {
+      hand_ = next == queue_.end() ? std::nullopt : std::optional(*next);
+    }
+    take(queue_, key);
+    visited_.erase(key);
+  }
+
  private:
   Queue queue_;
   std::set<Key> visited_;
@@ -292,21 +322,11 @@ class PlainArc final : public PlainQueues {
   }
 
   Key evict(Key incoming, const std::set<Key>& spared) override {
-    const auto c = static_cast<double>(capacity_);
-    const auto b1 = static_cast<double>(b1_.size());
-    const auto b2 = static_cast<double>(b2_.size());
-    if (has(b1_, incoming)) {
-      p_ = std::min(c, p_ + std::max(b2 / b1, 1.0));
-    } else if (has(b2_, incoming)) {
-      p_ = std::max(0.0, p_ - std::max(b1 / b2, 1.0));
-    } else if (t1_.size() + b1_.size() == capacity_) {
-      if (t1_.size() == capacity_) {
-        return *take_from(t1_, spared);
-      }
-      b1_.pop_front();
-    } else if (t1_.size() + t2_.size() + b1_.size() + b2_.size() == 2 * capacity_) {
-      b2_.pop_front();
+    if (t1_.size() == capacity_ && !has(b2_, incoming)) {
+      return *take_from(t1_, spared);
     }
+    announce(incoming);
+    is_announced_ = true;
     const auto t1 = static_cast<double>(t1_.size());
     const bool first = !t1_.empty() && ((has(b2_, incoming) && t1 == p_) || t1 > p_);
     for (const bool from_t1 : {first, !first}) {
@@ -319,11 +339,36 @@ class PlainArc final : public PlainQueues {
   }
 
   void add(Key key) override {
+    if (!is_announced_ && t1_.size() + t2_.size() < capacity_) {
+      announce(key);
+    }
+    is_announced_ = false;
     const bool was_ghost = take(b1_, key) || take(b2_, key);
     (was_ghost ? t2_ : t1_).push_back(key);
   }
 
+  void forget(Key key) override {
+    take(t1_, key);
+    take(t2_, key);
+  }
+
  private:
+  /// All of a miss but the replacement, which a cache with room does without.
+  void announce(Key incoming) {
+    const auto c = static_cast<double>(capacity_);
+    const auto b1 = static_cast<double>(b1_.size());
+    const auto b2 = static_cast<double>(b2_.size());
+    if (has(b1_, incoming)) {
+      p_ = std::min(c, p_ + std::max(b2 / b1, 1.0));
+    } else if (has(b2_, incoming)) {
+      p_ = std::max(0.0, p_ - std::max(b1 / b2, 1.0));
+    } else if (t1_.size() + b1_.size() == capacity_) {
+      b1_.pop_front();
+    } else if (t1_.size() + t2_.size() + b1_.size() + b2_.size() == 2 * capacity_) {
+      b2_.pop_front();
+    }
+  }
+
   static std::optional<Key> take_from(Queue& queue, const std::set<Key>& spared) {
     const auto key = oldest(queue, spared);
     if (key) {
@@ -337,6 +382,7 @@ class PlainArc final : public PlainQueues {
   Queue b1_;
   Queue b2_;
   double p_ = 0;
+  bool is_announced_ = false;
 };
 
 class PlainTwoQ final : public PlainQueues {
@@ -365,7 +411,15 @@ class PlainTwoQ final : public PlainQueues {
     return key;
   }
 
-  void add(Key key) override { (was_out_ ? am_ : a1in_).push_back(key); }
+  void add(Key key) override {
+    (take(a1out_, key) || was_out_ ? am_ : a1in_).push_back(key);
+    was_out_ = false;
+  }
+
+  void forget(Key key) override {
+    take(a1in_, key);
+    take(am_, key);
+  }
 
  private:
   std::size_t k_in_;
@@ -399,6 +453,11 @@ class PlainLruK final : public PlainQueues {
   void add(Key key) override {
     hit(key);
     residents_.insert(key);
+  }
+
+  void forget(Key key) override {
+    residents_.erase(key);
+    accesses_.erase(key);
   }
 
  private:
@@ -445,6 +504,12 @@ class PlainWTinyLfu final : public PlainQueues {
     for (; window_.size() > most_window_; window_.pop_front()) {
       main_.add(window_.front());
     }
+  }
+
+  void forget(Key key) override {
+    take(window_, key);
+    main_.forget(key);
+    counts_.erase(key);
   }
 
  private:

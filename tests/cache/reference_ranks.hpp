@@ -38,6 +38,8 @@ class PlainRanks {
   }
   /// An entry that is not resident comes in.
   virtual void enter(Key key) = 0;
+  /// A resident entry is gone as if it had never been.
+  virtual void forget(Key key) = 0;
   virtual Worth worth(Key key) const = 0;
 };
 
@@ -68,6 +70,7 @@ class PlainEwma2 final : public PlainRanks {
   }
 
   void enter(Key key) override { use(key, false); }
+  void forget(Key key) override { averages_.erase(key); }
 
   Worth worth(Key key) const override {
     const Averages& of = averages_.at(key);
@@ -112,6 +115,7 @@ class PlainLrfu final : public PlainRanks {
   }
 
   void enter(Key key) override { use(key, false); }
+  void forget(Key key) override { sums_.erase(key); }
 
   Worth worth(Key key) const override {
     const Sum& of = sums_.at(key);
@@ -164,6 +168,11 @@ class PlainScore final : public PlainRanks {
   void enter(Key key) override {
     scored_[key] = static_cast<float>(decayed(scored_[key], decay_, now_ - last_[key]));
     last_[key] = now_;
+  }
+
+  void forget(Key key) override {
+    scored_.erase(key);
+    last_.erase(key);
   }
 
   Worth worth(Key key) const override {
@@ -261,7 +270,7 @@ class PlainRt final : public PlainRanks {
     t = from.step;
     query_ = static_cast<std::int64_t>(from.base + from.query);
     for (const Key p : selected) {
-      forget(p, residents.contains(p));
+      fade(p, residents.contains(p));
       E[p] = std::min<std::int64_t>(65535, x(p) + 2048);
       last[p] = t;
     }
@@ -304,9 +313,15 @@ class PlainRt final : public PlainRanks {
   }
 
   void enter(Key p) override {
-    forget(p, false);
+    fade(p, false);
     E[p] = x(p);
     last[p] = t;
+  }
+
+  void forget(Key p) override {
+    E.erase(p);
+    last.erase(p);
+    T.erase(p);
   }
 
   Worth worth(Key p) const override {
@@ -319,7 +334,7 @@ class PlainRt final : public PlainRanks {
   std::size_t cell(Key p) const { return table_.cell(age(p), x(p), query_ - std::int64_t{p}); }
   std::int64_t V(Key p) const { return table_.V(cell(p), x(p), age(p)); }
 
-  void forget(Key p, bool resident) {
+  void fade(Key p, bool resident) {
     if (!resident && last.contains(p) && !is_remembered(history_, t - last[p])) {
       E[p] = 0;
     }

@@ -28,11 +28,15 @@ class Comparison {
     const auto future = future_of(log_);
     for (std::size_t number = 0; number < log_.events.size(); ++number) {
       CAPTURE(number);
-      if (needs_future_) {
+      const Event& event = log_.events[number];
+      if (needs_future_ && !event.is_forget) {
         fast_->foresee(future[number]);
       }
-      const Event& event = log_.events[number];
-      if (event.is_insert) {
+      if (event.is_forget) {
+        const std::uint32_t id = value(event.ids[0]);
+        fast_->forget(event.base, id, id + 1);
+        plain_.forget(event.base + id);
+      } else if (event.is_insert) {
         const std::uint32_t evictions = fast_->insert(event.base, event.ids[0]);
         REQUIRE(evictions == plain_.insert(event.base + value(event.ids[0]), future[number][0]));
       } else {
@@ -82,17 +86,22 @@ class Comparison {
 TEST_CASE("Every policy does what its plain reference does", "[cache][reference]") {
   const std::uint32_t capacity = GENERATE(1U, 2U, 3U, 7U, 16U, 40U, 65U, 191U, 1000U);
   const std::uint32_t streams = GENERATE(1U, 3U);
-  const bool inserts = GENERATE(false, true);
+  const auto [inserts, forgets] = GENERATE(std::pair(false, false), std::pair(true, false), std::pair(true, true));
   for (const PolicySpec& spec : all_variants()) {
     if (policy_needs(spec).one_stream && streams > 1) {
       continue;
     }
-    LogShape shape{.streams = streams, .context = 64, .longest = 16, .events = 250, .inserts = inserts};
+    LogShape shape{.streams = streams,
+                   .context = 64,
+                   .longest = 16,
+                   .events = 250,
+                   .inserts = inserts,
+                   .forgets = forgets && can_forget(spec)};
     if (policy_needs(spec).whole_selection) {
       shape.longest = std::min(shape.longest, capacity);
     }
     for (std::uint64_t seed = 1; seed <= 2; ++seed) {
-      CAPTURE(to_string(spec), capacity, streams, inserts, seed);
+      CAPTURE(to_string(spec), capacity, streams, inserts, forgets, seed);
       const ReplayLog log = random_log(shape, seed);
       Comparison(spec, log, capacity, seed).run();
     }
@@ -106,7 +115,12 @@ TEST_CASE("Long replays agree with the plain reference when selections are as la
   for (const PolicySpec& spec : all_variants()) {
     CAPTURE(to_string(spec), capacity);
     const std::uint32_t streams = policy_needs(spec).one_stream ? 1 : 2;
-    const LogShape shape{.streams = streams, .context = 100, .longest = capacity, .events = 1500, .inserts = true};
+    const LogShape shape{.streams = streams,
+                         .context = 100,
+                         .longest = capacity,
+                         .events = 1500,
+                         .inserts = true,
+                         .forgets = capacity == 70 && can_forget(spec)};
     const ReplayLog log = random_log(shape, 5);
     Comparison(spec, log, capacity, 2).run();
   }

@@ -17,12 +17,15 @@
 
 namespace dsasim::test {
 
-/// One select(), or one insert() (of the only id).
+/// One select(), or one insert() or forget() (of the only id).
 struct Event {
   bool is_insert = false;
+  bool is_forget = false;
   std::uint32_t base = 0;
   std::vector<EntryId> ids;
   std::vector<std::uint16_t> scores = {};  ///< of the ids, or none
+
+  bool is_access() const { return !is_insert && !is_forget; }
 };
 
 struct ReplayLog {
@@ -38,6 +41,7 @@ struct LogShape {
   std::uint32_t longest = 8;  ///< selection; the shortest is empty
   std::uint32_t events = 300;
   bool inserts = false;
+  bool forgets = false;
 };
 
 /// Selections of distinct ids, half of them from a part of the context that drifts, so that there is reuse.
@@ -50,7 +54,8 @@ inline ReplayLog random_log(const LogShape& shape, std::uint64_t seed) {
                 .events = {}};
   for (std::uint32_t number = 0; number < shape.events; ++number) {
     Event event{.is_insert = shape.inserts && draw(4) == 0, .base = draw(shape.streams) * shape.context, .ids = {}};
-    const std::uint32_t wanted = event.is_insert ? 1 : draw(shape.longest + 1);
+    event.is_forget = shape.forgets && !event.is_insert && draw(3) == 0;
+    const std::uint32_t wanted = event.is_access() ? draw(shape.longest + 1) : 1;
     const std::uint32_t drift = number * shape.context / shape.events;
     while (event.ids.size() < wanted) {
       const std::uint32_t near = (drift + draw(shape.longest + 1)) % shape.context;
@@ -78,17 +83,19 @@ inline std::vector<std::vector<NextUse>> future_of(const ReplayLog& log) {
   std::map<std::uint32_t, std::uint32_t> next_access;  // by key
   std::uint32_t now = 0;
   for (const Event& event : log.events) {
-    now += event.is_insert ? 0 : static_cast<std::uint32_t>(event.ids.size());
+    now += event.is_access() ? static_cast<std::uint32_t>(event.ids.size()) : 0;
   }
   for (std::size_t number = log.events.size(); number-- > 0;) {
     const Event& event = log.events[number];
     future[number].resize(event.ids.size());
     for (std::size_t i = event.ids.size(); i-- > 0;) {
       const std::uint32_t key = event.base + value(event.ids[i]);
-      now -= event.is_insert ? 0 : 1;
+      now -= event.is_access() ? 1U : 0U;
       const auto next = next_access.find(key);
       future[number][i] = next == next_access.end() ? never_again : next->second - now;
-      if (!event.is_insert) {
+      if (event.is_forget) {
+        next_access.erase(key);  // another entry has its id then
+      } else if (!event.is_insert) {
         next_access[key] = now;
       }
     }

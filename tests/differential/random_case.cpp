@@ -70,9 +70,6 @@ void draw_steps(const PlainTrace& trace, Draws& draws, ReplayConfig& config) {
 ReplayConfig random_config(const PlainTrace& trace, Draws& draws) {
   ReplayConfig config;
   config.policy = draws.one_in(5) ? parse_policy("lru") : draws.of(all_variants());  // it has most ways to be replayed
-  for (int tries = 0; tries < 3 && rejects_queries(trace) && !can_forget(config.policy); ++tries) {
-    config.policy = draws.of(all_variants());  // most would be refused
-  }
   config.scope = policy_needs(config.policy).one_stream ? Scope::stream : draws.of(scope_names).second;
   config.order = draws.of(order_names).second;
   if (trace.header.ids == IdKind::logical) {

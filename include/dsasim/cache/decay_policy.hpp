@@ -65,6 +65,7 @@ class DecayRanks {
 
   template <class Entries>
   void learn(const Entries& /*entries*/, std::span<const Candidate> /*candidates*/, std::uint64_t /*now*/) noexcept {}
+  static void forget(std::uint32_t /*key*/) noexcept {}
   template <class Entries>
   void look(const Entries& /*entries*/, std::span<const Candidate> /*candidates*/, std::uint64_t /*now*/) noexcept {}
 

@@ -135,10 +135,11 @@ concept SeesFuture = requires(P p, AccessNumber number) {
 };
 
 /// A policy that can take an entry out which nothing evicts, between two selections: Cache::forget(). Its slot is free
-/// then, and the next to be filled. A policy that remembers entries after they left, or that cannot find one in its
-/// order, does without, and is refused where queries are rejected.
+/// then, and the next to be filled. So there may be room, and victim() not be called, after entries were evicted. A
+/// policy that cannot find an entry in its order does without, and is refused where queries are rejected.
 ///
-///   on_forget(access)  the entry that is gone, and the slot that it leaves
+///   on_forget(access)  the entry that is gone, and the slot that it leaves: nothing is remembered of it, as if it had
+///                      never been. What left the cache before that is not named, and stays what it was.
 template <class P>
 concept ForgetsEntries = requires(P p, Access access) {
   { p.on_forget(access) }

@@ -36,6 +36,7 @@ class PerAccess {
     return SlotId{queues_.victim(key, [](std::uint32_t /*slot*/) { return false; })};
   }
   void on_evict(Access access) noexcept { queues_.on_evict(access); }
+  void on_forget(Access access) noexcept requires ForgetsEntries<Q> { queues_.on_forget(access); }
   void on_fill(Access access) noexcept { queues_.on_fill(access); }
   bool invariant() const { return queues_.invariant(); }
 
@@ -70,6 +71,7 @@ class PerSelection {
     return SlotId{queues_.victim(key, [this](std::uint32_t slot) { return named_in_[slot] == selection_; })};
   }
   void on_evict(Access access) noexcept { queues_.on_evict(access); }
+  void on_forget(Access access) noexcept requires ForgetsEntries<Q> { queues_.on_forget(access); }
   void on_fill(Access access) noexcept {
     named_in_[value(access.slot)] = selection_;
     queues_.on_fill(access);

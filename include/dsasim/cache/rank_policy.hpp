@@ -65,6 +65,7 @@ struct Candidate {
 ///   after(state, steps)              a state, so many steps after the entry's last use
 ///   select(i, state)                 the entry is the selection's i-th
 ///   learn(entries, candidates, now)  once all are selected: entries by key
+///   forget(key)                      the entry is gone as if it had never been
 ///   look(entries, candidates, now)   before worth(), also before an insert evicts
 ///   worth(i, entry, now)             of the i-th candidate, a float
 ///   staging()                        so many misses of a selection need not come in: those worth less than what would
@@ -96,7 +97,7 @@ class RankPolicy {
   void on_begin(const StepSelection& selection) {
     now_ = selection.from.step;
     ranks_.begin(selection);
-    std::fill(named_.begin(), named_.end(), std::uint8_t{0});
+    clear_named();
     for (std::size_t i = 0; i < selection.ids.size(); ++i) {
       Entry& entry = entries_[selection.from.base + value(selection.ids[i])];
       use(entry);
@@ -122,7 +123,7 @@ class RankPolicy {
 
   SlotId victim(std::uint32_t /*key*/) noexcept {
     if (victims_.empty()) {  // an insert
-      std::fill(named_.begin(), named_.end(), std::uint8_t{0});
+      clear_named();
       find_evictable();
       rank(1);
     }
@@ -133,11 +134,18 @@ class RankPolicy {
 
   void on_evict(Access access) noexcept { entries_[access.key].resident = false; }
 
+  void on_forget(Access access) noexcept {
+    entries_[access.key] = {};
+    named_[value(access.slot)] = left;
+    ranks_.forget(access.key);
+  }
+
   void on_fill(Access access) noexcept {
     if (value(access.slot) == keys_.size()) {
       keys_.push_back(access.key);
     }
     keys_[value(access.slot)] = access.key;
+    named_[value(access.slot)] = 0;
     Entry& entry = entries_[access.key];
     use(entry);
     entry.resident = true;
@@ -150,11 +158,17 @@ class RankPolicy {
   }
 
   bool invariant() const {
-    return victims_.empty() && std::ranges::all_of(keys_, [this](std::uint32_t key) { return entries_[key].resident; });
+    for (std::size_t slot = 0; slot < keys_.size(); ++slot) {
+      if (named_[slot] != left && !entries_[keys_[slot]].resident) {
+        return false;
+      }
+    }
+    return victims_.empty();
   }
 
  private:
   static constexpr std::uint32_t bucket_bits = 8;
+  static constexpr std::uint8_t left = 2;
   using Entry = RankedEntry<typename Ranks::State>;
 
   /// Moves what is kept of an entry on to now.
@@ -163,6 +177,12 @@ class RankPolicy {
     const bool kept = entry.resident || !history_.forgets(steps);
     entry.state = kept ? ranks_.after(entry.state, steps) : typename Ranks::State{};
     entry.last_use = now_;
+  }
+
+  void clear_named() noexcept {
+    for (std::uint8_t& named : named_) {
+      named &= left;
+    }
   }
 
   std::span<const Candidate> candidates() const noexcept { return std::span(candidates_).first(count_); }
@@ -287,9 +307,10 @@ class RankPolicy {
 
   Ranks ranks_;
   History history_;
-  ZeroedArray<Entry> entries_;          ///< by key
-  std::vector<std::uint32_t> keys_;     ///< by slot
-  std::vector<std::uint8_t> named_;     ///< by slot: 1 if the open selection names its entry
+  ZeroedArray<Entry> entries_;       ///< by key
+  std::vector<std::uint32_t> keys_;  ///< by slot
+  std::vector<std::uint8_t>
+      named_;  ///< by slot: 1 if the open selection names its entry, `left` if it has none any more
   std::vector<Candidate> candidates_;   ///< residents, then misses; room for all slots
   std::size_t count_ = 0;               ///< of candidates
   std::size_t residents_ = 0;           ///< of these

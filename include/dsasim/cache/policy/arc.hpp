@@ -37,20 +37,12 @@ class Arc {
 
   template <class Spared>
   std::uint32_t victim(std::uint32_t key, const Spared& spared) noexcept {
-    becomes_ghost_ = true;
-    if (ghosts_.contains(b1, key)) {
-      target_ = std::min(target_ + std::max(1.0, ratio(b2, b1)), static_cast<double>(capacity_entries_));
-    } else if (ghosts_.contains(b2, key)) {
-      target_ = std::max(target_ - std::max(1.0, ratio(b1, b2)), 0.0);
-    } else if (lists_.size(t1) + ghosts_.size(b1) == capacity_entries_) {
-      if (ghosts_.size(b1) == 0) {
-        becomes_ghost_ = false;
-        return first_of(t1, t2, spared);
-      }
-      ghosts_.remove(ghosts_.oldest(b1));
-    } else if (ghosts_.size(b1) + ghosts_.size(b2) == capacity_entries_) {
-      ghosts_.remove(ghosts_.oldest(b2));
+    is_announced_ = true;
+    becomes_ghost_ = lists_.size(t1) < capacity_entries_ || ghosts_.contains(b2, key);  // B1 has no room then
+    if (!becomes_ghost_) {
+      return first_of(t1, t2, spared);
     }
+    announce(key);
     const auto once = static_cast<double>(lists_.size(t1));
     const bool from_t1 = lists_.size(t1) > 0 && (once > target_ || (ghosts_.contains(b2, key) && once >= target_));
     return first_of(from_t1 ? t1 : t2, from_t1 ? t2 : t1, spared);
@@ -64,7 +56,13 @@ class Arc {
     }
   }
 
+  void on_forget(Access access) noexcept { lists_.remove(value(access.slot)); }
+
   void on_fill(Access access) noexcept {
+    if (!is_announced_) {  // there is room
+      announce(access.key);
+    }
+    is_announced_ = false;
     const bool is_ghost = ghosts_.contains(b1, access.key) || ghosts_.contains(b2, access.key);
     if (is_ghost) {
       ghosts_.remove(access.key);
@@ -85,6 +83,20 @@ class Arc {
   static constexpr std::uint32_t b1 = 0;
   static constexpr std::uint32_t b2 = 1;
 
+  /// A miss, before anything leaves: moves the target if the key is a ghost. If it is none, makes place for it in L1
+  /// (T1 and B1), or in both lists. Where entries were forgotten there may be room, and ghosts all the same.
+  void announce(std::uint32_t key) noexcept {
+    if (ghosts_.contains(b1, key)) {
+      target_ = std::min(target_ + std::max(1.0, ratio(b2, b1)), static_cast<double>(capacity_entries_));
+    } else if (ghosts_.contains(b2, key)) {
+      target_ = std::max(target_ - std::max(1.0, ratio(b1, b2)), 0.0);
+    } else if (lists_.size(t1) + ghosts_.size(b1) == capacity_entries_) {
+      ghosts_.remove(ghosts_.oldest(b1));
+    } else if (lists_.size(t1) + lists_.size(t2) + ghosts_.size(b1) + ghosts_.size(b2) == 2 * capacity_entries_) {
+      ghosts_.remove(ghosts_.oldest(b2));
+    }
+  }
+
   double ratio(std::uint32_t of, std::uint32_t to) const noexcept {
     return static_cast<double>(ghosts_.size(of)) / static_cast<double>(ghosts_.size(to));
   }
@@ -100,6 +112,7 @@ class Arc {
   LinkedLists ghosts_;  ///< of keys: B1, B2
   double target_ = 0;   ///< of T1's size
   bool becomes_ghost_ = true;
+  bool is_announced_ = false;  ///< the entry that comes in
 };
 
 }  // namespace dsasim

@@ -81,6 +81,14 @@ class Lirs {
     prune();
   }
 
+  /// Out of S as well, where an evicted HIR entry stays.
+  void on_forget(Access access) noexcept {
+    on_evict(access);
+    if (stack_.contains(0, access.key)) {
+      stack_.remove(access.key);
+    }
+  }
+
   void on_fill(Access access) noexcept {
     Entry& entry = entries_[access.key];
     entry.slot = value(access.slot);

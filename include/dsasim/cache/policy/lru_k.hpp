@@ -47,6 +47,10 @@ class LruK {
   }
 
   void on_evict(Access access) noexcept { heap_.remove(value(access.slot)); }
+  void on_forget(Access access) noexcept {
+    heap_.remove(value(access.slot));
+    std::fill_n(times_.data() + k_ * access.key, k_, std::uint64_t{0});
+  }
   void on_fill(Access access) noexcept { heap_.push(value(access.slot), record(access.key)); }
 
   void on_end() noexcept {

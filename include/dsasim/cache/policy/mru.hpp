@@ -40,6 +40,7 @@ class Mru {
   }
 
   void on_evict(Access access) noexcept { queue_.remove(value(access.slot)); }
+  void on_forget(Access access) noexcept { queue_.remove(value(access.slot)); }
   void on_fill(Access access) noexcept { queue_.push(0, value(access.slot)); }
   void on_end() noexcept { below_victim_ = LinkedLists::none; }
   bool invariant() const { return queue_.invariant(); }

@@ -67,6 +67,11 @@ class ReuseRanks {
     }
   }
 
+  /// What would have become of it teaches nothing.
+  void forget(std::uint32_t key) noexcept {
+    std::erase_if(watched_, [key](const Watched& watched) { return watched.key == key; });
+  }
+
   void look(const Entries& entries, std::span<const Candidate> candidates, std::uint64_t now) noexcept {
     views_.resize(candidates.size());
     for (std::size_t i = 0; i < candidates.size(); ++i) {

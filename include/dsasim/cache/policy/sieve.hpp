@@ -42,6 +42,12 @@ class Sieve {
 
   void on_evict(Access access) noexcept { queue_.remove(value(access.slot)); }
 
+  /// A hand that is at the entry goes on as if it had evicted it.
+  void on_forget(Access access) noexcept {
+    hand_ = hand_ == value(access.slot) ? queue_.newer(hand_) : hand_;
+    queue_.remove(value(access.slot));
+  }
+
   void on_fill(Access access) noexcept {
     visited_[value(access.slot)] = 0;
     queue_.push(0, value(access.slot));

@@ -44,6 +44,7 @@ class Slru {
   }
 
   void on_evict(Access access) noexcept { queues_.remove(value(access.slot)); }
+  void on_forget(Access access) noexcept { queues_.remove(value(access.slot)); }
   void on_fill(Access access) noexcept { queues_.push(probation, value(access.slot)); }
   void on_end() noexcept {}
   bool invariant() const { return queues_.invariant() && queues_.size(protected_segment) <= most_protected_; }

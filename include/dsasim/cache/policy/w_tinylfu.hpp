@@ -70,6 +70,10 @@ class WTinyLfu {
   }
 
   void on_evict(Access access) noexcept { queues_.remove(value(access.slot)); }
+  void on_forget(Access access) noexcept {
+    queues_.remove(value(access.slot));
+    counts_[access.key] = 0;
+  }
 
   /// While there is room in the main part, the window overflows into it.
   void on_fill(Access access) noexcept {
