@@ -115,6 +115,19 @@ std::vector<double> churn_record(std::size_t layers, const PresetStatistics& sta
   return record;
 }
 
+std::vector<StoreInfo> own_stores(const Preset& preset, const std::vector<LayerInfo>& layers) {
+  std::vector<StoreInfo> stores;
+  stores.reserve(layers.size());
+  for (std::uint32_t layer = 0; layer < layers.size(); ++layer) {
+    stores.push_back(preset.store != nullptr ? preset.store(layer)
+                                             : StoreInfo{.kv_owner = layer,
+                                                         .kv_rows = layers[layer].group_size,
+                                                         .unit_tokens = preset.unit_tokens,
+                                                         .entry_bytes = preset.entry_bytes});
+  }
+  return stores;
+}
+
 }  // namespace
 
 SelectionModel model_of(const Preset& preset, const PresetStatistics& statistics, const Shape& shape) {
@@ -128,12 +141,16 @@ SelectionModel model_of(const Preset& preset, const PresetStatistics& statistics
   model.entry_bytes = preset.entry_bytes;
   model.model = preset.model;
   const std::uint32_t layers = either(shape.layers, preset.shape.layers);
-  const std::uint64_t whole_entries = model.prompt_tokens / model.unit_tokens;
-  const auto prompt_entries = static_cast<double>(whole_entries);
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
+    model.layers.push_back(preset.layer(layer));
+  }
+  if (preset.store != nullptr || !shape.unit_tokens.empty() || !shape.kv_owners.empty()) {
+    model.stores = shaped_stores(own_stores(preset, model.layers), shape);
+  }
   const std::vector<double> factors = layer_factors(layers, statistics.layer_spread, 0.5);
   const std::vector<double> sharing_factors = layer_factors(layers, statistics.layer_sharing_spread, 0.2);
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
-    model.layers.push_back(preset.layer(layer));
+    const auto prompt_entries = static_cast<double>(model.prompt_tokens / model.unit_of(layer));
     LayerStatistics& tables = model.statistics.emplace_back();
     if (layer < statistics.flat_layers) {
       tables.anew = true;
@@ -150,6 +167,8 @@ SelectionModel model_of(const Preset& preset, const PresetStatistics& statistics
   model.common_churn = statistics.request_correlation;
   model.popularity = {.popular_share = statistics.popular_share, .common_share = statistics.request_correlation};
   model.sinks = static_cast<std::uint32_t>(statistics.sinks);
+  model.local = static_cast<std::uint32_t>(statistics.local);
+  model.selects_begun = preset.selects_begun;
   return model;
 }
 

@@ -28,8 +28,29 @@ constexpr LayerInfo v4_layer(std::uint32_t index) noexcept {
   return {.model_layer = 2 + 2 * index, .group_size = 1};
 }
 
+/// DeepSeek-V4.1-Flash: eight layers own an index; those from 20 on read the KV store of layer 20.
+constexpr LayerInfo v4_1_layer(std::uint32_t index) noexcept {
+  return index < 3 ? LayerInfo{.model_layer = 2 + 6 * index, .group_size = 6}
+                   : LayerInfo{.model_layer = 20 + 4 * (index - 3), .group_size = 4};
+}
+constexpr StoreInfo v4_1_store(std::uint32_t index) noexcept {
+  return {.kv_owner = index < 3 ? index : 3, .kv_rows = 1, .unit_tokens = index < 3 ? 2U : 1U, .entry_bytes = 288};
+}
+
+/// Qwen3.8-Flash-Next: every fourth layer attends.
+constexpr LayerInfo qwen3_8_layer(std::uint32_t index) noexcept {
+  return {.model_layer = 3 + 4 * index, .group_size = 1};
+}
+
+/// MiniMax-M3: layers from 3 on, in which each of four KV heads selects for itself.
+constexpr LayerInfo m3_layer(std::uint32_t index) noexcept {
+  return {.model_layer = 3 + index / 4, .group_size = 1};
+}
+
 /// leave-decay and come-back-decay were searched for; leave is as large as the search needed it to be.
 constexpr PresetStatistics glm_statistics = {.leave = 0.9, .leave_decay = 0.45, .come_back_decay = 0.714};
+
+constexpr PresetStatistics v4_statistics = {.leave = 0.902253, .come_back_decay = 0.7042, .first = 0.406927};
 
 constexpr std::array all_presets = {
     Preset{.name = "levy",
@@ -101,7 +122,41 @@ constexpr std::array all_presets = {
            .unit_tokens = 4,
            .entry_bytes = 584,
            .layer = v4_layer,
-           .statistics = {.leave = 0.902253, .come_back_decay = 0.7042, .first = 0.406927}},
+           .statistics = v4_statistics},
+    Preset{
+        .name = "deepseek-v4.1-flash",
+        .sentence = "DeepSeek-V4.1-Flash: 8 layers own an index, for 38; 4 KV stores, of entries of 2 tokens and of 1",
+        .fitted = "nothing of its own: deepseek-v4-flash's figures, whose entries are of 4 tokens",
+        .predicts = "nothing published",
+        .model = "DeepSeek-V4.1-Flash, synthetic",
+        .shape = {.layers = 8, .top_k = 512, .steps = 512, .prompt_tokens = 131072, .requests = 1},
+        .unit_tokens = 2,
+        .entry_bytes = 288,
+        .layer = v4_1_layer,
+        .statistics = v4_statistics,
+        .store = v4_1_store},
+    Preset{.name = "qwen3.8-flash-next",
+           .sentence = "Qwen3.8-Flash-Next, the 12 of 48 layers that select, of blocks of 4 tokens, bf16",
+           .fitted = "a private buffer, hisparse, misses 33.564% at 1x and 16.564% at 2x after the first step",
+           .predicts = "10.307% at 3x, 7.107% at 4x, 2.414% at 8x",
+           .model = "Qwen3.8-Flash-Next, synthetic",
+           .shape = {.layers = 12, .top_k = 512, .steps = 767, .prompt_tokens = 38185, .requests = 1},
+           .unit_tokens = 4,
+           .entry_bytes = 8192,
+           .layer = qwen3_8_layer,
+           .statistics = {.leave_decay = 0.442354, .come_back_decay = 0.52, .layer_spread = 0.16}},
+    Preset{
+        .name = "minimax-m3",
+        .sentence = "MiniMax-M3: 57 layers of 4 KV heads that select 16 blocks of 128 tokens each, the latest always",
+        .fitted = "nothing of its own: the defaults, which are those of traces/k512-req_0.dsat",
+        .predicts = "nothing published",
+        .model = "MiniMax-M3, synthetic",
+        .shape = {.layers = 228, .top_k = 16, .steps = 256, .prompt_tokens = 131072, .requests = 1},
+        .unit_tokens = 128,
+        .entry_bytes = 65536,
+        .layer = m3_layer,
+        .statistics = {.sinks = 0, .local = 1},
+        .selects_begun = true},
     Preset{.name = "uniform",
            .sentence = "The worst case: every selection is drawn anew, every entry as likely as any",
            .fitted = "nothing",
@@ -142,6 +197,7 @@ constexpr std::array all_statistics = {
     StatisticDescription{"sliding-decay", &S::sliding_decay, 0, 8,
                          "Exponent of its decay with the distance from the query"},
     StatisticDescription{"sinks", &S::sinks, 0, 1U << 16U, "Entries at the start that are always selected"},
+    StatisticDescription{"local", &S::local, 0, 1U << 16U, "Latest entries that are always selected"},
     StatisticDescription{"churn", &S::churn, 0, 4,
                          "Spread of the entries exchanged from step to step, as a deviation in octaves"},
     StatisticDescription{"collapse-every", &S::collapse_every, 0, 1U << 20U,

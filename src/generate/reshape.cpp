@@ -1,10 +1,15 @@
 #include "dsasim/generate/measure.hpp"
 
+#include "dsasim/error.hpp"
+
 #include "generate/draws.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
+#include <string_view>
+#include <utility>
 
 namespace dsasim {
 namespace {
@@ -101,7 +106,51 @@ void stretch_layers(SelectionModel& model, std::uint32_t layers) {
   }
 }
 
+/// By layer: which one owns the store that it reads.
+void share_stores(std::vector<StoreInfo>& stores, const std::vector<std::uint32_t>& owners) {
+  const std::vector<StoreInfo> own = stores;
+  for (std::size_t layer = 0; layer < owners.size(); ++layer) {
+    const std::uint32_t owner = owners[layer];
+    if (owner >= owners.size() || owners[owner] != owner) {
+      throw ConfigError("`kv_stores`", "layer {} reads the store of {}, which owns none", layer, owner);
+    }
+    if (own[owner].unit_tokens != own[layer].unit_tokens) {
+      throw ConfigError("`kv_stores`",
+                        "layer {} has entries of {} tokens and reads the store of layer {}, whose entries are of {}",
+                        layer, own[layer].unit_tokens, owner, own[owner].unit_tokens);
+    }
+    stores[layer] = own[owner];
+    stores[layer].kv_owner = owner;
+    if (std::ranges::count(owners, owner) > 1) {
+      stores[layer].kv_rows = 1;
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<StoreInfo> shaped_stores(std::vector<StoreInfo> stores, const Shape& shape) {
+  const auto require_all = [&stores](std::string_view option, std::size_t found) {
+    if (found != stores.size()) {
+      throw ConfigError(option, "expected a number for each of the {} layers, found {}", stores.size(), found);
+    }
+  };
+  if (!shape.unit_tokens.empty()) {
+    if (shape.unit_tokens.size() > 1) {
+      require_all("`unit_tokens`", shape.unit_tokens.size());
+    }
+    for (std::size_t layer = 0; layer < stores.size(); ++layer) {
+      stores[layer].unit_tokens = shape.unit_tokens[shape.unit_tokens.size() > 1 ? layer : 0];
+    }
+  }
+  std::vector<std::uint32_t> owners = shape.kv_owners;
+  if (owners.empty()) {
+    std::ranges::transform(stores, std::back_inserter(owners), &StoreInfo::kv_owner);
+  }
+  require_all("`kv_stores`", owners.size());
+  share_stores(stores, owners);
+  return stores;
+}
 
 SelectionModel reshaped(SelectionModel model, const Shape& shape) {
   const auto context_entries = [&model] {
@@ -132,6 +181,15 @@ SelectionModel reshaped(SelectionModel model, const Shape& shape) {
     std::ranges::for_each(model.statistics, [&](LayerStatistics& layer) { places.apply(layer); });
   }
   model.requests = shape.requests != 0 ? shape.requests : model.requests;
+  if (!shape.kv_owners.empty()) {
+    for (std::uint32_t layer = 0; layer < model.layers.size(); ++layer) {
+      model.stores.push_back({.kv_owner = layer,
+                              .kv_rows = model.layers[layer].group_size,
+                              .unit_tokens = model.unit_tokens,
+                              .entry_bytes = model.entry_bytes});
+    }
+    model.stores = shaped_stores(std::move(model.stores), shape);
+  }
   return model;
 }
 

@@ -63,9 +63,10 @@ std::span<const EntryId> Stream::next(std::uint64_t context, double churn, const
     leave_steering_.steer(wanted_leavers, static_cast<double>(leavers_.size()));
   }
   const auto size = std::min<std::size_t>(setup_.top_k, context);
+  make_room_for_local(size);
   const std::size_t wanted = size - selection_.size();
   entrants_.clear();
-  take_sinks(wanted);
+  take_forced(wanted);
   draw_entrants(wanted, returning.by_weights + first.by_weights, peer);
   fill(wanted);
   drop(wanted);
@@ -84,7 +85,7 @@ void Stream::draw_anew() {
   }
   const auto size = std::min<std::size_t>(setup_.top_k, context_);
   entrants_.clear();
-  take_sinks(size);
+  take_forced(size);
   const double probability = static_cast<double>(size) / static_cast<double>(context_);
   visit_some(draws_, context_, probability, [this](std::uint64_t at) {
     if (const auto id = static_cast<std::uint32_t>(at); !selected_.has(id)) {
@@ -189,7 +190,7 @@ void Stream::draw_leavers(double factor) {
     for (std::size_t at = 0; at < selection_.size(); ++at) {
       const std::uint32_t id = value(selection_[at]);
       const bool leaves = static_cast<bool>(static_cast<unsigned>(draws_.bits32() < limit_at(at)) &
-                                            static_cast<unsigned>(id >= setup_.sinks));
+                                            static_cast<unsigned>(!is_forced(id)));
       selection_[kept] = selection_[at];
       leavers_[left] = id;
       kept += static_cast<std::size_t>(!leaves);
@@ -208,9 +209,32 @@ void Stream::draw_leavers(double factor) {
   }
 }
 
-/// Of a context of few entries, the first steps may not have had them all.
-void Stream::take_sinks(std::size_t wanted) {
-  for (std::uint32_t id = 0; id < std::min<std::uint64_t>(setup_.sinks, context_) && entrants_.size() < wanted; ++id) {
+/// A new local entry comes in even if no other has left.
+void Stream::make_room_for_local(std::size_t size) {
+  std::size_t missing = 0;
+  for (std::uint64_t id = context_ - std::min<std::uint64_t>(setup_.local, context_); id < context_; ++id) {
+    missing += static_cast<std::size_t>(!selected_.has(static_cast<std::uint32_t>(id)));
+  }
+  while (selection_.size() + missing > size) {
+    EntryId& chosen = selection_[draws_.below(static_cast<std::uint32_t>(selection_.size()))];
+    if (is_forced(value(chosen))) {
+      continue;
+    }
+    selected_.remove(value(chosen));
+    leavers_.push_back(value(chosen));
+    std::swap(chosen, selection_.back());
+    selection_.pop_back();
+  }
+}
+
+/// Of a context of few entries, the first steps may not have had all sinks.
+void Stream::take_forced(std::size_t wanted) {
+  take_forced_between(0, std::min<std::uint64_t>(setup_.sinks, context_), wanted);
+  take_forced_between(context_ - std::min<std::uint64_t>(setup_.local, context_), context_, wanted);
+}
+
+void Stream::take_forced_between(std::uint64_t first, std::uint64_t last, std::size_t wanted) {
+  for (auto id = static_cast<std::uint32_t>(first); id < last && entrants_.size() < wanted; ++id) {
     if (!selected_.has(id)) {
       take(id);
     }
@@ -461,7 +485,7 @@ void Stream::fill(std::size_t wanted) {
 void Stream::drop(std::size_t wanted) {
   while (entrants_.size() > wanted) {
     std::uint32_t& chosen = entrants_[draws_.below(static_cast<std::uint32_t>(entrants_.size()))];
-    if (chosen < setup_.sinks) {
+    if (is_forced(chosen)) {
       continue;
     }
     std::swap(chosen, entrants_.back());

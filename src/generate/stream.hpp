@@ -23,6 +23,7 @@ struct StreamSetup {
   std::uint64_t most_entries = 0;    ///< that exist at the last step
   std::uint32_t top_k = 0;
   std::uint32_t sinks = 0;
+  std::uint32_t local = 0;         ///< with the sinks no more than half of the top-k
   std::vector<bool> popular_page;  ///< by page; empty: none is special
   double popular_share = popular_part;
 };
@@ -65,7 +66,12 @@ class Stream {
   };
   Expected sort_selection(const Peer& peer);
   void draw_leavers(double factor);
-  void take_sinks(std::size_t wanted);
+  bool is_forced(std::uint32_t id) const noexcept {
+    return (static_cast<unsigned>(id < setup_.sinks) | static_cast<unsigned>(id + setup_.local >= context_)) != 0;
+  }
+  void make_room_for_local(std::size_t size);
+  void take_forced(std::size_t wanted);
+  void take_forced_between(std::uint64_t first, std::uint64_t last, std::size_t wanted);
   double expected_firsts() const noexcept;
   void find_candidates(const Peer& peer);
   Expected weigh_departed();

@@ -9,7 +9,7 @@
 #include "float16.hpp"
 #include "formats.hpp"
 #include "row_file.hpp"
-#include "text_stream.hpp"
+#include "text_lines.hpp"
 
 #include <fmt/format.h>
 
@@ -34,62 +34,6 @@ enum Column : std::uint8_t {
 };
 constexpr std::array<std::string_view, 7> column_names{"request", "step", "layer", "id", "score", "query", "accepted"};
 constexpr std::string_view comment = "#";
-constexpr std::size_t longest_line = 4096;
-constexpr std::size_t buffer_bytes = std::size_t{1} << 18U;
-
-/// Lines of a text, without what ends them.
-class Lines {
- public:
-  explicit Lines(const std::filesystem::path& path) : text_(open_text(path)), buffer_(buffer_bytes) {}
-
-  std::uint64_t number() const noexcept { return number_; }
-  std::string place() const { return fmt::format("{}: line {}", text_->name(), number_); }
-
-  bool next(std::string_view& line) {
-    line_.clear();
-    ++number_;
-    while (true) {
-      if (at_ == end_) {
-        at_ = 0;
-        end_ = text_->read_some(std::as_writable_bytes(std::span(buffer_)));
-        if (end_ == 0) {
-          require_end();
-          return false;
-        }
-      }
-      const std::string_view rest(buffer_.data() + at_, end_ - at_);
-      const std::size_t length = rest.find('\n');
-      line_.append(rest.substr(0, length));
-      if (line_.size() > longest_line) {
-        throw TraceError(place(), "is longer than {} bytes", longest_line);
-      }
-      at_ += length == std::string_view::npos ? rest.size() : length + 1;
-      if (length != std::string_view::npos) {
-        break;
-      }
-    }
-    if (line_.ends_with('\r')) {
-      line_.pop_back();
-    }
-    line = line_;
-    return true;
-  }
-
- private:
-  void require_end() const {
-    if (!line_.empty()) {
-      throw TraceError(place(), "the file ends within \"{}\" and may be cut off; a whole file ends with a line end",
-                       printable(line_));
-    }
-  }
-
-  std::unique_ptr<TextStream> text_;
-  std::vector<char> buffer_;
-  std::size_t at_ = 0;
-  std::size_t end_ = 0;
-  std::string line_;
-  std::uint64_t number_ = 0;
-};
 
 /// A line, taken apart.
 struct Record {
@@ -261,7 +205,7 @@ class CsvRows final : public RowReader {
     return float16_from(out);
   }
 
-  Lines lines_;
+  TextLines lines_;
   std::string header_;
   std::vector<Column> columns_;  ///< from left to right
   bool has_scores_ = false;

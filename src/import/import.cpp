@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <system_error>
 
@@ -93,6 +94,29 @@ TraceHeader make_header(std::span<const Capture> captures, const ImportOptions& 
     header.entry_bytes = header.stores.front().entry_bytes;
   }
   return header;
+}
+
+/// The requests begin when they arrive.
+void set_start_steps(TraceHeader& header, std::span<const Capture> captures, const ArrivalOptions& options) {
+  if (options.file.empty()) {
+    return;
+  }
+  std::vector<std::uint64_t> steps;
+  steps.reserve(header.requests.size());
+  for (const Capture& capture : captures) {
+    std::ranges::transform(capture.requests(), std::back_inserter(steps), &CaptureShape::steps);
+  }
+  const auto placed =
+      std::ranges::find_if(header.requests, [](const RequestInfo& request) { return request.start_step != 0; });
+  if (placed != header.requests.end()) {
+    throw ConfigError("`arrivals`",
+                      "request {} begins at step {}, as its capture says; expected captures that say none",
+                      placed - header.requests.begin(), placed->start_step);
+  }
+  const std::vector<std::uint32_t> starts = start_steps(read_arrivals(options), steps, options);
+  for (std::size_t request = 0; request < starts.size(); ++request) {
+    header.requests[request].start_step = starts[request];
+  }
 }
 
 void require_output(const fs::path& output, std::span<const fs::path> inputs) {
@@ -285,7 +309,8 @@ BatchEvidence write_trace(std::span<const Capture> captures, const fs::path& pat
   for (const Capture& capture : captures) {
     total += capture.total_steps();
   }
-  const TraceHeader header = make_header(captures, options, ids.found, layers);
+  TraceHeader header = make_header(captures, options, ids.found, layers);
+  set_start_steps(header, captures, options.arrivals);
   TraceWriter writer(path, header, options.writer);
   BatchEvidence evidence(captures);
   std::uint64_t done = 0;

@@ -195,8 +195,13 @@ NO_EFFECT = [
         ("study t.dsat --model deepseek-v3.2 --gpu h200", {"--miss-ns": "200"}, "is of --memory serial alone"),
         ("generate --list", {"--seed": "2", "--layers": "2", "--output": "out", "--preset": "levy", "--like": "t.dsat"},
          "has no effect here; expected no --list"),
-        ("generate --preset levy --statistics", {"--seed": "2", "--steps": "2", "--output": "out"},
+        ("generate --preset levy --statistics",
+         {"--seed": "2", "--steps": "2", "--output": "out", "--queries": "2", "--kv-stores": "0", "--unit-tokens": "2"},
          "has no effect here; expected no --list and no --statistics"),
+        ("generate --preset levy -o out", {"--acceptance": "0.5"}, "has no effect here; expected --queries of 2 or more"),
+        ("generate --preset levy -o out", {"--step-ms": "5", "--max-batch": "2"}, "has no effect here; expected --arrivals"),
+        ("generate --like t.dsat -o out", {"--unit-tokens": "2"}, "has no effect here; expected --preset"),
+        ("import slots.json -o out", {"--step-ms": "5", "--max-batch": "2"}, "has no effect here; expected --arrivals"),
         ("curve t.dsat", {"--histograms": ""}, "has no effect here; expected --json"),
         ("knee t.dsat --target miss_ratio=0.1", {"--memory": "h200", "--miss-ns": "300", "--llc": "60MiB"},
          "has no effect here; expected a --target of time"),
@@ -697,10 +702,10 @@ def no_stderr_complaints(tool: Path, folder: Path) -> list[str]:
 STEP = "--model ./m.json --gpu g.json"
 # Of each command, arguments that name a file for every input, and its outputs. Beside the GPU's file, its memory's.
 READS = {
-    "import": ("slots.json --layer-map l.json --kv-map kv.json --model ./m.json", ["--output"]),
+    "import": ("slots.json --layer-map l.json --kv-map kv.json --model ./m.json --arrivals arrivals.csv", ["--output"]),
     "export": (f"t.dsat --to csv {STEP} --kernels k.json", ["--output"]),
     "info": ("t.dsat", ["--json", "--csv"]),
-    "generate": ("--like t.dsat", ["--output"]),
+    "generate": ("--like t.dsat --arrivals arrivals.csv", ["--output"]),
     "analyze": ("t.dsat batch.dsat", ["--json"]),
     "replay": (f"t.dsat {STEP} --kernels k.json --memory mem.json,hbm_ns=400 --capacities-from split.json",
                ["--json", "--csv", "--per-step", "--step-times"]),
@@ -739,6 +744,7 @@ def overwriting_complaints(tool: Path, folder: Path, repository: Path) -> list[s
     (folder / "l.json").write_text("[0, 0]")
     (folder / "kv.json").write_text("[0, 0]")
     (folder / "c.json").write_text("{}")
+    (folder / "arrivals.csv").write_text("start_step\n0\n")
     (folder / "in.csv").write_text("row_bytes,rows\n128,64\n")
     (folder / "grid.json").write_text('{"trace": "t.dsat", "memory": ["serial", "./mem.json"], "entry-bytes": 656}')
     names = {path.name for path in folder.iterdir()}

@@ -51,6 +51,18 @@ TEST_CASE("deepseek-v4-flash: two points of its LRU curve", "[generate]") {
   CHECK(miss_percent(trace, "lru", "4096", Warm::prompt_tail) == Approx(7.5).margin(0.5));
 }
 
+TEST_CASE("qwen3.8-flash-next: misses of a private buffer, of which three capacities are predicted", "[generate]") {
+  const TempDir dir;
+  const Preset& preset = find_preset("qwen3.8-flash-next");
+  generate(model_of(preset, preset.statistics, {.layers = 4}), 1, dir / "t.dsat");
+  const TraceReader trace(dir / "t.dsat");
+  CHECK(miss_percent(trace, "hisparse", "1x") == Approx(33.564).margin(1));
+  CHECK(miss_percent(trace, "hisparse", "2x") == Approx(16.564).margin(1));
+  CHECK(miss_percent(trace, "hisparse", "3x") == Approx(10.307).margin(1));
+  CHECK(miss_percent(trace, "hisparse", "4x") == Approx(7.107).margin(1));
+  CHECK(miss_percent(trace, "hisparse", "8x") == Approx(2.414).margin(1));
+}
+
 TEST_CASE("deepseek-v3.2: 35 to 50% of a selection is kept, next to nothing in the first two layers", "[generate]") {
   const TempDir dir;
   const Preset& preset = find_preset("deepseek-v3.2");

@@ -6,8 +6,10 @@
 #include "dsasim/generate/generate.hpp"
 #include "dsasim/generate/measure.hpp"
 #include "dsasim/generate/preset.hpp"
+#include "dsasim/import/arrivals.hpp"
 #include "dsasim/trace/reader.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <string>
@@ -23,6 +25,9 @@ struct Options {
   std::string output;
   std::uint64_t seed = 1;
   Shape shape;
+  std::uint32_t queries = 1;
+  double acceptance = 0.85;
+  ArrivalOptions arrivals;
   std::vector<std::pair<const StatisticDescription*, double>> statistics;
   bool list = false;
   bool list_statistics = false;
@@ -58,19 +63,62 @@ int list_statistics(const Options& options) {
   return exit_done;
 }
 
-SelectionModel preset_model(const Options& options) {
-  return model_of(find_preset(options.preset), statistics_of(options), options.shape);
-}
-
 SelectionModel measured_model(const Options& options) {
   if (!options.statistics.empty()) {
     throw ConfigError(fmt::format("--{}", options.statistics.front().first->name),
                       "goes with --preset; --like measures it");
   }
   Progress progress("measure");
-  return reshaped(measure(TraceReader(options.like),
-                          [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }),
-                  options.shape);
+  return measure(TraceReader(options.like),
+                 [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
+}
+
+/// The model of a request, by its shape; what that leaves at 0 is as the options or the preset say.
+ModelOf model_by_shape(const Options& options) {
+  const bool preset = options.like.empty();
+  const PresetStatistics statistics = preset ? statistics_of(options) : PresetStatistics{};
+  const SelectionModel measured = preset ? SelectionModel{} : measured_model(options);
+  return [=, &options](const RequestShape& request) {
+    Shape shape = options.shape;
+    shape.prompt_tokens = request.prompt_tokens != 0 ? request.prompt_tokens : shape.prompt_tokens;
+    shape.steps = request.steps != 0 ? request.steps : shape.steps;
+    SelectionModel model =
+        preset ? model_of(find_preset(options.preset), statistics, shape) : reshaped(measured, shape);
+    model.queries = options.queries;
+    model.acceptance = options.acceptance;
+    return model;
+  };
+}
+
+/// The batch: as many requests as the options or the preset say, or all that arrive, as long as their arrivals say.
+std::vector<RequestShape> batch_of(const Options& options, const SelectionModel& model) {
+  RequestShape alike{.prompt_tokens = model.prompt_tokens, .steps = model.steps};
+  if (options.arrivals.file.empty()) {
+    return std::vector<RequestShape>(model.requests, alike);
+  }
+  const std::vector<Arrival> arrivals = read_arrivals(options.arrivals);
+  const std::size_t requests = options.shape.requests != 0 ? options.shape.requests : arrivals.size();
+  std::vector<RequestShape> batch;
+  std::vector<std::uint64_t> steps;
+  for (std::uint32_t request = 0; request < std::min(requests, arrivals.size()); ++request) {
+    const Arrival& arrival = arrivals[request];
+    if (arrival.prompt_tokens) {
+      alike.prompt_tokens = *arrival.prompt_tokens;
+      alike.steps = steps_to_accept(*arrival.output_tokens, model, options.seed, request);
+    }
+    batch.push_back(alike);
+  }
+  steps.resize(requests, alike.steps);
+  std::ranges::transform(batch, steps.begin(), &RequestShape::steps);
+  const std::vector<std::uint32_t> starts = start_steps(arrivals, steps, options.arrivals);
+  for (std::size_t request = 0; request < batch.size(); ++request) {
+    batch[request].start_step = starts[request];
+  }
+  if (arrivals.front().prompt_tokens && (options.shape.prompt_tokens != 0 || options.shape.steps != 0)) {
+    throw ConfigError(options.shape.prompt_tokens != 0 ? "--context" : "--steps",
+                      "has no effect here: {} says how long each request is", options.arrivals.file);
+  }
+  return batch;
 }
 
 int run(const Options& options) {
@@ -88,15 +136,28 @@ int run(const Options& options) {
     return list_statistics(options);
   }
   require_trace_file(options.output);
-  const SelectionModel model = options.like.empty() ? preset_model(options) : measured_model(options);
+  const ModelOf model_of_request = model_by_shape(options);
+  const std::vector<RequestShape> batch = batch_of(options, model_of_request({}));
   Progress progress("generate");
-  generate(model, options.seed, options.output,
+  generate(batch, model_of_request, options.seed, options.output,
            [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
   const TraceReader trace(options.output);
   fmt::print("{}: requests {}, layers {}, steps {}, top-k {}, {} ids in {} bytes\n", options.output,
              trace.request_count(), trace.layer_count(), trace.longest_request_steps(), trace.longest_selection(),
              trace.accesses(), trace.file_bytes());
   return exit_done;
+}
+
+/// A list of numbers, "2,2,1".
+void add_numbers(CLI::App& app, const std::string& option, std::vector<std::uint32_t>& target,
+                 const std::string& description, std::uint32_t least, std::uint32_t most) {
+  const auto set = [=, &target](const std::string& text) {
+    target.clear();
+    for (const std::string_view item : list_items(text)) {
+      target.push_back(parse_number<std::uint32_t>(option, item, least, most));
+    }
+  };
+  add_option(app, option, set, description).type("N,...").list();
 }
 
 }  // namespace
@@ -113,6 +174,17 @@ std::function<int()> add_generate(CLI::App& app) {
   add_number<std::uint64_t>(app, "--steps", options->shape.steps, "Decode steps of each request", 1, (1U << 20U) - 1);
   add_number<std::uint64_t>(app, "--context", options->shape.prompt_tokens, "Tokens of the prompt", 1, max_entry_ids);
   add_number<std::uint32_t>(app, "--batch", options->shape.requests, "Requests", 1, 1U << 20U);
+  add_numbers(app, "--unit-tokens", options->shape.unit_tokens,
+              "Tokens of an entry: a number, or one for each layer [the preset's]", 1, TraceHeader::max_unit_tokens);
+  add_numbers(app, "--kv-stores", options->shape.kv_owners,
+              "For each layer, the one whose KV store it reads, from 0: 0,0,2,2 [the preset's, or each its own]", 0,
+              TraceHeader::max_layers);
+  add_number<std::uint32_t>(app, "--queries", options->queries, "Queries of a step: the token's own, and drafts [1]", 1,
+                            TraceHeader::max_queries);
+  add_number<double>(app, "--acceptance", options->acceptance,
+                     "Chance that a draft is accepted, if those before it are [0.85, as DeepSeek-V3's second token]", 0,
+                     1);
+  add_arrival_options(app, options->rules, options->arrivals);
   add_flag(app, "--list", options->list, "List the presets: what each was fitted to and what it predicts");
   add_flag(app, "--statistics", options->list_statistics, "List the preset's numbers, and what each may be");
   for (const StatisticDescription& statistic : statistic_descriptions()) {
@@ -127,9 +199,16 @@ std::function<int()> add_generate(CLI::App& app) {
         .type("X");
   }
   options->rules.only_if(
-      app, {"--output", "--seed", "--layers", "--top-k", "--steps", "--context", "--batch"},
+      app,
+      {"--output", "--seed", "--layers", "--top-k", "--steps", "--context", "--batch", "--unit-tokens", "--kv-stores",
+       "--queries", "--arrivals"},
       [options = options.get()] { return !options->list && !options->list_statistics; },
       "no --list and no --statistics, which write no trace");
+  options->rules.only_if(
+      app, {"--acceptance"}, [options = options.get()] { return options->queries > 1; }, "--queries of 2 or more");
+  options->rules.only_if(
+      app, {"--unit-tokens"}, [options = options.get()] { return options->like.empty(); },
+      "--preset; --like takes the trace's");
   options->rules.only_if(
       app, {"--preset", "--like", "--statistics"}, [options = options.get()] { return !options->list; },
       "no --list, which shows all presets");

@@ -24,6 +24,7 @@ struct Options {
   std::vector<std::string> inputs;
   std::string output;
   ImportOptions import;
+  OptionRules rules;
 };
 
 PromptStart parse_prompt_start(const std::string& text) {
@@ -35,6 +36,7 @@ PromptStart parse_prompt_start(const std::string& text) {
 }
 
 int run(const Options& options) {
+  options.rules.check();
   require_trace_file(options.output);
   Progress progress("import");
   const std::vector<std::filesystem::path> inputs(options.inputs.begin(), options.inputs.end());
@@ -112,6 +114,7 @@ std::function<int()> add_import(CLI::App& app) {
            "One of `dsasim models`, a configuration file or a checkpoint's config.json: says which layers own an "
            "index, the top-k, and the tokens and bytes of an entry, where nothing else does")
       .type("NAME|FILE.json");
+  add_arrival_options(app, options->rules, import.arrivals);
   add_text(app, "--provenance", import.provenance, "Where the capture comes from [the inputs' names]").type("TEXT");
   return [options] { return run(*options); };
 }

@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include "dsasim/config/config_object.hpp"
+#include "dsasim/import/arrivals.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -165,6 +166,21 @@ void OptionRules::check() const {
       }
     }
   }
+}
+
+void add_arrival_options(CLI::App& app, OptionRules& rules, ArrivalOptions& arrivals) {
+  constexpr double longest_step_ms = 1e6;
+  add_text(app, "--arrivals", arrivals.file,
+           "When each request comes in: JSON lines (timestamp in ms, input_length, output_length), or a CSV of "
+           "start_step [all at step 0]")
+      .type("FILE");
+  add_number<double>(app, "--step-ms", arrivals.step_ms, "Time of a decode step, where arrivals have times", 0.001,
+                     longest_step_ms);
+  add_number<std::uint32_t>(app, "--max-batch", arrivals.max_batch,
+                            "Requests that decode at a step; others wait for the first that ends [no limit]", 1,
+                            1U << 20U);
+  rules.only_if(
+      app, {"--step-ms", "--max-batch"}, [&arrivals] { return !arrivals.file.empty(); }, "--arrivals");
 }
 
 void require(std::string_view option, bool given, std::string_view expected) {

@@ -18,6 +18,10 @@ class Error;
 class Option;
 }  // namespace CLI
 
+namespace dsasim {
+struct ArrivalOptions;
+}  // namespace dsasim
+
 // The options of a command. CLI11 parses the command line, and is included in three sources alone: its header takes
 // longer to compile than a command. Values are read by dsasim/config/values.hpp: CLI11's own would take "010" for 8.
 
@@ -101,6 +105,9 @@ class OptionRules {
   };
   std::vector<Rule> rules_;
 };
+
+/// --arrivals, --step-ms and --max-batch.
+void add_arrival_options(CLI::App& app, OptionRules& rules, ArrivalOptions& arrivals);
 
 /// Refuses a command without an option that it needs. CLI11 cannot: the option may come from --config, which is read
 /// after the command line.

@@ -142,6 +142,24 @@ struct SelectionModel {
   /// Steps that are drawn before the first one, whose selection is then what they come to.
   std::uint32_t settling_steps = 0;
   std::uint32_t sinks = 0;  ///< entries at the start that are always selected, whatever the tables say
+  std::uint32_t local = 0;  ///< the latest entries likewise
+  /// Whether the entry that the last tokens are filling can be selected.
+  bool selects_begun = false;
+  /// By layer, as TraceHeader::stores; empty: a store for each layer of the model, of unit_tokens and entry_bytes.
+  std::vector<StoreInfo> stores;
+  std::uint32_t queries = 1;  ///< of each step: the token's own, and drafts
+  double acceptance = 0;      ///< probability that a draft is accepted, if those before it are
+
+  std::uint32_t unit_of(std::size_t layer) const noexcept {
+    return stores.empty() ? unit_tokens : stores[layer].unit_tokens;
+  }
+};
+
+/// One request of a batch, where they differ.
+struct RequestShape {
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t steps = 0;
+  std::uint32_t start_step = 0;
 };
 
 }  // namespace dsasim

@@ -27,6 +27,7 @@ struct PresetStatistics {
   double sliding = 0.98;
   double sliding_decay = 1.1;
   double sinks = 4;
+  double local = 0;
   double churn = 0.24;
   double collapse_every = 0;
   double collapse = 3;
@@ -59,6 +60,9 @@ struct Preset {
   std::uint64_t entry_bytes;
   LayerInfo (*layer)(std::uint32_t index);  ///< of the layers that own an index
   PresetStatistics statistics;
+  /// Of the same layers, where they share KV stores or differ in unit; null: a store for each layer of the model.
+  StoreInfo (*store)(std::uint32_t index) = nullptr;
+  bool selects_begun = false;
 };
 std::span<const Preset> presets() noexcept;
 

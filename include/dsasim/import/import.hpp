@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dsasim/import/arrivals.hpp"
 #include "dsasim/import/source.hpp"
 #include "dsasim/trace/writer.hpp"
 
@@ -65,6 +66,7 @@ struct ImportOptions {
   std::optional<ModelShape> model_shape;  ///< import_captures sets it, from layer_map or model
   std::uint32_t page_tokens = 0;
   std::uint64_t entry_bytes = 0;
+  ArrivalOptions arrivals;  ///< of the requests, in the order of the captures: the first of the file's
   std::string provenance;
   WriterOptions writer;
 };
