@@ -323,7 +323,8 @@ class RequestGenerator {
       context += accepted_[step_++];
     }
     const auto done = static_cast<std::ptrdiff_t>(context - first_);
-    std::ranges::for_each(selections_, [done](Rows& layer) { std::ranges::rotate(layer, layer.begin() + done); });
+    std::ranges::for_each(selections_,
+                          [done](Rows& layer) { std::rotate(layer.begin(), layer.begin() + done, layer.end()); });
     first_ = context;
     return step_ - before;
   }

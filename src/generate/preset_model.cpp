@@ -141,6 +141,7 @@ SelectionModel model_of(const Preset& preset, const PresetStatistics& statistics
   model.entry_bytes = preset.entry_bytes;
   model.model = preset.model;
   const std::uint32_t layers = either(shape.layers, preset.shape.layers);
+  model.layers.reserve(layers);
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
     model.layers.push_back(preset.layer(layer));
   }

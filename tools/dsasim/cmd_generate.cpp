@@ -101,10 +101,11 @@ std::vector<RequestShape> batch_of(const Options& options, const SelectionModel&
   const std::vector<Arrival> arrivals = read_arrivals(options.arrivals);
   const std::size_t requests = options.shape.requests != 0 ? options.shape.requests : arrivals.size();
   std::vector<RequestShape> batch;
+  batch.reserve(std::min(requests, arrivals.size()));
   std::vector<std::uint64_t> steps;
   for (std::uint32_t request = 0; request < std::min(requests, arrivals.size()); ++request) {
     const Arrival& arrival = arrivals[request];
-    if (arrival.prompt_tokens) {
+    if (arrival.prompt_tokens && arrival.output_tokens) {
       alike.prompt_tokens = *arrival.prompt_tokens;
       alike.steps = steps_to_accept(*arrival.output_tokens, model, options.seed, request);
     }
