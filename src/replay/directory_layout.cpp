@@ -84,7 +84,8 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
   const std::uint32_t stores = *std::max_element(store_of.begin(), store_of.end()) + 1;
   std::vector<std::uint64_t> entries(std::size_t{cache_of(config.scope, stores - 1, requests - 1, requests)} + 1);
   std::vector<std::optional<std::uint32_t>> first_stream(std::size_t{stores} * requests);  // that reads it
-  const bool preloads = config.warm != Warm::none || keeps_fitting_context(config);
+  const bool fetches_any = config.prefetch.any() && config.prefetch.into == PrefetchInto::buffer;
+  const bool fills_any = config.warm != Warm::none || keeps_fitting_context(config) || fetches_any;
   DirectoryLayout layout;
   layout.caches.resize(entries.size());
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
@@ -94,7 +95,7 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
       const std::uint32_t cache = cache_of(config.scope, store_of[layer], request, requests);
       DirectoryLayout::CacheShape& shape = layout.caches[cache];
       const std::uint64_t ids = (ids_of(trace, config, layer, request) + 63) / 64 * 64;  // sets begin at whole words
-      const std::uint64_t used = preloads ? ids : used_ids_of(trace, config, request, ids);
+      const std::uint64_t used = fills_any ? ids : used_ids_of(trace, config, request, ids);
       shape.capacity_entries = capacity_of(capacity_entries, layer, request, layers, requests);
       if (first) {
         shape.used_entries += used;  // more than there are, perhaps: both may select the same
