@@ -9,7 +9,8 @@ Options are those of `python3 -m sglang.launch_server`. Read with SGLang 0.5.17;
 
 HISPARSE_LOG names a folder: hot_buffer-PID.csv has a line for each swap-in, layer and request: how many rows it brought
 from the host. It is the number of slots of the buffer that hold another token after the call. CUDA graphs would not
-call Python, so decoding must run without them. swap_in_ns is the call's time on the GPU, of all its requests.
+call Python, so decoding must run without them. swap_in_ns is the time between two events around the call, of all its
+requests; where the GPU waits for the host, the launch is in it.
 
 With `--load-format dummy` SGLang draws all weights from +-0.001. In fp8 that is 0 or one value, norms shrink what passes
 them by a thousand, and the indexer's scores are all equal. Here norms are 1 and the other weights keep the size of what
