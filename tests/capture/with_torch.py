@@ -59,7 +59,7 @@ def decoded_hidden(model, retrofit):
     """The same while `retrofit` decodes, and what decode() returns."""
     seen = []
     hook = model.model.norm.register_forward_hook(lambda _, __, out: seen.append(out[0, -1]))
-    returned = retrofit.decode(*tokens(), top_k=PROMPT + STEPS)
+    returned = retrofit.decode(*tokens(), [(PROMPT + STEPS, None)])[0][0]
     hook.remove()
     return torch.stack(seen[1:]), returned
 
@@ -67,10 +67,13 @@ def decoded_hidden(model, retrofit):
 def check_retrofit(name, model):
     expected = dense_hidden(model)
     everything = Retrofit(model, heads=2, dim=16).to(DEVICE)
-    hidden, (selections, _, mass, oracle) = decoded_hidden(model, everything)
+    hidden, decoded = decoded_hidden(model, everything)
+    selections = decoded.selections
     error = (hidden - expected).abs().max().item()
     check(f"{name}: with all tokens selected it is the model's own attention", error < 1e-4, f"(off by {error:.1e})")
-    check(f"{name}: everything is captured then", abs(mass - 1) < 1e-5 and abs(oracle - 1) < 1e-5)
+    check(f"{name}: everything is captured then", abs(decoded.mass - 1) < 1e-5 and abs(decoded.oracle_mass - 1) < 1e-5)
+    dense = everything.dense_loss(*tokens())[0]
+    check(f"{name}: the loss is the model's own then", abs(decoded.loss - dense) < 1e-4, f"({decoded.loss:.4f})")
     check(f"{name}: a selection for each step and layer",
           len(selections) == STEPS and all(len(step) == SMALL["num_hidden_layers"] for step in selections))
     check(f"{name}: selections are positions of the context",
@@ -84,19 +87,35 @@ def check_sampling(model):
     expected = torch.cat((prompt, decoded[:, :1]), dim=1)
     for _ in range(STEPS - 1):
         expected = torch.cat((expected, model(expected).logits[:, -1:].argmax(-1)), dim=1)
-    fed = []
-    hook = model.model.embed_tokens.register_forward_hook(lambda _, args, __: fed.append(args[0]))
-    Retrofit(model, heads=2, dim=16).to(DEVICE).decode(prompt, decoded, top_k=PROMPT + STEPS, temperature=1e-5)
-    hook.remove()
-    check("sampled tokens are the model's", torch.equal(torch.cat(fed, dim=1), expected))
+    sampled = Retrofit(model, heads=2, dim=16).to(DEVICE).decode(prompt, decoded, [(PROMPT + STEPS, 1e-5)])[0][0].tokens
+    check("sampled tokens are the model's", sampled == expected[0, PROMPT:].tolist())
+
+
+def check_together(model):
+    """What is decoded together is what is decoded alone: two requests, two sizes, fed and sampled."""
+    retrofit = Retrofit(model, heads=16, dim=16).to(DEVICE)  # with few heads many scores are 0, and equal ones come in any order
+    prompt, decoded = tokens()
+    prompts, texts = torch.cat((prompt, prompt.flip(1))), torch.cat((decoded, decoded.flip(1)))
+    ways = [(8, None), (12, None), (12, 1e-5)]
+    together = retrofit.decode(prompts, texts, ways)
+    same = True
+    for way, requests in zip(ways, together):
+        for number, request in enumerate(requests):
+            alone = retrofit.decode(prompts[number : number + 1], texts[number : number + 1], [way])[0][0]
+            same = same and request.tokens == alone.tokens and abs(request.mass - alone.mass) < 1e-5 and all(
+                (a == b).all() for a, b in zip(request.selections, alone.selections)) and all(
+                (a == b).all() for a, b in zip(request.oracle, alone.oracle))
+    check("requests decoded together are as decoded alone", same)
+    check("each way has its top-k", [step.shape[1] for way in together for step in way[1].selections[:1]] == [8, 12, 12])
 
 
 def check_training(model, queries):
     """A few batches on one text lower the loss, and raise the mass that 8 of 40 tokens capture."""
     retrofit = Retrofit(model, heads=2, dim=16).to(DEVICE)
-    _, _, before, _ = retrofit.decode(*tokens(), top_k=8)
+    before = retrofit.decode(*tokens(), [(8, None)])[0][0].mass
     losses = list(retrofit.train_on([tokens()[0]] * 60, queries, learning_rate=3e-3))
-    _, _, mass, oracle = retrofit.decode(*tokens(), top_k=8)
+    after = retrofit.decode(*tokens(), [(8, None)])[0][0]
+    mass, oracle = after.mass, after.oracle_mass
     check("training lowers the loss", losses[-1] < 0.7 * losses[0], f"({losses[0]:.4f} to {losses[-1]:.4f})")
     check("no selection captures more than the oracle's", before <= oracle + 1e-6 and mass <= oracle + 1e-6,
           f"({before:.3f} untrained, {mass:.3f} trained, {oracle:.3f} oracle)")
@@ -105,7 +124,7 @@ def check_training(model, queries):
 def check_refused(name, model):
     retrofit = Retrofit(model, heads=2, dim=16).to(DEVICE)
     try:
-        retrofit.decode(*tokens(), top_k=8)
+        retrofit.decode(*tokens(), [(8, None)])
     except ValueError as error:
         check(f"{name}: is refused", True, f"({error})")
     else:
@@ -149,6 +168,7 @@ def main():
     check_training(build("llama"), queries=None)
     check_training(build("llama"), queries=16)
     check_sampling(build("llama"))
+    check_together(build("llama"))
     check_refused("a model with sliding windows", build("mistral", sliding_window=16))
     for model_type in ("deepseek_v32", "glm_moe_dsa"):
         check_hook(model_type)

@@ -4,6 +4,8 @@ The score of token s for query t is sum_j w_j(t) ReLU(q_j(t) . k(s)) (DeepSeek-V
 Llama). It is trained to the mean over heads of the frozen model's own attention, by KL divergence, layer by layer.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -42,16 +44,40 @@ def rotate(x, rope):
     return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
 
 
+def grouped(by_head, by_group):
+    """[batch, heads, n, a] times [batch, groups, a, b], of which each serves as many heads: [batch, heads, n, b]."""
+    batch, heads, n, _ = by_head.shape
+    product = torch.matmul(by_head.reshape(batch, by_group.shape[1], -1, by_head.shape[-1]), by_group)
+    return product.view(batch, heads, n, -1)
+
+
+@dataclass
+class Decoded:
+    """One request: ids and scores by step, arrays [layers, selected], by falling score; means over steps and layers.
+
+    `oracle` are the tokens with the most attention, as many as were selected, at the same steps; `tokens` are those decoded, and
+    `loss` is theirs, in nats a token.
+    """
+
+    selections: list
+    scores: list
+    oracle: list
+    mass: float
+    oracle_mass: float
+    loss: float
+    tokens: list
+
+
 class Retrofit(nn.Module):
     """Indexers for all layers of a model, which stays as it is.
 
     `mode` says what a forward pass does beside: "off", "train" (keeps the loss of each layer in `losses`), "select" (attention
-    sees the selected tokens alone; needs one query, kept in `selections` with its scores and the mass it captures).
+    sees the selected tokens alone; needs one query; `selected` keeps what each layer selected and what an oracle would have).
     """
 
     def __init__(self, model, heads, dim):
         super().__init__()
-        self.model, self.top_k, self.mode = [model], None, "off"  # in a list: no submodule
+        self.model, self.mode = [model], "off"  # in a list: no submodule
         self.learned = None  # the queries of a window that training looks at, ascending
         layers = model.model.layers
         self.indexers = nn.ModuleList(LightningIndexer(model.config.hidden_size, heads, dim) for _ in layers)
@@ -64,7 +90,7 @@ class Retrofit(nn.Module):
     def reset(self):
         self.keys = [None] * len(self.indexers)
         self.scored = [None] * len(self.indexers)
-        self.losses, self.selections, self.mass, self.oracle_mass = [], [], [], []
+        self.losses, self.selected = [], []
 
     def _before(self, number):
         def score(_, args, kwargs):
@@ -92,19 +118,17 @@ class Retrofit(nn.Module):
         for name in ("sliding_window", "softcap", "s_aux"):  # as transformers passes them
             if kwargs.get(name) is not None:
                 raise ValueError(f"layer {number} has {name}; an indexer can be added to plain full attention alone")
-        groups = query.shape[1] // key.shape[1]
         scaling = scaling if scaling is not None else query.shape[-1] ** -0.5
         one_query = query.shape[2] == 1
-        keys = key.repeat_interleave(groups, 1).transpose(2, 3)
         if self.mode == "train":
-            self._learn(number, torch.matmul(query[:, :, self.learned], keys).float() * scaling)
+            self._learn(number, grouped(query[:, :, self.learned], key.transpose(2, 3)).float() * scaling)
         if self.mode != "select" or not one_query:
             out = F.scaled_dot_product_attention(query, key, value, is_causal=not one_query, scale=scaling,
-                                                 enable_gqa=groups > 1)
+                                                 enable_gqa=query.shape[1] > key.shape[1])
             return out.transpose(1, 2).contiguous(), None
-        logits = torch.matmul(query, keys).float() * scaling
+        logits = grouped(query, key.transpose(2, 3)).float() * scaling
         probabilities = self._select(number, logits, logits.softmax(-1))
-        out = torch.matmul(probabilities.to(value.dtype), value.repeat_interleave(groups, 1))
+        out = grouped(probabilities.to(value.dtype), value)
         return out.transpose(1, 2).contiguous(), None
 
     def _learn(self, number, logits):
@@ -119,12 +143,13 @@ class Retrofit(nn.Module):
 
     def _select(self, number, logits, probabilities):
         scores = self.scored[number][:, 0]
-        top = scores.topk(min(self.top_k, scores.shape[-1]))
         target = probabilities.mean(1)[:, 0]
-        self.selections.append((top.indices, top.values))
-        self.mass.append(target.gather(-1, top.indices).sum(-1))
-        self.oracle_mass.append(target.topk(top.indices.shape[-1]).values.sum(-1))
-        keep = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, top.indices, True)
+        longest = min(self.longest, scores.shape[-1])
+        top, best = scores.topk(longest), target.topk(longest)
+        kept = torch.arange(longest, device=scores.device) < self.top_k[:, None]
+        mass, oracle_mass = ((values * kept).sum(-1) for values in (target.gather(-1, top.indices), best.values))
+        self.selected.append((top.indices.int(), top.values, mass, best.indices.int(), oracle_mass))
+        keep = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, top.indices, kept)
         return logits.masked_fill(~keep[:, None, None, :], float("-inf")).softmax(-1)
 
     def train_on(self, batches, queries=None, learning_rate=1e-3):
@@ -148,30 +173,53 @@ class Retrofit(nn.Module):
         self.mode = "off"
 
     @torch.no_grad()
-    def decode(self, prompt, text, top_k, temperature=None):
-        """Decodes as many tokens as `text` [1, tokens] has after `prompt`: feeds the text as it stands, or, with a
-        temperature, what the model samples under its own selections. Returns selections and scores, by step, by layer,
-        and the attention mass that they and an oracle's captured."""
+    def decode(self, prompts, texts, ways):
+        """Decodes as many tokens as `texts` [requests, tokens] have after `prompts` [requests, tokens], in each of `ways`: pairs
+        of a top-k and a temperature. Without a temperature (None) the texts are fed as they stand, else what the model samples
+        under its own selections. All of it goes through the model together: a step is bound by its launches, not by its rows.
+        Returns for each way a list with a Decoded for each request."""
         model = self.model[0]
         self.reset()
-        self.mode, self.top_k = "select", top_k
-        generator = torch.Generator(prompt.device).manual_seed(7)
-        cache = model.model(prompt, use_cache=True).past_key_values
-        mass, oracle = [], []
-        selections, scores = [], []
-        token = text[:, :1]
-        for step in range(text.shape[1]):
-            self.selections, self.mass, self.oracle_mass = [], [], []
-            out = model.model(token, past_key_values=cache, use_cache=True)
+        rows = [(top_k, temperature) for top_k, temperature in ways for _ in prompts]
+        prompts, texts = prompts.repeat(len(ways), 1), texts.repeat(len(ways), 1)
+        top_k = [top_k for top_k, _ in rows]
+        self.mode, self.longest, self.top_k = "select", max(top_k), torch.tensor(top_k, device=prompts.device)
+        sampled = torch.tensor([[temperature is not None] for _, temperature in rows], device=prompts.device)
+        temperatures = torch.tensor([[temperature or 1.0] for _, temperature in rows], device=prompts.device)
+        generator = torch.Generator(prompts.device).manual_seed(7)
+        cache = model.model(prompts, use_cache=True).past_key_values
+        steps, losses, fed = [], [], [texts[:, :1]]
+        for step in range(texts.shape[1]):
+            self.selected = []
+            out = model.model(fed[-1], past_key_values=cache, use_cache=True)
             cache = out.past_key_values
-            if temperature is None:
-                token = text[:, step + 1 : step + 2]
-            else:
-                chances = (model.lm_head(out.last_hidden_state[:, -1]).float() / temperature).softmax(-1)
-                token = torch.multinomial(chances, 1, generator=generator)
-            selections.append([indices[0].tolist() for indices, _ in self.selections])
-            scores.append([values[0].tolist() for _, values in self.selections])
-            mass.append(torch.stack(self.mass).mean().item())
-            oracle.append(torch.stack(self.oracle_mass).mean().item())
+            steps.append([torch.stack(part).cpu() for part in zip(*self.selected)])
+            if step + 1 < texts.shape[1]:
+                logits = model.lm_head(out.last_hidden_state[:, -1]).float()
+                drawn = torch.multinomial((logits / temperatures).softmax(-1), 1, generator=generator)
+                fed.append(torch.where(sampled, drawn, texts[:, step + 1 : step + 2]))
+                losses.append(F.cross_entropy(logits, fed[-1][:, 0], reduction="none"))
         self.mode = "off"
-        return selections, scores, sum(mass) / len(mass), sum(oracle) / len(oracle)
+        fed, losses = torch.cat(fed, dim=1).tolist(), torch.stack(losses).mean(0).tolist()
+        decoded = [self._of_row(row, steps, k, losses[row], fed[row]) for row, k in enumerate(top_k)]
+        requests = len(rows) // len(ways)
+        return [decoded[first : first + requests] for first in range(0, len(rows), requests)]
+
+    @staticmethod
+    def _of_row(row, steps, top_k, loss, tokens):
+        """From what each step left of all rows: [layers, rows, longest top-k] and [layers, rows]."""
+        ids, scores, mass, oracle, oracle_mass = ([part[:, row] for part in parts] for parts in zip(*steps))
+        selections, scores, oracle = ([step[:, :top_k].numpy() for step in part] for part in (ids, scores, oracle))
+        return Decoded(selections, scores, oracle, torch.stack(mass).mean().item(), torch.stack(oracle_mass).mean().item(), loss,
+                       tokens)
+
+    @torch.no_grad()
+    def dense_loss(self, prompts, texts):
+        """What `loss` of each request would be with the model's own attention."""
+        model = self.model[0]
+        self.mode = "off"
+        losses = []
+        for prompt, text in zip(prompts, texts):
+            hidden = model.model(torch.cat((prompt, text))[None], use_cache=False).last_hidden_state[0, len(prompt) : -1]
+            losses.append(F.cross_entropy(model.lm_head(hidden).float(), text[1:]).item())
+        return losses
