@@ -56,4 +56,12 @@ TEST_CASE("Known answers of the analysis", "[known]") {
          {"inter_layer_overlap", 0.465, 0.0005},
          {"page_utilisation", 0.2516, 0.00005}},
         3.022);
+  check("traces/smollm2-k64.dsat",
+        {{"working_set", 3.31640, 0.000005},
+         {"persistence", 5.38831, 0.000005},
+         {"lookback", 8.13299, 0.000005},
+         {"new_lookups", 0.18423, 0.000005},
+         {"inter_layer_overlap", 0.70970, 0.000005},
+         {"page_utilisation", 0.16700, 0.000005}},
+        4.52876);
 }

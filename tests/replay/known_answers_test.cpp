@@ -87,6 +87,14 @@ TEST_CASE("Known answers on k512-req_0 at other capacities", "[known]") {
   check(trace, Scope::shared, "16384", {{"lru", 1'233'991}});
 }
 
+TEST_CASE("Known answers on smollm2-k64", "[known]") {
+  // Counted by loops over sets in Python, which know nothing of this simulator.
+  const TraceReader trace("traces/smollm2-k64.dsat");
+  REQUIRE(trace.accesses() == 1'152'000);
+  check(trace, Scope::stream, "1x", {{"hisparse", 213'796}});
+  check(trace, Scope::stream, "2x", {{"lru", 68'339}, {"fifo", 113'053}, {"belady", 41'268}});
+}
+
 TEST_CASE("Known answers of policies that rank entries", "[known]") {
   // The first three were counted outside this project; those of the batch are docs/policies.md's own.
   check(TraceReader("traces/k512-req_0.dsat"), Scope::stream, "2x",
