@@ -338,7 +338,8 @@ class ReferenceReplay {
     const bool begins = own == 0 || step == config_.steps->first;
     const std::uint64_t before = begins ? tokens_before(trace_, request, own) : first_sees(own - 1, request);
     std::vector<std::uint32_t> gone;
-    for (std::uint32_t id = 0; id * std::uint64_t{unit} < before; ++id) {
+    const std::uint64_t written = tokens_before(trace_, request, own);  // accepted drafts were held, too
+    for (std::uint32_t id = 0; id * std::uint64_t{unit} < written; ++id) {
       if (is_pinned(before, unit, id) && !is_pinned(first_sees(own, request), unit, id)) {
         gone.push_back(id);
       }
