@@ -2,6 +2,7 @@
 #include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "replay_options.hpp"
 
 #include "dsasim/analysis/analysis.hpp"
 #include "dsasim/report/analysis_report.hpp"

@@ -13,3 +13,9 @@ if(Git_FOUND AND PROJECT_IS_TOP_LEVEL)
     endif()
   endif()
 endif()
+
+# Makes ${PROJECT_BINARY_DIR}/version.cpp, which says the version and the commit.
+function(dsasim_embed_version target)
+  configure_file(${PROJECT_SOURCE_DIR}/src/version.cpp.in ${PROJECT_BINARY_DIR}/version.cpp @ONLY)
+  target_sources(${target} PRIVATE ${PROJECT_BINARY_DIR}/version.cpp)
+endfunction()
