@@ -92,6 +92,9 @@ class Allocator {
 void Allocator::check() const {
   trace_.require_single_queries("allocate");
   trace_.require_equal_stores("allocate");
+  if (config_.replay.pins.any() || config_.replay.prefetch.any()) {
+    throw ConfigError(config_.replay.pins.any() ? "`pin`" : "`prefetch`", "allocate splits a budget without it");
+  }
   const Scope scope = config_.replay.scope;
   if (scope != Scope::layer && scope != Scope::stream) {
     throw ConfigError("`scope`",

@@ -40,7 +40,7 @@ TEST_CASE("Values of a configuration come with their bounds, and errors say wher
 TEST_CASE("What nobody asked of a configuration is refused, and so are equal keys") {
   ConfigObject config = parse(R"({"ns": 1, "n": 2})");
   config.number("ns", 0, 2);
-  CHECK(error_of([&] { config.refuse_unread(); }) == "x.json: unknown key \"n\"; known: ns");
+  CHECK(error_of([&] { config.refuse_unread(); }) == "x.json: unknown key \"n\" (did you mean \"ns\"?); known: ns");
   CHECK(error_of([&] { parse(R"({"a": 1, "a": 2})"); }) == "x.json: duplicate key \"a\"");
   CHECK(error_of([&] { parse("[]"); }) == "x.json: expected an object, found array");
 }
@@ -66,7 +66,7 @@ TEST_CASE("An option replaces a value that a configuration has, and adds none") 
 TEST_CASE("Configurations that are part of the library are found by name") {
   CHECK(named_config("`gpu`", "gpus", "h200").text("description") == "NVIDIA H200 SXM");
   CHECK_THAT(error_of([] { named_config("`gpu`", "gpus", "h201"); }),
-             Catch::Matchers::StartsWith("`gpu`: unknown name \"h201\"; known: "));
+             Catch::Matchers::StartsWith("`gpu`: unknown name \"h201\" (did you mean \"h200\"?); known: "));
 }
 
 TEST_CASE("Reports call a configuration by its name, or by that of its file") {

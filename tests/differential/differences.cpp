@@ -499,6 +499,8 @@ std::string allocate_difference(const TraceReader& trace, const RandomCase& draw
   const BudgetDraw& budget = drawn.budget;
   RandomCase part = drawn;
   part.config.capacity_list.clear();
+  part.config.pins = {};  // no options of the command
+  part.config.prefetch = {};
   const ReplayConfig& replay = part.config;
   AllocateConfig config;
   config.replay = replay;

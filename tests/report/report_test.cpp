@@ -144,7 +144,7 @@ TEST_CASE("The columns of --per-step add up to the totals", "[report]") {
   config.warmup_steps = 2;
   const PlainTrace plain = grouped_batch();
   const Report report = report_of(plain, config);
-  std::string header = step_csv_header();
+  std::string header = step_csv_header(EffectiveConfig{});
   CHECK(header ==
         "step,layer,request,accesses,hits,misses,compulsory_misses,evictions,fetched_bytes,missed_pages,gather_ns\n");
   header.pop_back();

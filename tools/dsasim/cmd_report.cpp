@@ -149,11 +149,15 @@ std::function<int()> add_report(CLI::App& app) {
       "GPUs whose last-level caches are drawn into curves [the documents', or h200]")
       .type("NAME|FILE.json,...")
       .list();
+  constexpr std::string_view prefetch = "prefetch";  // curves of all capacities have none
   add_replay_fields(app, *options,
                     {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step},
-                    {"prefetch"});
+                    {prefetch});
   add_jobs_option(app, options->jobs);
   for (const ReplayField& field : replay_fields()) {
+    if (field.name == prefetch) {
+      continue;
+    }
     options->rules.only_if(
         app, {option_of(field.name)},
         [options = options.get()] { return !std::all_of(options->inputs.begin(), options->inputs.end(), is_document); },
