@@ -19,7 +19,8 @@ inline std::uint64_t bytes_of_unit(std::string_view unit) noexcept {
                                                                              {"KiB", 1ULL << 10U},
                                                                              {"MiB", 1ULL << 20U},
                                                                              {"GiB", 1ULL << 30U}}};
-  const auto* found = std::find_if(units.begin(), units.end(), [&](const auto& known) { return is_name(unit, known.first); });
+  const auto* found =
+      std::find_if(units.begin(), units.end(), [&](const auto& known) { return is_name(unit, known.first); });
   return found == units.end() ? 0 : found->second;
 }
 

@@ -48,8 +48,10 @@ TEST_CASE("A policy that does not parse is answered with what does", "[policy]")
   CHECK(message_of("optimal") == "--policy: unknown policy \"optimal\"; " + known);
   CHECK(message_of("") == "--policy: unknown policy \"\"; " + known);
   CHECK(parse_policy("HiSparse") == parse_policy("hisparse"));
-  CHECK(message_of("fifo,atmoic=step") == "--policy: fifo: unknown parameter \"atmoic\" (did you mean \"atomic\"?); known: atomic");
-  CHECK(message_of("random,atmoic=step") == "--policy: random: unknown parameter \"atmoic\" (did you mean \"atomic\"?); known: atomic, seed");
+  CHECK(message_of("fifo,atmoic=step") ==
+        "--policy: fifo: unknown parameter \"atmoic\" (did you mean \"atomic\"?); known: atomic");
+  CHECK(message_of("random,atmoic=step") ==
+        "--policy: random: unknown parameter \"atmoic\" (did you mean \"atomic\"?); known: atomic, seed");
   CHECK(message_of("lru,seed=1") == "--policy: lru: unknown parameter \"seed\"; known: none");
   CHECK(message_of("fifo,atomic=stp") == "--policy: fifo: atomic: expected access or step, found \"stp\"");
   CHECK(message_of("fifo,atomic=") == "--policy: fifo: atomic: expected access or step, found \"\"");

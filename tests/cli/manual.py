@@ -33,7 +33,7 @@ def man_pages(tool: Path, commands: dict[str, list[str]], folder: Path) -> None:
         page = run(tool, "man", *name.split())
         assert (folder / (f"dsasim-{name}.1" if name else "dsasim.1")).read_text() == page
         for option in options:
-            assert f"\\fB{option}\\fR".replace("-", "\\-") in page, f"man {name}: lacks {option}"
+            assert f"{option}\\fR".replace("-", "\\-") in page, f"man {name}: lacks {option}"
         assert ".SH NAME\n" in page and "EXIT STATUS" in page
         if shutil.which("groff"):
             shown = run("groff", "-man", "-Tutf8", "-ww", text=page)

@@ -217,8 +217,7 @@ NO_EFFECT = [
          "has no effect here; expected --minimise gather_ns"),
         *[(f"export --to {format} t.dsat -o out", dict.fromkeys(options, "1"), "has no effect here; expected")
           for format, options in {
-              "csv": ["--capacity", "--budget", "--resident-blocks", "--pin", "--entry-bytes", "--set-aside", "--llc-stream",
-                      "--tp",
+              "csv": ["--capacity", "--budget", "--resident-blocks", "--entry-bytes", "--set-aside", "--llc-stream", "--tp",
                       "--warmup-steps"],
               "npz": ["--capacity", "--entry-bytes", "--tp", "--warmup-steps"],
               "oracle-general": ["--capacity", "--entry-bytes", "--tp", "--warmup-steps"],
@@ -227,7 +226,7 @@ NO_EFFECT = [
         *[(f"export --to {format} t.dsat -o out", options, "has no effect here; expected")
           for format in ("csv", "npz", "oracle-general")
           for options in [{"--policy": "fifo", "--scope": "shared", "--warm": "first", "--new-token": "pinned",
-                           "--llc": "60MiB", "--model": "llama-3.1-8b", "--gpu": "h200", "--lines": "misses", "--kernels": "roofline",
+                           "--pin": "sink=4", "--llc": "60MiB", "--model": "llama-3.1-8b", "--gpu": "h200", "--lines": "misses", "--kernels": "roofline",
                            "--kv-dtype": "bf16"}]],
         *[(f"export --to {format} t.dsat -o out", {"--order": "ascending"}, "has no effect here; expected")
           for format in ("csv", "npz")],

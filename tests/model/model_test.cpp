@@ -265,7 +265,8 @@ TEST_CASE("Every GPU in configs/ loads, and computes what it has no units for in
   for (const char* name : {"b200", "b300", "gb300"}) {
     CHECK(load_gpu(name).llc.starts_with("132644864,"));
   }
-  CHECK_THROWS_WITH(load_gpu("h1000"), Catch::Matchers::StartsWith("`gpu`: unknown name \"h1000\" (did you mean \"h100\"?); known: a100, "));
+  CHECK_THROWS_WITH(load_gpu("h1000"), Catch::Matchers::StartsWith(
+                                           "`gpu`: unknown name \"h1000\" (did you mean \"h100\"?); known: a100, "));
   CHECK_THROWS_WITH(load_model("gpt"), Catch::Matchers::StartsWith("`model`: unknown name \"gpt\"; known: "));
 }
 

@@ -27,8 +27,9 @@ std::size_t terminal_columns() {
     return 0;
   }
   constexpr std::size_t default_columns = 80;
-  if (const char* columns = std::getenv("COLUMNS"); columns != nullptr) {
-    return std::strtoul(columns, nullptr, 10);
+  const char* const columns = std::getenv("COLUMNS");
+  if (const auto said = columns == nullptr ? 0 : std::strtoul(columns, nullptr, 10); said > 0) {
+    return said;
   }
   winsize size{};
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : default_columns;
