@@ -16,6 +16,7 @@ GLM = ["--layer-map", "0,1,2,2,2", "--top-k", "2048"]
 # name, options, (prompt, completion) of its requests, layers with an index
 SHORT = [
     ("slots.json.zst", V32, [(24, 8)], 4),
+    ("stream.json.zst", V32, [(18, 8)], 4),  # server-sent events; the last has the selections
     ("samples.json.zst", V32, [(16, 8), (16, 8)], 4),
     ("prefix.json.zst", V32, [(137, 8)], 4),  # 128 tokens were in the prefix cache: their rows are there
     ("hot_buffer.json.zst", V32, [(24, 8)], 4),  # slots in the prompt's rows, positions in the decode steps'
