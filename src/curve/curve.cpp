@@ -151,6 +151,30 @@ void add_total_points(CurveResult& result, std::size_t capacities) {
   }
 }
 
+/// What replays at named capacities cannot give.
+void check_replayed(const TraceReader& trace, const CurveConfig& config) {
+  if (config.capacities.empty() || config.histograms || config.streams) {
+    trace.require_single_queries("a curve of all capacities, of streams, or with `histograms`");
+    if (trace.header().shares_stores()) {
+      trace.require_equal_stores("a curve of all capacities, of streams, or with `histograms`");
+    }
+  }
+  if (config.capacities.empty()) {
+    throw ConfigError(
+        "`capacities`",
+        "{}: only lru without preloads, pins and prefetches has its misses at all capacities in one pass; name "
+        "some, as in 1x,2x,4x",
+        to_string(config.replay.policy));
+  }
+  if (config.histograms || config.streams) {
+    throw ConfigError(config.histograms ? "`histograms`" : "`over`",
+                      "reuse is counted along with lru without preloads, pins and prefetches; found {}{}{}{}",
+                      to_string(config.replay.policy), config.replay.warm == Warm::none ? "" : " with `warm`",
+                      config.replay.pins.any() ? " with `pin`" : "",
+                      config.replay.prefetch.any() ? " with `prefetch`" : "");
+  }
+}
+
 }  // namespace
 
 bool is_stack(const TraceHeader& header, const ReplayConfig& config) {
@@ -160,25 +184,8 @@ bool is_stack(const TraceHeader& header, const ReplayConfig& config) {
 
 CurveResult curve(const TraceReader& trace, const CurveConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {
   const bool one_pass = is_stack(trace.header(), config.replay);
-  if (!one_pass && (config.capacities.empty() || config.histograms || config.streams)) {
-    trace.require_single_queries("a curve of all capacities, of streams, or with `histograms`");
-    if (trace.header().shares_stores()) {
-      trace.require_equal_stores("a curve of all capacities, of streams, or with `histograms`");
-    }
-  }
-  if (!one_pass && config.capacities.empty()) {
-    throw ConfigError(
-        "`capacities`",
-        "{}: only lru without preloads, pins and prefetches has its misses at all capacities in one pass; name "
-        "some, as in 1x,2x,4x",
-        to_string(config.replay.policy));
-  }
-  if (!one_pass && (config.histograms || config.streams)) {
-    throw ConfigError(config.histograms ? "`histograms`" : "`over`",
-                      "reuse is counted along with lru without preloads, pins and prefetches; found {}{}{}{}",
-                      to_string(config.replay.policy), config.replay.warm == Warm::none ? "" : " with `warm`",
-                      config.replay.pins.any() ? " with `pin`" : "",
-                      config.replay.prefetch.any() ? " with `prefetch`" : "");
+  if (!one_pass) {
+    check_replayed(trace, config);
   }
   try {
     CurveResult result =

@@ -151,7 +151,8 @@ SelectionModel model_of(const Preset& preset, const PresetStatistics& statistics
   const std::vector<double> factors = layer_factors(layers, statistics.layer_spread, 0.5);
   const std::vector<double> sharing_factors = layer_factors(layers, statistics.layer_sharing_spread, 0.2);
   for (std::uint32_t layer = 0; layer < layers; ++layer) {
-    const auto prompt_entries = static_cast<double>(model.prompt_tokens / model.unit_of(layer));
+    const std::uint64_t whole_entries = model.prompt_tokens / model.unit_of(layer);
+    const auto prompt_entries = static_cast<double>(whole_entries);
     LayerStatistics& tables = model.statistics.emplace_back();
     if (layer < statistics.flat_layers) {
       tables.anew = true;

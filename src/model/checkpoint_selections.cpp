@@ -286,7 +286,8 @@ class SelectionKeys {
   /// The tokens of an entry of each layer that selects.
   std::vector<std::uint64_t> find_units() const {
     if (!checkpoint_.has("compress_ratios")) {
-      return std::vector<std::uint64_t>(layers_, find_unit());
+      std::vector<std::uint64_t> alike(layers_, find_unit());
+      return alike;
     }
     std::vector<std::uint64_t> units = checkpoint_.numbers("compress_ratios", layers_);
     for (std::size_t layer = 0; layer < layers_; ++layer) {

@@ -3,14 +3,14 @@
 #include "replay/prefetch.hpp"
 
 #include "dsasim/config/named_parameters.hpp"
+#include "dsasim/config/names.hpp"
 #include "dsasim/config/values.hpp"
 #include "dsasim/error.hpp"
 #include "predict/all_predictors.hpp"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <limits>
 
 namespace dsasim {
@@ -24,11 +24,9 @@ PredictorKind predictor_kind(std::string_view name) {
   if (found != known.end()) {
     return *found;
   }
-  std::vector<std::string_view> names;
-  for (const PredictorKind& kind : known) {
-    names.push_back(kind.name);
-  }
-  throw ConfigError(option, "unknown predictor \"{}\"; known: none, {}", name, fmt::join(names, ", "));
+  std::vector<std::string_view> names = {"none"};
+  std::transform(known.begin(), known.end(), std::back_inserter(names), [](const auto& kind) { return kind.name; });
+  throw ConfigError(option, "unknown predictor {}", unknown_name(name, names));
 }
 
 /// What need not be fetched, or cannot be.

@@ -96,7 +96,8 @@ ModelOf model_by_shape(const Options& options) {
 std::vector<RequestShape> batch_of(const Options& options, const SelectionModel& model) {
   RequestShape alike{.prompt_tokens = model.prompt_tokens, .steps = model.steps};
   if (options.arrivals.file.empty()) {
-    return std::vector<RequestShape>(model.requests, alike);
+    std::vector<RequestShape> batch(model.requests, alike);
+    return batch;
   }
   const std::vector<Arrival> arrivals = read_arrivals(options.arrivals);
   const std::size_t requests = options.shape.requests != 0 ? options.shape.requests : arrivals.size();
