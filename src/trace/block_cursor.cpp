@@ -185,8 +185,8 @@ void BlockCursor::count(Lane& lane, std::uint32_t layer, std::uint32_t length, s
   }
   // Before the chunk's end, where all is compared: a replay sizes its caches by RequestExtent::layer_accesses.
   if (lane.accesses > head().accesses) {
-    throw TraceError(chunk_name(trace_.file(), head()), "layer {} holds more ids than the {} of the chunk's head", layer,
-                     head().accesses);
+    throw TraceError(chunk_name(trace_.file(), head()), "layer {} holds more ids than the {} of the chunk's head",
+                     layer, head().accesses);
   }
   const std::uint32_t largest = lane.decoder.largest_id();
   lane.id_limit = std::max<std::uint64_t>(lane.id_limit, std::uint64_t{largest} + 1);
