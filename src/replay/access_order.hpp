@@ -97,10 +97,12 @@ inline std::uint32_t first_of_newest(std::uint32_t count, std::uint64_t context_
 class PinWindow {
  public:
   PinWindow(const TraceReader& trace, const ReplayConfig& config) : trace_(trace), config_(config) {
+    std::vector<bool> is_read(trace.layer_count());  // by layer: the store that it owns
+    reads_first_.reserve(is_read.size());
     for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
       const std::uint32_t owner = trace.header().store(layer).kv_owner;
-      reads_first_.push_back(std::find(owners_.begin(), owners_.end(), owner) == owners_.end());
-      owners_.push_back(owner);
+      reads_first_.push_back(!is_read[owner]);
+      is_read[owner] = true;
     }
   }
 
@@ -133,8 +135,7 @@ class PinWindow {
 
   const TraceReader& trace_;
   const ReplayConfig& config_;
-  std::vector<std::uint32_t> owners_;  ///< by layer: of its KV store
-  std::vector<bool> reads_first_;      ///< by layer: no layer before it reads its store
+  std::vector<bool> reads_first_;  ///< by layer: no layer before it reads its store
 };
 
 /// What a cache sees of a selection: its ids in the configured order, without those that are resident elsewhere. One
