@@ -47,6 +47,15 @@ class LinkedLists {
     --ends.size;
   }
 
+  /// Takes a node out of the list if it is there; returns whether it was.
+  bool take(std::uint32_t list, std::uint32_t node) noexcept {
+    const bool found = contains(list, node);
+    if (found) {
+      remove(node);
+    }
+    return found;
+  }
+
   void move(std::uint32_t list, std::uint32_t node) noexcept {
     remove(node);
     push(list, node);

@@ -47,7 +47,7 @@ class S3Fifo {
 
   template <class Spared>
   std::uint32_t victim(std::uint32_t key, const Spared& spared) noexcept {
-    look_for_ghost(key);  // before a key that becomes a ghost drives it out
+    came_back_ = ghosts_.take(0, key);  // before a key that becomes a ghost drives it out
     for (;;) {
       std::uint32_t slot = LinkedLists::none;
       if (queues_.size(main) <= most_main_) {
@@ -79,7 +79,8 @@ class S3Fifo {
   void on_forget(Access access) noexcept { queues_.remove(value(access.slot)); }
 
   void on_fill(Access access) noexcept {
-    look_for_ghost(access.key);  // there may be room for a ghost, where entries were forgotten
+    // Where entries were forgotten there may be room, and no victim() before this.
+    came_back_ = ghosts_.take(0, access.key) || came_back_;
     hits_[value(access.slot)] = 0;
     queues_.push(came_back_ ? main : small, value(access.slot));
     came_back_ = false;
@@ -93,13 +94,6 @@ class S3Fifo {
   static constexpr std::uint32_t small = 0;
   static constexpr std::uint32_t main = 1;
   static constexpr int most_hits = 3;
-
-  void look_for_ghost(std::uint32_t key) noexcept {
-    if (ghosts_.contains(0, key)) {
-      ghosts_.remove(key);
-      came_back_ = true;
-    }
-  }
 
   /// Moves what was hit to the main queue, as far as the first that was not.
   template <class Spared>

@@ -43,7 +43,7 @@ class TwoQ {
 
   template <class Spared>
   std::uint32_t victim(std::uint32_t key, const Spared& spared) noexcept {
-    look_for_ghost(key);  // before a key that becomes a ghost drives it out
+    came_back_ = ghosts_.take(0, key);  // before a key that becomes a ghost drives it out
     const bool from_in = queues_.size(in) > most_in_;
     const std::uint32_t slot = queues_.oldest(from_in ? in : often, spared);
     return slot != LinkedLists::none ? slot : queues_.oldest(from_in ? often : in, spared);
@@ -63,7 +63,8 @@ class TwoQ {
   void on_forget(Access access) noexcept { queues_.remove(value(access.slot)); }
 
   void on_fill(Access access) noexcept {
-    look_for_ghost(access.key);  // there may be room for a ghost, where entries were forgotten
+    // Where entries were forgotten there may be room, and no victim() before this.
+    came_back_ = ghosts_.take(0, access.key) || came_back_;
     queues_.push(came_back_ ? often : in, value(access.slot));
     came_back_ = false;
   }
@@ -75,13 +76,6 @@ class TwoQ {
  private:
   static constexpr std::uint32_t in = 0;     ///< A1in
   static constexpr std::uint32_t often = 1;  ///< Am
-
-  void look_for_ghost(std::uint32_t key) noexcept {
-    if (ghosts_.contains(0, key)) {
-      ghosts_.remove(key);
-      came_back_ = true;
-    }
-  }
 
   std::size_t most_in_;
   std::size_t most_out_;
