@@ -1,7 +1,6 @@
 #include "dsasim/predict/predict.hpp"
 
 #include "dsasim/checked.hpp"
-#include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
 #include "predict/all_predictors.hpp"
 #include "threads/workers.hpp"
@@ -128,28 +127,23 @@ class RequestPrediction {
 };
 
 Kinds chosen_kinds(std::span<const TraceReader* const> traces, const PredictConfig& config) {
+  constexpr std::string_view option = "`predictors`";
   const Kinds known = predictor_kinds();
   Kinds chosen;
-  const auto slots = std::find_if(traces.begin(), traces.end(),
-                                  [](const TraceReader* trace) { return trace->header().ids == IdKind::physical; });
   for (const std::string& name : config.predictors) {
-    const auto found = std::find_if(known.begin(), known.end(), [&](const auto& kind) { return kind.name == name; });
-    if (found == known.end()) {
-      std::vector<std::string_view> names;
-      std::transform(known.begin(), known.end(), std::back_inserter(names), [](const auto& kind) { return kind.name; });
-      throw ConfigError("`predictors`", "unknown predictor {}", unknown_name(name, names));
-    }
+    const PredictorKind found = find_predictor(option, name);
     if (std::any_of(chosen.begin(), chosen.end(), [&](const auto& kind) { return kind.name == name; })) {
-      throw ConfigError("`predictors`", "{} is there twice", name);
+      throw ConfigError(option, "{} is there twice", name);
     }
-    if (found->needs_positions && slots != traces.end()) {
-      throw ConfigError("`predictors`", "{} needs positions, and the ids of {} are slots", name, (*slots)->name());
+    for (const TraceReader* trace : traces) {
+      require_positions(option, found, *trace);
     }
-    chosen.push_back(*found);
+    chosen.push_back(found);
   }
   if (config.predictors.empty()) {
-    std::copy_if(known.begin(), known.end(), std::back_inserter(chosen),
-                 [&](const auto& kind) { return !kind.needs_positions || slots == traces.end(); });
+    std::copy_if(known.begin(), known.end(), std::back_inserter(chosen), [&](const auto& kind) {
+      return std::all_of(traces.begin(), traces.end(), [&](const auto* trace) { return can_predict(kind, *trace); });
+    });
   }
   return chosen;
 }

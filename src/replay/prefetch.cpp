@@ -3,14 +3,12 @@
 #include "replay/prefetch.hpp"
 
 #include "dsasim/config/named_parameters.hpp"
-#include "dsasim/config/names.hpp"
 #include "dsasim/config/values.hpp"
 #include "dsasim/error.hpp"
 #include "predict/all_predictors.hpp"
 
 #include <algorithm>
 #include <cassert>
-#include <iterator>
 #include <limits>
 
 namespace dsasim {
@@ -19,14 +17,7 @@ namespace {
 constexpr std::string_view option = "`prefetch`";
 
 PredictorKind predictor_kind(std::string_view name) {
-  const std::vector<PredictorKind> known = predictor_kinds();
-  const auto found = std::find_if(known.begin(), known.end(), [&](const auto& kind) { return kind.name == name; });
-  if (found != known.end()) {
-    return *found;
-  }
-  std::vector<std::string_view> names = {"none"};
-  std::transform(known.begin(), known.end(), std::back_inserter(names), [](const auto& kind) { return kind.name; });
-  throw ConfigError(option, "unknown predictor {}", unknown_name(name, names));
+  return find_predictor(option, name, {"none"});
 }
 
 /// What need not be fetched, or cannot be.
@@ -82,10 +73,7 @@ void check_prefetch(const TraceReader& trace, const ReplayConfig& config) {
   if (!config.prefetch.any()) {
     return;
   }
-  if (predictor_kind(config.prefetch.predictor).needs_positions && trace.header().ids == IdKind::physical) {
-    throw ConfigError(option, "{} needs positions, and the ids of {} are slots", config.prefetch.predictor,
-                      trace.name());
-  }
+  require_positions(option, predictor_kind(config.prefetch.predictor), trace);
   trace.require_single_queries("`prefetch`");
   if (trace.header().shares_stores()) {
     trace.require_equal_stores("`prefetch`");
