@@ -202,8 +202,7 @@ void ConfigObject::set(std::string_view option, std::string_view key, std::strin
 void ConfigObject::refuse_unread() const {
   for (const std::string& key : keys()) {
     if (std::find(asked_.begin(), asked_.end(), key) == asked_.end()) {
-      throw ConfigError(where_, "unknown key {}",
-                        unknown_name(key, std::vector<std::string_view>(asked_.begin(), asked_.end())));
+      throw ConfigError(where_, "unknown key {}", unknown_name(key, asked_));
     }
   }
 }

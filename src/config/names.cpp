@@ -65,4 +65,8 @@ std::string unknown_name(std::string_view typed, std::span<const std::string_vie
   return fmt::format("\"{}\"{}; known: {}", typed, did_you_mean(typed, known), fmt::join(known, ", "));
 }
 
+std::string unknown_name(std::string_view typed, const std::vector<std::string>& known) {
+  return unknown_name(typed, std::vector<std::string_view>(known.begin(), known.end()));
+}
+
 }  // namespace dsasim

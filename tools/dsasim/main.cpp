@@ -171,8 +171,7 @@ std::string extras_text(const CLI::App& app) {
   for (std::string& option : options) {
     option.insert(0, "--");
   }
-  return fmt::format("{}: unknown option {}", command.get_name(),
-                     unknown_name(*found, std::vector<std::string_view>(options.begin(), options.end())));
+  return fmt::format("{}: unknown option {}", command.get_name(), unknown_name(*found, options));
 }
 
 /// CLI11 says only that a subcommand is required, whatever stands in its place.

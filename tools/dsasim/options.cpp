@@ -223,8 +223,7 @@ void apply_config_file(CLI::App& app) {
   ConfigObject config_file = named_config(config_option, option_files, path);
   for (const std::string& key : config_file.keys()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
-      throw ConfigError(path, "unknown key {}",
-                        unknown_name(key, std::vector<std::string_view>(known.begin(), known.end())));
+      throw ConfigError(path, "unknown key {}", unknown_name(key, known));
     }
     CLI::Option* option = app.get_option("--" + key);
     const auto was_given = [&](const CLI::Option* one) { return on_command_line.contains(one); };
