@@ -149,17 +149,13 @@ std::function<int()> add_report(CLI::App& app) {
       "GPUs whose last-level caches are drawn into curves [the documents', or h200]")
       .type("NAME|FILE.json,...")
       .list();
-  constexpr std::string_view prefetch = "prefetch";  // curves of all capacities have none
-  add_replay_fields(app, *options,
-                    {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step},
-                    {prefetch});
+  const auto of_replays = add_replay_fields(
+      app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step},
+      {"prefetch"});  // curves of all capacities have none
   add_jobs_option(app, options->jobs);
-  for (const ReplayField& field : replay_fields()) {
-    if (field.name == prefetch) {
-      continue;
-    }
+  for (const std::string& option : of_replays) {
     options->rules.only_if(
-        app, {option_of(field.name)},
+        app, {option},
         [options = options.get()] { return !std::all_of(options->inputs.begin(), options->inputs.end(), is_document); },
         "a trace among the inputs: it is about its replay");
   }

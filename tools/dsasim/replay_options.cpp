@@ -41,16 +41,18 @@ void add_trace_argument(CLI::App& app, ReplaySpec& spec) {
   add_text(app, std::string(trace_field), spec.trace, "Trace to replay (.dsat)").required().type("TRACE");
 }
 
-void add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<FieldGroup> groups,
-                       std::initializer_list<std::string_view> without) {
+std::vector<std::string> add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<FieldGroup> groups,
+                                           std::initializer_list<std::string_view> without) {
   const auto contains = [](const auto& list, const auto& item) {
     return std::find(list.begin(), list.end(), item) != list.end();
   };
+  std::vector<std::string> options;
   for (const ReplayField& field : replay_fields()) {
     if (!contains(groups, field.group) || contains(without, field.name)) {
       continue;
     }
     const Option option = add_field(app, run.spec, field).group(title_of(field.group));
+    options.push_back(option.name());
     if (!field.instead_of.empty()) {
       option.instead_of(find_option(app, option_of(field.instead_of)));
     }
@@ -59,6 +61,7 @@ void add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<Fiel
           app, {option.name()}, [&run, &field] { return field.has_effect(run.spec); }, with_options(field.needs));
     }
   }
+  return options;
 }
 
 void add_jobs_option(CLI::App& app, std::uint32_t& jobs) {

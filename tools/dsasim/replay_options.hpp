@@ -23,9 +23,9 @@ struct ReplayRun {
 /// TRACE.
 void add_trace_argument(CLI::App& app, ReplaySpec& spec);
 
-/// The options of these groups of fields, but those in whose place a command has its own.
-void add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<FieldGroup> groups,
-                       std::initializer_list<std::string_view> without = {});
+/// The options of these groups of fields, but those in whose place a command has its own. Returns their names.
+std::vector<std::string> add_replay_fields(CLI::App& app, ReplayRun& run, std::initializer_list<FieldGroup> groups,
+                                           std::initializer_list<std::string_view> without = {});
 
 /// --policy, once for each policy, since policies have commas in them. `defaults` are shown; they are set by the
 /// caller.
