@@ -96,7 +96,8 @@ class ReferenceCache {
       slots_.erase(slot);
       if (full) {
         const auto gone = static_cast<std::size_t>(slot - slots_.begin());
-        std::ranges::rotate(slots_, slots_.begin() + static_cast<std::ptrdiff_t>(hand_ - (gone < hand_ ? 1 : 0)));
+        const auto first = slots_.begin() + static_cast<std::ptrdiff_t>(hand_ - (gone < hand_ ? 1 : 0));
+        std::rotate(slots_.begin(), first, slots_.end());
       }
       hand_ = slots_.size();
     } else {

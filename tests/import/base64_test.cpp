@@ -107,6 +107,7 @@ TEST_CASE("a field that is no base64 names the byte", "[import][base64]") {
       {"Zm9=", "'9' at byte 9 of the text is no base64"},
       {"Zm9v====", "'=' at byte 11 of the text is no base64"},
   }));
-  CAPTURE(value);
-  CHECK(error_of(dir, [&] { read_field(dir, R"({"f": ")" + value + R"("})", 100); }) == "j.json: f: " + message);
+  const auto text = R"({"f": ")" + value + R"("})";
+  CAPTURE(text);
+  CHECK(error_of(dir, [&] { read_field(dir, text, 100); }) == "j.json: f: " + message);
 }

@@ -153,11 +153,9 @@ TEST_CASE("a vLLM response that cannot be read says why", "[import][vllm]") {
        "its "
        "rows, give `layers`"},
   }));
-  CHECK([&] {
-    const TempDir dir;
-    write_file(dir / "r.json", text);
-    return error_of(dir, [&] { captures::open("vllm", dir / "r.json"); });
-  }() == "r.json: " + message);
+  const TempDir dir;
+  write_file(dir / "r.json", text);
+  CHECK(error_of(dir, [&] { captures::open("vllm", dir / "r.json"); }) == "r.json: " + message);
 }
 
 TEST_CASE("a damaged vLLM response is read or refused, never more", "[import][vllm]") {
