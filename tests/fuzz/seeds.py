@@ -121,6 +121,7 @@ def seeds() -> dict[str, list[bytes]]:
         "prompt_len": PROMPT, "start_step": 2, "unit_tokens": 1, "page_tokens": 64, "entry_bytes": 656,
         "ids_are_slots": 0}.items()}
     flat = {k: number[k] for k in ("num_layers", "index_topk")}
+    mooncake = [{"timestamp": 27 * i, "input_length": 6758 + i, "output_length": 1 + i, "hash_ids": [0, i]} for i in range(8)]
     return {
         "sglang": [lines([response]), lines([response, slots]), json.dumps([slots], indent=1).encode(),
                    gzip.compress(lines([response])), lines([chat(response, slots)]), lines([prefix, aborted, response]),
@@ -142,6 +143,8 @@ def seeds() -> dict[str, list[bytes]]:
                   lines([{**s, "step_idx": s["step_idx"] + (5 if s["step_idx"] > 1 else 0)} for s in selections])],
         "csv": [csv, csv.replace(b"\n", b",0.5\n").replace(b"id,0.5", b"id,score"), csv + b"a,2,0,\na,2,1,\n", queried_csv,
                 b"\xef\xbb\xbf# by hand\n,step,layer,id,rank,request\n0,7,0,1,0,a\n\n1,8,0,2,0,a\n"],
+        "arrivals": [lines(mooncake), b"start_step\n0\n0\n3\n",
+                     b"request,start_step,output_length,input_length\na,0,2,9\nb,1,1,9\nc,1,5,7\n"],
         "npy": [ids, npy((STEPS * LAYERS * TOP_K,), rows(STEPS), "<i8")],
         "npz": [npz(zipfile.ZIP_STORED, topk_indices=ids, prompt_len=number["prompt_len"]),
                 npz(zipfile.ZIP_STORED, **queries, prompt_len=number["prompt_len"]),

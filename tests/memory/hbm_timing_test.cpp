@@ -12,8 +12,8 @@ namespace dsasim::test {
 namespace {
 
 // Those of small_memory().
-constexpr Clock rcd = 17, rp = 13, ras = 31, rc = 47, rrd_s = 4, rrd_l = 6, faw = 27, ccd_s = 2, ccd_l = 5, ccd_r = 3,
-                rtp = 7, cl = 15, burst = 2, refi = 400, rfc = 90, rfc_bank = 60;
+constexpr Clock rcd = 17, rp = 13, ras = 31, rc = 47, rrd_s = 4, rrd_l = 6, faw = 27, ccd_l = 5, cl = 15, burst = 2,
+                refi = 400, rfc = 90, rfc_bank = 60;
 constexpr Clock first = 1;
 
 struct Case {
