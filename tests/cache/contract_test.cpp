@@ -3,6 +3,7 @@
 #include "cache/replay_log.hpp"
 #include "catch.hpp"
 #include "dsasim/cache/policy_spec.hpp"
+#include "sanitized.hpp"
 
 #include <numeric>
 #include <set>
@@ -24,7 +25,10 @@ std::uint64_t distinct_entries(const ReplayLog& log) {
 
 LogShape shape_for(const PolicySpec& spec, std::uint32_t capacity) {
   const std::uint32_t longest = policy_needs(spec).whole_selection ? std::min(capacity, 12U) : 12U;
-  return {.streams = policy_needs(spec).one_stream ? 1U : 2U, .context = 48, .longest = longest, .events = 300};
+  return {.streams = policy_needs(spec).one_stream ? 1U : 2U,
+          .context = 48,
+          .longest = longest,
+          .events = sanitized ? 60U : 300U};
 }
 
 bool may_refuse(const PolicySpec& spec) {

@@ -5,6 +5,7 @@
 #include "cache/replay_log.hpp"
 #include "catch.hpp"
 #include "dsasim/cache/policy_spec.hpp"
+#include "sanitized.hpp"
 
 using namespace dsasim;
 using namespace dsasim::test;
@@ -94,7 +95,7 @@ TEST_CASE("Every policy does what its plain reference does", "[cache][reference]
     LogShape shape{.streams = streams,
                    .context = 64,
                    .longest = 16,
-                   .events = 250,
+                   .events = sanitized ? 50U : 250U,
                    .inserts = inserts,
                    .forgets = forgets && can_forget(spec)};
     if (policy_needs(spec).whole_selection) {
@@ -118,7 +119,7 @@ TEST_CASE("Long replays agree with the plain reference when selections are as la
     const LogShape shape{.streams = streams,
                          .context = 100,
                          .longest = capacity,
-                         .events = 1500,
+                         .events = sanitized ? 300U : 1500U,
                          .inserts = true,
                          .forgets = capacity == 70 && can_forget(spec)};
     const ReplayLog log = random_log(shape, 5);

@@ -245,7 +245,8 @@ TEST_CASE("what the user says of entries holds beside a model's KV stores, or is
   };
   const Members members = one_step(3, {0, 4, 0, 8, 8, 1});
   Import fp8 = import_with([](auto& options) { options.entry_bytes = 528; });
-  for (const StoreInfo& store : fp8.archive(members).header().stores) {
+  const TraceReader trace = fp8.archive(members);
+  for (const StoreInfo& store : trace.header().stores) {
     CHECK(store.entry_bytes == 528);
   }
   CHECK(import_with([](auto& options) { options.unit_tokens = 2; }).error(members) ==
