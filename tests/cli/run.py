@@ -36,6 +36,7 @@ class Case:
     err: list[str] = field(default_factory=list)  # texts that stderr has; none: stderr is empty
     files: list[str] = field(default_factory=list)  # that appear
     config: str | None = None  # c.json
+    stdin: str = os.devnull  # the file that stdin is
     check: object = None  # of the result, as a function of (folder, stdout)
 
 
@@ -507,6 +508,14 @@ CASES = [
          err=["--tolerance: expected 0.01, 5%,", '"much"']),
     Case("a document as output", "diff lru.json fifo.json --json ./fifo.json", 2,
          err=['--json: ./fifo.json is already the input "second"']),
+    Case("the second document from stdin", "diff lru.json -", out=["Equal: dsasim-report/1, "], stdin="lru.json"),
+    Case("the first document from stdin", "diff - fifo.json", 1, out=["The config differs: policy."], stdin="lru.json"),
+    Case("an empty stdin", "diff lru.json -", 2, err=["stdin: ", "parse error"]),
+    Case("a stdin without an end", "diff lru.json -", 2, err=["/dev/stdin: holds more than 67108864 bytes"], stdin="/dev/zero"),
+    Case("stdin as both documents", "diff - -", 2, err=["second: stdin (-) is taken by first"], stdin="lru.json"),
+    Case("a capture from stdin", "import - -o o.dsat", 2, stdin="slots.json",
+         err=["input: import reads its input more than once, as stdin (-) cannot be; expected a file"]),
+    Case("a trace from stdin", "replay - --policy lru", 2, stdin="t.dsat", err=["trace: replay reads its input more than once"]),
     # ---- roofline ----
     Case("a configuration without an end", "replay t.dsat --config /dev/zero", 2,
          err=["/dev/zero: holds more than 67108864 bytes"]),
@@ -613,8 +622,9 @@ def complaints(case: Case, tool: Path, folder: Path) -> list[str]:
         (folder / "c.json").write_text(case.config)
     before = {path.name for path in folder.iterdir()}
     environment = {**os.environ, "TMPDIR": "/no/such/folder", "DSASIM_PROGRESS": "off"}
-    done = subprocess.run([tool, *case.arguments.split()], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True)
+    with open(folder / case.stdin, "rb") as stdin:
+        done = subprocess.run([tool, *case.arguments.split()], cwd=folder, env=environment, stdin=stdin,
+                              capture_output=True, text=True)
     found = []
     if done.returncode != case.status:
         found.append(f"exit status {done.returncode}, expected {case.status}")

@@ -23,10 +23,15 @@ struct Options {
   Result result;
 };
 
+ConfigObject read_document(const std::string& path) {
+  return path == "-" ? ConfigObject::parse("stdin", read_text("/dev/stdin", max_config_bytes))
+                     : ConfigObject::read(path);
+}
+
 int run(Options& options) {
   options.result.open();
-  const ConfigObject first = ConfigObject::read(options.first);
-  const ConfigObject second = ConfigObject::read(options.second);
+  const ConfigObject first = read_document(options.first);
+  const ConfigObject second = read_document(options.second);
   const DiffResult result = diff(first, second, options.diff);
   options.result.write([&] { return diff_json(result); }, [&] { return diff_table(result); });
   return result.differences.empty() ? exit_done : exit_negative;
@@ -36,8 +41,12 @@ int run(Options& options) {
 
 std::function<int()> add_diff(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  add_text(app, "first", options->first, "JSON of any command; the golden, if there is one").required().type("A.json");
-  add_text(app, "second", options->second, "The one to compare with it").required().type("B.json");
+  add_text(app, "first", options->first, "JSON of any command; the golden, if there is one")
+      .required()
+      .type("A.json|-");
+  add_text(app, "second", options->second, "The one to compare with it; - is stdin, for either")
+      .required()
+      .type("B.json|-");
   add_option(
       app, "--tolerance",
       [options](const std::string& text) {

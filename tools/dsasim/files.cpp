@@ -32,6 +32,10 @@ bool is_input(const CLI::Option& option) {
          std::ranges::any_of(input_types, [&](std::string_view part) { return type.find(part) != std::string::npos; });
 }
 
+bool takes_stdin(const CLI::Option& option) {
+  return option.get_type_name().ends_with("|-");
+}
+
 /// As errors call it: "--json", or "trace" for one by its place.
 std::string name_of(const CLI::Option& option) {
   return option.get_lnames().empty() ? option.get_single_name() : "--" + option.get_lnames().front();
@@ -83,7 +87,12 @@ std::optional<Files::Identity> Files::identity_of(const std::string& path) {
 }
 
 void Files::read(const std::string& what, const std::string& path) {
-  if (const auto file = path.empty() || path == "-" ? std::nullopt : identity_of(path)) {
+  if (path == "-") {
+    const auto [other, is_new] = uses_.try_emplace({.device = 0, .inode = 0, .name = "stdin"}, what);
+    if (!is_new) {
+      throw ConfigError(what, "stdin (-) is taken by {}", other->second);
+    }
+  } else if (const auto file = path.empty() ? std::nullopt : identity_of(path)) {
     uses_.try_emplace(*file, what);
   }
 }
@@ -110,6 +119,11 @@ Files files_of(const CLI::App& command) {
   for (const CLI::Option* option : command.get_options()) {
     if (is_input(*option)) {
       for (const std::string& path : inputs_of(*option)) {
+        if (path == "-" && !takes_stdin(*option)) {
+          throw ConfigError(name_of(*option),
+                            "{} reads its input more than once, as stdin (-) cannot be; expected a file",
+                            command.get_name());
+        }
         files.read(name_of(*option), path);
       }
     }
