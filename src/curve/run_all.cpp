@@ -117,6 +117,7 @@ ReplayResult result_of(const TraceReader& trace, const CurveResult& curves, std:
     Counters& counters = result.layers.emplace_back();
     counters.accesses = curve.accesses;
     counters.hits = curve.accesses - misses;
+    counters.cache_hits = counters.hits;
     counters.compulsory_misses = curve.compulsory_misses;
     counters.fetch(trace.header().kv_rows(static_cast<std::uint32_t>(layer)), result.config.row_bytes[layer]);
     result.totals += result.layers.back();

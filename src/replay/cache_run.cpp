@@ -195,6 +195,7 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
   const auto add = [&](std::uint64_t accesses, const SelectionOutcome& outcome) {
     counters.accesses += accesses;
     counters.hits += outcome.hits + (accesses - outcome.accesses);
+    counters.cache_hits += outcome.hits;
     counters.compulsory_misses += outcome.compulsory_misses;
     counters.evictions += outcome.evictions;
   };

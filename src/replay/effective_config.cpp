@@ -371,6 +371,12 @@ void add_time(const TraceReader& trace, EffectiveConfig& effective) {
   effective.memory_config = memory.config;
 }
 
+/// As AccessOrder leaves accesses out.
+bool has_hits_apart(const TraceReader& trace, const ReplayConfig& config) {
+  return config.resident_blocks > 0 || config.new_token == NewToken::pinned || config.pins.any() ||
+         (trace.header().has_queries && policy_needs(config.policy).whole_selection);
+}
+
 }  // namespace
 
 std::uint64_t cache_count(const TraceReader& trace, Scope scope) {
@@ -444,6 +450,7 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
       trace.busy_steps({.first = effective.steps.first + config.warmup_steps, .last = effective.steps.last});
   effective.capacity_entries = effective_capacity(trace, config, effective.entry_cost_bytes);
   effective.reservation = reservation_of(trace, effective, effective.capacity_entries);
+  effective.hits_apart = has_hits_apart(trace, config);
   add_time(trace, effective);
   return effective;
 }

@@ -17,6 +17,9 @@ bool always(const EffectiveConfig& /*config*/) {
 bool has_entry_bytes(const EffectiveConfig& config) {
   return config.entry_bytes != 0;
 }
+bool has_hits_apart(const EffectiveConfig& config) {
+  return config.hits_apart;
+}
 bool has_prefetch(const EffectiveConfig& config) {
   return config.asked.prefetch.any();
 }
@@ -28,6 +31,8 @@ bool has_step(const EffectiveConfig& config) {
 }
 
 constexpr std::string_view needs_entry_bytes = "`entry_bytes`, or a trace that gives them";
+constexpr std::string_view needs_hits_apart =
+    "`resident_blocks`, `new_token` pinned, `pin`, or several queries that a policy unites";
 constexpr std::string_view needs_llc = "`llc`";
 constexpr std::string_view needs_prefetch = "`prefetch`";
 constexpr std::string_view needs_step = "`model` and `gpu`";
@@ -106,6 +111,13 @@ constexpr std::array all = {
     Measure{"gather_ns", "ns",
             "time of the gathers by the memory model, inside the kernel, over the trace's own layers", Basis::time,
             true, true, "", always, counter<&Counters::gather_ns>},
+    Measure{"cache_hits", "entry",
+            "hits that the cache itself counted: not of entries that are resident elsewhere or pinned, and of a union "
+            "each entry once",
+            Basis::caches, true, false, needs_hits_apart, has_hits_apart,
+            [](const Measured& m) {
+              return has_hits_apart(m.config) ? MeasureValue(m.counters.cache_hits) : MeasureValue();
+            }},
     Measure{"llc_sectors", "sector",
             "with `llc`: sectors of rows that the reservation missed, looked for in the rest of that cache",
             Basis::time, true, false, needs_llc, has_llc, counter<&Counters::llc_sectors>},

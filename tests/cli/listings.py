@@ -131,7 +131,7 @@ def targets(tool: Tool) -> None:
     assert set(known) >= {"miss_ratio", "misses", "step_misses", "missed_pages", "gather_ns", "step_gather_ns",
                           "tpot_mean_ns", "tpot_p99_ns"}, known
     ahead = "--prefetch previous,rows=4,into=side"
-    needs = {"llc": "--entry-bytes 656 --llc 60MiB", "fetched_bytes": "--entry-bytes 656",
+    needs = {"llc": "--entry-bytes 656 --llc 60MiB", "cache_hits": "--resident-blocks 2", "fetched_bytes": "--entry-bytes 656",
              **dict.fromkeys(("prefetch", "avoided_misses"), ahead), "prefetched_bytes": f"{ahead} --entry-bytes 656",
              **dict.fromkeys(("tpot", "slowdown", "fetched_bytes_per_s"), "--model deepseek-v3.2 --gpu h200")}
     for target in [*known, "tpot_ns"]:

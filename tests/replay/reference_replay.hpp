@@ -34,6 +34,7 @@ struct PlainCapacity {
 struct PlainCounters {
   std::uint64_t accesses = 0;
   std::uint64_t hits = 0;
+  std::uint64_t cache_hits = 0;
   std::uint64_t compulsory_misses = 0;
   std::uint64_t evictions = 0;
   std::uint64_t fetched_rows = 0;
@@ -47,6 +48,7 @@ struct PlainCounters {
   PlainCounters& operator+=(const PlainCounters& other) {
     accesses += other.accesses;
     hits += other.hits;
+    cache_hits += other.cache_hits;
     compulsory_misses += other.compulsory_misses;
     evictions += other.evictions;
     fetched_rows += other.fetched_rows;
@@ -73,9 +75,9 @@ struct PlainRow {
 template <class C>
 std::string counters_text(const C& c) {
   const PrefetchCounts& ahead = c.prefetch;
-  return fmt::format("accesses {} hits {} compulsory {} evictions {} rows {} bytes {} pages {} ns {}", c.accesses,
-                     c.hits, c.compulsory_misses, c.evictions, c.fetched_rows, c.fetched_bytes, c.missed_pages,
-                     c.gather_ns) +
+  return fmt::format("accesses {} hits {} of the cache {} compulsory {} evictions {} rows {} bytes {} pages {} ns {}",
+                     c.accesses, c.hits, c.cache_hits, c.compulsory_misses, c.evictions, c.fetched_rows,
+                     c.fetched_bytes, c.missed_pages, c.gather_ns) +
          fmt::format(" prefetched {} useful {} avoided {} evictions {} bytes {}", ahead.issued, ahead.useful,
                      ahead.avoided, ahead.evictions, ahead.bytes);
 }
@@ -708,7 +710,9 @@ class ReferenceReplay {
       scores.push_back(static_cast<std::uint16_t>(31 * (key - from.base)));
     }
     from.scores = scores;
+    const std::size_t missed_before = missed.size();
     const SelectionOutcome outcome = caches_.at(number).select(from, keys, next_uses, missed);
+    counters.cache_hits += keys.size() - (missed.size() - missed_before);
     at_ += keys.size();
     counters.compulsory_misses += outcome.compulsory_misses;
     counters.evictions += outcome.evictions;

@@ -24,6 +24,7 @@ struct PrefetchCounts {
 struct Counters {
   std::uint64_t accesses = 0;
   std::uint64_t hits = 0;
+  std::uint64_t cache_hits = 0;  ///< of them, those of accesses that the cache saw: see EffectiveConfig::hits_apart
   std::uint64_t compulsory_misses = 0;
   std::uint64_t evictions = 0;
   std::uint64_t fetched_rows = 0;
@@ -67,6 +68,7 @@ struct Counters {
   static constexpr void for_each_field(F&& f) {
     f("accesses", "entry", "selected entries replayed", &Counters::accesses);
     f("hits", "entry", "accesses whose entry was resident", &Counters::hits);
+    f("cache_hits", "entry", "hits that the cache itself counted", &Counters::cache_hits);
     f("compulsory_misses", "entry", "misses on entries never before in that cache", &Counters::compulsory_misses);
     f("evictions", "entry", "residents displaced by a miss or an allocation", &Counters::evictions);
     f("fetched_rows", "row", "rows fetched: misses times the layers of their group", &Counters::fetched_rows);

@@ -150,8 +150,10 @@ struct EffectiveConfig {
   std::optional<ConfigObject> memory_config;  ///< all parameters of the memory model; none for `serial`
   std::optional<LlcSpec> llc;
   RowMemory row_memory = RowMemory::gpu;  ///< with a model
-  bool counts_set_aside = false;          ///< a token has what setting a part of the L2 aside costs
-  std::string model_name;                 ///< empty unless decode steps are timed
+  /// Some hits are of accesses that no cache sees: of entries resident elsewhere, pinned, or repeated in a union.
+  bool hits_apart = false;
+  bool counts_set_aside = false;  ///< a token has what setting a part of the L2 aside costs
+  std::string model_name;         ///< empty unless decode steps are timed
   std::string gpu_name;
   std::string kernels_name;
   bool lower_bound = false;  ///< kernels by the data sheet
