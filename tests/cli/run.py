@@ -163,6 +163,11 @@ def is_split(_folder: Path, out: str) -> None:
     assert sum(document["capacity_entries"]) == document["splits"]["optimal"]["entries"] <= 16 * 256
 
 
+def are_counters(_folder: Path, out: str) -> None:
+    lines = out.splitlines()
+    assert len(lines) == 9 and all(line.startswith(("# HELP vllm:", "# TYPE vllm:", "vllm:")) for line in lines), out
+
+
 def has_windows(_folder: Path, out: str) -> None:
     document = json.loads(out)
     assert document["config"]["windows"] == [20, 50] and document["config"]["page_tokens"] == [64], document["config"]
@@ -179,6 +184,8 @@ NO_EFFECT = [
         ("report lru.json -o o.html", {"--policy": "lru", "--steps": "0:1", "--model": "glm-5.1"},
          "has no effect here; expected a trace among the inputs"),
         ("curve t.dsat", {"--plot": ""}, "has no effect here; expected a terminal as stdout"),
+        ("diff lru.json lru.json", {"--since": "lru.txt", "--workers": "2"},
+         "has no effect here; expected a scrape of a server's counters"),
         ("replay t.dsat", {"--step-times": "s.csv"}, "has no effect here; expected --model and --gpu"),
         ("replay t.dsat", {"--set-aside": "0", "--llc-stream": "0"}, "has no effect here; expected --llc"),
         ("replay t.dsat --memory h100 --entry-bytes 656", {"--miss-ns": "400"},
@@ -255,6 +262,11 @@ CASES = [
          "replay batch.dsat --steps 100:110 --warmup-steps 2 --entry-bytes 656 --json - --per-step rows.csv",
          out=["{"],
          files=["rows.csv"], check=csv_adds_up),
+    Case("counters in a file leave the table", f"{LRU} --prometheus counters.txt", out=["45,614"],
+         files=["counters.txt"]),
+    Case("counters on stdout and nothing else", f"{LRU} --entry-bytes 656 --prometheus -",
+         out=["vllm:hisparse_cache_hits_total 363986", "vllm:hisparse_cache_misses_total 45614",
+              "vllm:hisparse_host_to_device_bytes_total 29922784"], check=are_counters),
     Case("a device is written to and not replaced", f"{LRU} --json null", check=is_still_a_device),
     Case("a link is followed", f"{LRU} --json link.json", check=is_link_to_report),
     Case("an older report is replaced", f"{LRU} --json old.json", check=old_is_new),
@@ -516,6 +528,25 @@ CASES = [
     Case("a capture from stdin", "import - -o o.dsat", 2, stdin="slots.json",
          err=["input: import reads its input more than once, as stdin (-) cannot be; expected a file"]),
     Case("a trace from stdin", "replay - --policy lru", 2, stdin="t.dsat", err=["trace: replay reads its input more than once"]),
+    Case("a report and its own counters", "diff lru.json lru.txt",
+         out=["lru.txt: hits 363986, misses 45614 (11.14%)", "Equal: dsasim-counters/1, 4 values."]),
+    Case("counters before a report", "diff lru.txt fifo.json", 1, out=["Different: dsasim-counters/1", "/misses"]),
+    Case("counters within a tolerance", "diff lru.txt fifo.json --tolerance hits=100%,misses=100%,60%",
+         out=["Equal", "within their tolerance"]),
+    Case("counters since an earlier scrape", "diff lru.json lru.txt --since lru.txt", 1,
+         out=["lru.txt: hits 0, misses 0, 0 bytes; 1 series of each counter, since lru.txt"]),
+    Case("counters of several workers", "diff lru.json lru.txt --workers 2", 1, out=["hits 727972", "times 2 workers"]),
+    Case("counters as JSON", "diff lru.json lru.txt --json -", out=['"equal": true', '"schema": "dsasim-counters/1"']),
+    Case("counters from stdin", "diff lru.json -", out=["stdin: hits 363986", "Equal"], stdin="lru.txt"),
+    Case("two scrapes", "diff lru.txt lru.txt", 2, err=["lru.txt: expected a report beside the scrape lru.txt"]),
+    Case("a scrape without the counters", "diff lru.json up.txt", 2,
+         err=["up.txt: expected the counter vllm:hisparse_cache_hits_total, which vLLM exports"]),
+    Case("a scrape that is cut off", "diff lru.json cut.txt", 2,
+         err=["cut.txt: line 9: expected the end of a line: the scrape is cut off"]),
+    Case("an analysis beside a scrape", "diff analysis.json lru.txt", 2, err=["analysis.json: expected a report of"]),
+    Case("a report before a scrape", "diff lru.json lru.txt --since fifo.json", 2,
+         err=["fifo.json: line 1: expected the name of a metric"]),
+    Case("no workers", "diff lru.json lru.txt --workers 0", 2, err=["--workers: expected a number from 1 to 65536"]),
     # ---- roofline ----
     Case("a configuration without an end", "replay t.dsat --config /dev/zero", 2,
          err=["/dev/zero: holds more than 67108864 bytes"]),
@@ -608,6 +639,10 @@ def make_reports(folder: Path, tool: Path) -> None:
                             ("streams", "allocate batch.dsat --budget 2x --over streams")):
         subprocess.run([tool, *arguments.split(), "--json", f"{name}.json"], cwd=folder, check=True,
                        stdout=subprocess.DEVNULL)
+    subprocess.run([tool, *LRU.split(), "--entry-bytes", "656", "--prometheus", "lru.txt"], cwd=folder, check=True,
+                   stdout=subprocess.DEVNULL)
+    (folder / "cut.txt").write_bytes((folder / "lru.txt").read_bytes()[:-2])
+    (folder / "up.txt").write_text("up 1\n")
     (folder / "grid.json").write_text('{"trace": "t.dsat"}')
     (folder / "bad.json").write_text('{"trace": "t.dsat", "capacity": ["1MB", 512]}')
     subprocess.run([tool, "sweep", "grid.json", "-o", "part.csv", "--shard", "1/1"], cwd=folder, check=True)
@@ -672,7 +707,8 @@ def in_shell(tool: Path, folder: Path, arguments: str, redirection: str) -> subp
 PRINTING = ("--help", "--version", "replay --help", "policies", "memories", "models", "gpus", "generate --list",
             "generate --preset glm-5.1 --statistics", "generate --preset glm-5.1 --steps 2 --layers 1 -o o.dsat",
             "import slots.json --layers 1 --ids physical -o o.dsat", "export --to csv t.dsat --steps 0:1 -o -",
-            "info t.dsat", "verify t.dsat", LRU, f"{LRU} --json -", f"{LRU} --per-step -", "analyze t.dsat",
+            "info t.dsat", "verify t.dsat", LRU, f"{LRU} --json -", f"{LRU} --per-step -", f"{LRU} --prometheus -",
+            "analyze t.dsat",
             "compare t.dsat --policies lru,fifo", "predict t.dsat --predictors previous", "report t.dsat -o -", "curve t.dsat --capacities 1x,2x", "knee t.dsat --target miss_ratio=0.5", "allocate t.dsat --budget 2x",
             "diff lru.json lru.json", "sweep grid.json --dry-run", "verify t.dsat --json -", "merge part.csv -o -",
             "study t.dsat --gpu h200 --model deepseek-v3.2 --parts 1",
@@ -732,14 +768,14 @@ READS = {
     "verify": ("t.dsat", ["--json", "--csv"]),
     "analyze": ("t.dsat batch.dsat", ["--json"]),
     "replay": (f"t.dsat {STEP} --kernels k.json --memory mem.json,hbm_ns=400 --capacities-from split.json",
-               ["--json", "--csv", "--per-step", "--step-times"]),
+               ["--json", "--csv", "--per-step", "--step-times", "--prometheus"]),
     "compare": ("t.dsat batch.dsat", ["--json", "--csv"]),
     "predict": ("t.dsat batch.dsat", ["--json", "--csv"]),
     "curve": ("t.dsat", ["--json", "--csv"]),
     "knee": (f"t.dsat --target miss_ratio=0.5 {STEP} --kernels k.json --memory mem.json", ["--json", "--csv"]),
     "allocate": ("t.dsat --budget 2x --memory mem.json", ["--json", "--csv"]),
     "report": (f"t.dsat lru.json --per-step in.csv {STEP} --kernels k.json --memory mem.json --mark g.json", ["--output"]),
-    "diff": ("lru.json fifo.json", ["--json", "--csv"]),
+    "diff": ("lru.json lru.txt --since up.txt", ["--json", "--csv"]),
     "study": (f"t.dsat {STEP} --kernels k.json --memory mem.json", ["--json", "--csv"]),
     "plan": (f"t.dsat batch.dsat {STEP} --kernels k.json --host host.json --context 8K", ["--json", "--csv"]),
     "sweep": ("grid.json", ["--output"]),
@@ -754,7 +790,7 @@ FILE_TYPES = ("FILE", "TRACE", ".json", ".csv")
 
 def inputs_of(arguments: str) -> list[str]:
     words = [word.split(",")[0] for word in arguments.split()]
-    files = [word for word in words if Path(word).suffix in (".json", ".csv", ".dsat")]
+    files = [word for word in words if Path(word).suffix in (".json", ".csv", ".dsat", ".txt")]
     return files + ["gmem.json"] * ("g.json" in files) + ["t.dsat", "mem.json"] * ("grid.json" in files) + ["c.json"]
 
 

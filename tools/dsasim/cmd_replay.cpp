@@ -6,6 +6,7 @@
 #include "result.hpp"
 
 #include "dsasim/replay/replay.hpp"
+#include "dsasim/report/prometheus.hpp"
 #include "dsasim/report/report.hpp"
 
 #include <spdlog/spdlog.h>
@@ -26,6 +27,7 @@ struct Options : ReplayRun {
   Result result;
   std::string per_step;
   std::string step_times;
+  std::string prometheus;
 };
 
 /// The capacities that another command found, or that somebody wrote: {"capacity_entries": [256, 512, ...]}.
@@ -58,7 +60,7 @@ void warn_of_another_trace(const std::string& path, const TraceReader& trace) {
   }
 }
 
-/// A CSV that is written during the replay. Without a path its rows are dropped.
+/// Rows that are written during the replay, or after it. Without a path they are dropped.
 class RowFile {
  public:
   RowFile(const char* option, const std::string& path, std::string_view header) : rows_(header) {
@@ -100,6 +102,7 @@ int run(Options& options) {
   options.result.open();
   RowFile per_step("--per-step", options.per_step, step_csv_header(effective));
   RowFile step_times("--step-times", options.step_times, step_times_csv_header);
+  RowFile prometheus("--prometheus", options.prometheus, "");
 
   Progress progress("replay");
   ReplayHooks hooks;
@@ -123,7 +126,12 @@ int run(Options& options) {
   }
   per_step.commit();
   step_times.commit();
-  if (!options.result.is_text() || (options.per_step != "-" && options.step_times != "-")) {
+  if (prometheus) {
+    prometheus.rows() = prometheus_of(report_json(trace, result));
+    prometheus.commit();
+  }
+  if (!options.result.is_text() ||
+      (options.per_step != "-" && options.step_times != "-" && options.prometheus != "-")) {
     options.result.write([&] { return report_json(trace, result); }, [&] { return report_table(trace, result); });
   }
   return exit_done;
@@ -146,6 +154,9 @@ std::function<int()> add_replay(CLI::App& app) {
   add_output_option(app, "--per-step", options->per_step, "Write a CSV row for each step, layer and request", ".csv");
   add_output_option(app, "--step-times", options->step_times,
                     "Write a CSV row of times for each step and layer; needs --model", ".csv");
+  add_output_option(app, "--prometheus", options->prometheus,
+                    "Write hits, misses and bytes under the names that vLLM exports, in Prometheus' text format",
+                    ".txt");
   options->rules.only_if(
       app, {"--step-times"}, [options = options.get()] { return options->spec.config.step.times_steps(); },
       "--model and --gpu with it");

@@ -87,7 +87,8 @@ constexpr std::array commands = {
             .add = add_report},
 #endif
     Command{.name = "diff",
-            .description = "Differences of two reports, or of a report and a golden; exit status 1 if there are any",
+            .description =
+                "Differences of two reports, of a report and a golden or a server's counters; exit status 1 if any",
             .example = "dsasim diff golden.json report.json --tolerance gather_ns=5%",
             .add = add_diff},
     Command{.name = "plan",
