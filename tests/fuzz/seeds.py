@@ -122,6 +122,8 @@ def seeds() -> dict[str, list[bytes]]:
         "ids_are_slots": 0}.items()}
     flat = {k: number[k] for k in ("num_layers", "index_topk")}
     mooncake = [{"timestamp": 27 * i, "input_length": 6758 + i, "output_length": 1 + i, "hash_ids": [0, i]} for i in range(8)]
+    scrape = b"".join(f'# TYPE vllm:hisparse_{name} counter\nvllm:hisparse_{name}_total{{engine="{engine}"}} {3 + engine}e+02\n'
+                      .encode() for name in ("cache_hits", "cache_misses", "host_to_device_bytes") for engine in range(2))
     return {
         "sglang": [lines([response]), lines([response, slots]), json.dumps([slots], indent=1).encode(),
                    gzip.compress(lines([response])), lines([chat(response, slots)]), lines([prefix, aborted, response]),
@@ -145,6 +147,7 @@ def seeds() -> dict[str, list[bytes]]:
                 b"\xef\xbb\xbf# by hand\n,step,layer,id,rank,request\n0,7,0,1,0,a\n\n1,8,0,2,0,a\n"],
         "arrivals": [lines(mooncake), b"start_step\n0\n0\n3\n",
                      b"request,start_step,output_length,input_length\na,0,2,9\nb,1,1,9\nc,1,5,7\n"],
+        "scrape": [scrape, scrape + b"\0" + scrape, scrape.replace(b'engine="0"} 3', b'engine="0", m="\\"\\\\"} 2') + b"# EOF\n"],
         "npy": [ids, npy((STEPS * LAYERS * TOP_K,), rows(STEPS), "<i8")],
         "npz": [npz(zipfile.ZIP_STORED, topk_indices=ids, prompt_len=number["prompt_len"]),
                 npz(zipfile.ZIP_STORED, **queries, prompt_len=number["prompt_len"]),
