@@ -106,6 +106,10 @@ void Allocator::check() const {
   if (config_.over == Over::streams && !one_pass()) {
     throw ConfigError("`over`", "streams can be told apart for lru without preloads and `minimise` misses alone");
   }
+  if (!config_.replay.granularity.is_entry()) {
+    throw ConfigError("`granularity`", "of the replay: a split is of entries; expected 1, found {}",
+                      to_string(config_.replay.granularity));
+  }
   if (config_.granularity == std::optional<std::uint64_t>(0)) {
     throw ConfigError("`granularity`", "expected at least 1, found 0");
   }

@@ -6,7 +6,9 @@
 #include "replay/drive.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <new>
+#include <string>
 #include <utility>
 
 namespace dsasim {
@@ -30,24 +32,24 @@ Capacities capacities_by_layer(const TraceReader& trace, const CurveConfig& conf
 }
 
 /// Every capacity at which misses change, from 0 on, where all accesses miss.
-std::vector<CurvePoint> all_points(const ReuseCounts& counts) {
+std::vector<CurvePoint> all_points(const ReuseCounts& counts, std::uint64_t block_entries) {
   std::vector<CurvePoint> points = {{.capacity_entries = 0, .misses = counts.accesses}};
   std::uint64_t misses = counts.accesses - counts.pinned;
   if (counts.pinned != 0 && (counts.counts().empty() || counts.counts()[0] == 0)) {
-    points.push_back({.capacity_entries = 1, .misses = misses});
+    points.push_back({.capacity_entries = block_entries, .misses = misses});
   }
   for (std::size_t distance = 0; distance < counts.counts().size(); ++distance) {
     if (counts.counts()[distance] != 0) {
       misses -= counts.counts()[distance];
-      points.push_back({.capacity_entries = distance + 1, .misses = misses});
+      points.push_back({.capacity_entries = (distance + 1) * block_entries, .misses = misses});
     }
   }
   return points;
 }
 
-/// What a curve is at the named capacities; `sorted` are those that the classes of `counts` are made by.
+/// What a curve is at the named capacities; `sorted` are those that the classes of `counts` are made by, in blocks.
 std::vector<CurvePoint> points_at(const ReuseCounts& counts, std::span<const std::uint64_t> sorted,
-                                  const Capacities& capacities, std::uint32_t layer) {
+                                  const Capacities& capacities, std::uint64_t block_entries, std::uint32_t layer) {
   std::vector<std::uint64_t> misses = {counts.accesses - counts.pinned};  // by how many of the sorted are smaller
   for (const std::uint64_t hits : counts.counts()) {
     misses.push_back(misses.back() - hits);
@@ -55,7 +57,7 @@ std::vector<CurvePoint> points_at(const ReuseCounts& counts, std::span<const std
   std::vector<CurvePoint> points;
   for (const auto& layers : capacities) {
     const std::uint64_t capacity = layers[layer];
-    const auto place = std::lower_bound(sorted.begin(), sorted.end(), capacity) - sorted.begin();
+    const auto place = std::lower_bound(sorted.begin(), sorted.end(), capacity / block_entries) - sorted.begin();
     points.push_back({.capacity_entries = capacity,
                       .misses = capacity == 0 ? counts.accesses : misses[static_cast<std::size_t>(place) + 1]});
   }
@@ -77,12 +79,15 @@ CurveResult stack_curve(const TraceReader& trace, const CurveConfig& config, con
                         std::uint32_t jobs) {
   CurveResult result;
   ReplayConfig replay = config.replay;
-  replay.capacity = config.capacities.empty() ? Capacity::parse("1") : config.capacities.front();
+  const std::uint64_t block_entries = replay.granularity.block_entries;
+  replay.capacity =
+      config.capacities.empty() ? Capacity::parse(std::to_string(block_entries)) : config.capacities.front();
   result.config = effective_config(trace, replay);
   const Capacities capacities = capacities_by_layer(trace, config, result.reservations);
   std::vector<std::uint64_t> sorted;
   for (const auto& layers : capacities) {
-    sorted.insert(sorted.end(), layers.begin(), layers.end());
+    std::transform(layers.begin(), layers.end(), std::back_inserter(sorted),
+                   [&](std::uint64_t capacity) { return capacity / block_entries; });
   }
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
@@ -93,7 +98,8 @@ CurveResult stack_curve(const TraceReader& trace, const CurveConfig& config, con
 
   const auto curve_of = [&](const ReuseCounts& counts, std::uint32_t layer) {
     Curve curve = make_curve(counts, config.histograms);
-    curve.points = capacities.empty() ? all_points(counts) : points_at(counts, sorted, capacities, layer);
+    curve.points = capacities.empty() ? all_points(counts, block_entries)
+                                      : points_at(counts, sorted, capacities, block_entries, layer);
     return curve;
   };
   ReuseCounts total({}, 0);
@@ -107,7 +113,7 @@ CurveResult stack_curve(const TraceReader& trace, const CurveConfig& config, con
   }
   result.total = make_curve(total, config.histograms);
   if (capacities.empty()) {
-    result.total.points = all_points(total);
+    result.total.points = all_points(total, block_entries);
   }
   return result;
 }
@@ -168,10 +174,11 @@ void check_replayed(const TraceReader& trace, const CurveConfig& config) {
   }
   if (config.histograms || config.streams) {
     throw ConfigError(config.histograms ? "`histograms`" : "`over`",
-                      "reuse is counted along with lru without preloads, pins and prefetches; found {}{}{}{}",
+                      "reuse is counted along with lru without preloads, pins and prefetches; found {}{}{}{}{}",
                       to_string(config.replay.policy), config.replay.warm == Warm::none ? "" : " with `warm`",
                       config.replay.pins.any() ? " with `pin`" : "",
-                      config.replay.prefetch.any() ? " with `prefetch`" : "");
+                      config.replay.prefetch.any() ? " with `prefetch`" : "",
+                      config.replay.granularity.is_entry() ? "" : " with `granularity`");
   }
 }
 
@@ -179,10 +186,16 @@ void check_replayed(const TraceReader& trace, const CurveConfig& config) {
 
 bool is_stack(const TraceHeader& header, const ReplayConfig& config) {
   return !header.has_queries && !header.shares_stores() && evicts_least_recent(config.policy) &&
-         config.warm == Warm::none && !config.pins.any() && !config.prefetch.any();
+         config.warm == Warm::none && !config.pins.any() && !config.prefetch.any() &&
+         // A pass counts blocks, but neither their allocation entry by entry nor tokens, of which layers have more.
+         !config.granularity.tokens && (config.granularity.is_entry() || config.new_token != NewToken::allocate);
 }
 
 CurveResult curve(const TraceReader& trace, const CurveConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {
+  if (config.histograms && !config.replay.granularity.is_entry()) {
+    throw ConfigError("`histograms`", "reuse is counted of entries; expected `granularity` 1, found {}",
+                      to_string(config.replay.granularity));
+  }
   const bool one_pass = is_stack(trace.header(), config.replay);
   if (!one_pass) {
     check_replayed(trace, config);

@@ -16,26 +16,30 @@
 namespace dsasim {
 namespace {
 
-/// The largest cache that can be of any use: all ids of the streams that share it.
-std::uint64_t everything(const TraceReader& trace, Scope scope) {
+/// The largest cache that can be of any use: all ids of the streams that share it, in whole blocks of each.
+std::uint64_t everything(const TraceReader& trace, const ReplayConfig& config) {
+  const Scope scope = config.scope;
   std::uint64_t ids = trace.longest_context_entries();
   for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
     ids = std::max(ids, trace.extent(request).id_limit);
   }
+  const std::uint64_t block_entries = config.granularity.block_entries;
+  ids = (ids + block_entries - 1) / block_entries * block_entries;
   const std::uint64_t layers = scope == Scope::shared || scope == Scope::request ? trace.layer_count() : 1;
   const std::uint64_t requests = scope == Scope::shared || scope == Scope::layer ? trace.request_count() : 1;
   __extension__ using Wide = unsigned __int128;
   constexpr Wide most = std::uint64_t{1} << 32U;  // no directory numbers more
   return std::max<std::uint64_t>(static_cast<std::uint64_t>(std::min(Wide{ids} * layers * requests, most)),
-                                 trace.longest_union());
+                                 longest_union(trace, config.granularity) * block_entries);
 }
 
 /// Pins take their slots beside what the grid gives the policy.
 std::vector<std::uint64_t> default_grid(const TraceReader& trace, const ReplayConfig& config) {
   constexpr std::uint64_t to_an_octave = 8;
-  const std::uint64_t most = everything(trace, config.scope);
+  const std::uint64_t most = everything(trace, config);
+  const std::uint64_t longest = longest_union(trace, config.granularity) * config.granularity.block_entries;
   std::vector<std::uint64_t> grid = {0};
-  for (std::uint64_t octave = std::max<std::uint64_t>(trace.longest_union(), 1); octave < most; octave *= 2) {
+  for (std::uint64_t octave = std::max<std::uint64_t>(longest, 1); octave < most; octave *= 2) {
     for (std::uint64_t part = 0; part < to_an_octave; ++part) {
       const std::uint64_t capacity = octave * (to_an_octave + part) / to_an_octave;
       if (capacity > grid.back() && capacity < most) {
@@ -162,10 +166,11 @@ class KneeSearch {
   void narrow_down() {
     constexpr std::uint64_t at_once = 15;
     knee_.exact = true;
-    std::vector<KneePoint> points = replayed(as_capacities({0, everything(trace_, replay_.scope)}));
+    std::vector<KneePoint> points = replayed(as_capacities({0, everything(trace_, replay_)}));
     take_first_of(points);
     const KneePoint best = knee_.best;
-    while (knee_.point && knee_.before && knee_.point->capacity_entries - knee_.before->capacity_entries > 1) {
+    while (knee_.point && knee_.before &&
+           knee_.point->capacity_entries - knee_.before->capacity_entries > replay_.granularity.block_entries) {
       points = replayed(as_capacities(between(knee_.before->capacity_entries, knee_.point->capacity_entries, at_once)));
       points.insert(points.begin(), *knee_.before);
       points.push_back(*knee_.point);

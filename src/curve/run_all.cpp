@@ -60,10 +60,10 @@ std::string family_of(const EffectiveConfig& config, bool is_stack, bool future)
   }
   const ReplayConfig& asked = config.asked;
   const auto number = [](auto choice) { return static_cast<unsigned>(choice); };
-  family += fmt::format(" {} {} {} {} {} {} {} {} {} {} {}", to_string(asked.policy), number(asked.scope),
+  family += fmt::format(" {} {} {} {} {} {} {} {} {} {} {} {}", to_string(asked.policy), number(asked.scope),
                         number(asked.order), number(asked.warm), number(asked.new_token), asked.resident_blocks,
                         asked.pins.sink_entries, asked.pins.recent_entries, to_string(asked.prefetch),
-                        asked.warmup_steps, config.entry_bytes);
+                        to_string(asked.granularity), asked.warmup_steps, config.entry_bytes);
   if (future && !all_reserve(config)) {  // layers in which nothing is reserved have no future
     family += fmt::format(" of {}", fmt::join(config.capacity_entries, " "));
   }
@@ -119,7 +119,8 @@ ReplayResult result_of(const TraceReader& trace, const CurveResult& curves, std:
     counters.hits = curve.accesses - misses;
     counters.cache_hits = counters.hits;
     counters.compulsory_misses = curve.compulsory_misses;
-    counters.fetch(trace.header().kv_rows(static_cast<std::uint32_t>(layer)), result.config.row_bytes[layer]);
+    const std::uint64_t kv_rows = trace.header().kv_rows(static_cast<std::uint32_t>(layer));
+    counters.fetch(kv_rows * config.granularity.block_entries, result.config.row_bytes[layer]);
     result.totals += result.layers.back();
   }
   return result;
@@ -132,7 +133,8 @@ RunPlan plan_run(const TraceReader& trace, const EffectiveConfig& config, Wanted
   const ReplayConfig& asked = config.asked;
   // Where nothing is reserved, nothing is pinned or allocated, and other entries are new than in the caches of a pass.
   plan.is_stack = wanted == Wanted::misses && is_stack(trace.header(), asked) && asked.capacity_list.empty() &&
-                  (all_reserve(config) || (asked.new_token == NewToken::demand && asked.resident_blocks == 0));
+                  (all_reserve(config) ||
+                   (asked.new_token == NewToken::demand && asked.resident_blocks == 0 && asked.granularity.is_entry()));
   plan.accesses = accesses_of(trace, config.steps);
   plan.stack_bytes = plan.is_stack ? directory_entries(trace) * stack_place_bytes : 0;
   plan.bytes = replay_bytes(trace, config);

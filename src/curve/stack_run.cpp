@@ -33,7 +33,8 @@ StackRun::StackRun(const TraceReader& trace, const ReplayConfig& config, StepRan
     : trace_(trace),
       config_(config),
       counted_from_(steps.first + config.warmup_steps),
-      sets_(sets && config.new_token != NewToken::allocate),  // an allocation comes between two selections
+      // An allocation comes between two selections, and sets are of entries.
+      sets_(sets && config.new_token != NewToken::allocate && config.granularity.is_entry()),
       requests_apart_(counting.streams || config.scope == Scope::request),
       layout_(make_layout(trace, config_, std::array{std::uint64_t{1}})) {
   RecencyStack::Options options{.intervals = counting.histograms};

@@ -20,7 +20,8 @@ struct StackCounting {
 /// Counts the reuse distances of every access: a replay through LRU caches of all sizes at once.
 class StackRun final : public BlockRun {
  public:
-  /// `config` reserves something, and `capacities` are those of interest, ascending; none if all are.
+  /// `config` reserves something, and `capacities` are those of interest, in units of the cache, ascending; none if all
+  /// are.
   StackRun(const TraceReader& trace, const ReplayConfig& config, StepRange steps, bool sets,
            const StackCounting& counting, std::span<const std::uint64_t> capacities);
 

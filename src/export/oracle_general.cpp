@@ -55,6 +55,7 @@ class OracleWriter {
     config.resident_blocks = 0;
     config.pins = {};
     config.prefetch = {};
+    config.granularity = {};
     return config;
   }
 

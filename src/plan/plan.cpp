@@ -168,6 +168,9 @@ Planner::Planner(std::span<const TraceReader* const> traces, const PlanConfig& c
 }
 
 void Planner::check_traces() const {
+  if (const Granularity& granularity = config_.replay.granularity; !granularity.is_entry()) {
+    throw ConfigError("`granularity`", "a buffer is planned in entries; expected 1, found {}", to_string(granularity));
+  }
   const TraceReader& first = *traces_.front();
   for (const TraceReader* trace : traces_) {
     trace->require_single_queries("plan");

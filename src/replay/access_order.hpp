@@ -2,6 +2,7 @@
 
 #include "dsasim/replay/replay.hpp"
 #include "dsasim/zeroed_array.hpp"
+#include "replay/cache_unit.hpp"
 #include "trace/selection_block.hpp"
 
 #include <algorithm>
@@ -73,6 +74,8 @@ struct EntriesApart {
   std::uint32_t resident_below = 0;             ///< those before it are hits that the cache does not see
   std::uint32_t resident_from = none_resident;  ///< likewise it and those after it
   std::uint32_t resident_end = 0;               ///< no id is as large
+  CacheUnit unit = {};                          ///< that the cache holds; `inserted` are units
+  std::uint64_t tokens_end = 0;                 ///< no token that the step's queries see is as large
 
   bool any_resident() const noexcept { return resident_from != none_resident || resident_below != 0; }
   bool is_resident(EntryId id) const noexcept { return value(id) >= resident_from || value(id) < resident_below; }
@@ -138,8 +141,9 @@ class PinWindow {
   std::vector<bool> reads_first_;  ///< by layer: no layer before it reads its store
 };
 
-/// What a cache sees of a selection: its ids in the configured order, without those that are resident elsewhere. One
-/// place, because Belady's look into the future must number exactly the accesses that the replay makes.
+/// What a cache sees of a selection: its ids in the configured order, without those that are resident elsewhere, and as
+/// the units that the cache holds. One place, because Belady's look into the future must number exactly the accesses
+/// that the replay makes.
 class AccessOrder {
  public:
   AccessOrder(const TraceReader& trace, const ReplayConfig& config)
@@ -148,7 +152,9 @@ class AccessOrder {
         pins_(trace, config),
         keeps_fitting_context_(keeps_fitting_context(config)),
         unites_steps_(policy_needs(config.policy).whole_selection && trace.header().has_queries),
-        selected_in_(unites_steps_ ? trace.id_limit() : 0) {}
+        units_(cache_units(trace.header(), config.granularity)),
+        united_in_(unites_steps_ ? most_ids(trace) : 0),
+        blocks_(config.granularity.block_entries > 1 ? most_ids(trace) : 0) {}
 
   /// Of a stream at a step of the batch, `at` of its request's own, of a cache of this capacity; none at 0. With
   /// several queries, as the last of them finds it.
@@ -157,6 +163,12 @@ class AccessOrder {
     EntriesApart apart = newest(at, trace_.header().unit_of(layer), capacity_entries);
     if (config_.pins.any() && capacity_entries > 0) {
       pins_.add_to(apart, at, layer, request, step);
+    }
+    if (!config_.granularity.is_entry()) {
+      apart.unit = unit_at(units_[layer], capacity_entries);
+      apart.tokens_end = at.context_tokens + at.queries;
+      apart.inserted = {.first = static_cast<std::uint32_t>(apart.unit.first_of(apart.inserted.first)),
+                        .last = static_cast<std::uint32_t>(apart.unit.ids(apart.inserted.last))};
     }
     return apart;
   }
@@ -167,15 +179,11 @@ class AccessOrder {
   /// What the queries of a step access together, each entry once, in the order of their first accesses; valid until the
   /// next call.
   std::span<const EntryId> united(const SelectionRows& rows, const EntriesApart& apart) {
-    if (++union_ == 0) {
-      std::fill(selected_in_.begin(), selected_in_.end(), 0);
-      union_ = 1;
-    }
+    united_in_.begin();
     united_.clear();
     for (std::uint32_t query = 0; query < rows.count; ++query) {
       for (const EntryId id : accesses(rows[query], apart)) {
-        if (selected_in_[value(id)] != union_) {
-          selected_in_[value(id)] = union_;
+        if (united_in_.is_first(value(id))) {
           united_.push_back(id);
         }
       }
@@ -183,30 +191,23 @@ class AccessOrder {
     return united_;
   }
 
-  /// The accesses to the cache; valid until the next call and as long as the selection.
+  /// What a selection refers to, residents included: its entries, or their tokens where the cache holds tokens.
+  static std::uint64_t references(const SelectionView& selection, const EntriesApart& apart) noexcept {
+    if (apart.unit.parts == 1) {
+      return selection.size;
+    }
+    std::uint64_t tokens = 0;
+    for (const EntryId id : std::span(selection.ids, selection.size)) {
+      const IdRange parts = parts_of(id, apart);
+      tokens += parts.size();
+    }
+    return tokens;
+  }
+
+  /// The accesses to the cache, each unit once; valid until the next call and as long as the selection.
   std::span<const EntryId> accesses(const SelectionView& selection, const EntriesApart& apart) {
-    const std::span<const EntryId> logged{selection.ids, selection.size};
-    if (selection.ascending) {  // residents come first and last
-      const auto end = std::lower_bound(logged.begin(), logged.end(), EntryId{apart.resident_from});
-      const auto begin = apart.resident_below == 0
-                             ? logged.begin()
-                             : std::lower_bound(logged.begin(), end, EntryId{apart.resident_below});
-      return {begin, end};
-    }
-    const bool sort = config_.order == Order::ascending;
-    const auto is_resident = [&](EntryId id) { return apart.is_resident(id); };
-    const bool drop = apart.any_resident() && std::any_of(logged.begin(), logged.end(), is_resident);
-    if (!sort && !drop) {
-      return logged;
-    }
-    scratch_.assign(logged.begin(), logged.end());
-    if (drop) {
-      std::erase_if(scratch_, is_resident);
-    }
-    if (sort) {
-      std::sort(scratch_.begin(), scratch_.end());
-    }
-    return scratch_;
+    const std::span<const EntryId> entries = accessed_entries(selection, apart);
+    return apart.unit.is_entry() ? entries : units_of(entries, apart);
   }
 
   /// The scores of the accesses, of a trace that has scores; valid until the next call.
@@ -248,6 +249,69 @@ class AccessOrder {
   }
 
  private:
+  /// No unit that a cache holds has an id as large.
+  std::uint64_t most_ids(const TraceReader& trace) const {
+    std::uint64_t ids = 0;
+    for (const CacheUnit& unit : units_) {
+      ids = std::max(ids, unit.ids(trace.id_limit()));
+    }
+    return ids;
+  }
+
+  /// The tokens of an entry; of the one that is being filled, those that there are.
+  static IdRange parts_of(EntryId id, const EntriesApart& apart) noexcept {
+    const std::uint64_t first = apart.unit.first_of(value(id));
+    return {.first = static_cast<std::uint32_t>(first),
+            .last = static_cast<std::uint32_t>(std::min(first + apart.unit.parts, apart.tokens_end))};
+  }
+
+  /// Each block once, where an entry of it comes first; or the tokens of each entry.
+  std::span<const EntryId> units_of(std::span<const EntryId> entries, const EntriesApart& apart) {
+    unit_ids_.clear();
+    if (apart.unit.parts > 1) {
+      for (const EntryId id : entries) {
+        const IdRange parts = parts_of(id, apart);
+        for (std::uint32_t token = parts.first; token < parts.last; ++token) {
+          unit_ids_.push_back(EntryId{token});
+        }
+      }
+      return unit_ids_;
+    }
+    blocks_.begin();
+    for (const EntryId id : entries) {
+      const auto block = static_cast<std::uint32_t>(apart.unit.first_of(value(id)));
+      if (blocks_.is_first(block)) {
+        unit_ids_.push_back(EntryId{block});
+      }
+    }
+    return unit_ids_;
+  }
+
+  std::span<const EntryId> accessed_entries(const SelectionView& selection, const EntriesApart& apart) {
+    const std::span<const EntryId> logged{selection.ids, selection.size};
+    if (selection.ascending) {  // residents come first and last
+      const auto end = std::lower_bound(logged.begin(), logged.end(), EntryId{apart.resident_from});
+      const auto begin = apart.resident_below == 0
+                             ? logged.begin()
+                             : std::lower_bound(logged.begin(), end, EntryId{apart.resident_below});
+      return {begin, end};
+    }
+    const bool sort = config_.order == Order::ascending;
+    const auto is_resident = [&](EntryId id) { return apart.is_resident(id); };
+    const bool drop = apart.any_resident() && std::any_of(logged.begin(), logged.end(), is_resident);
+    if (!sort && !drop) {
+      return logged;
+    }
+    scratch_.assign(logged.begin(), logged.end());
+    if (drop) {
+      std::erase_if(scratch_, is_resident);
+    }
+    if (sort) {
+      std::sort(scratch_.begin(), scratch_.end());
+    }
+    return scratch_;
+  }
+
   /// Of a layer whose ids stand for so many tokens: what is resident outside the capacity, and what is allocated.
   EntriesApart newest(const DecodeStep& step, std::uint32_t unit_tokens,
                       std::uint64_t capacity_entries) const noexcept {
@@ -294,9 +358,11 @@ class AccessOrder {
   PinWindow pins_;
   bool keeps_fitting_context_;
   bool unites_steps_;
-  ZeroedArray<std::uint32_t> selected_in_;  ///< by id: the number of the last union that has it
-  std::uint32_t union_ = 0;
+  std::vector<CacheUnit> units_;  ///< by layer
+  FirstSight united_in_;          ///< of ids in a union
+  FirstSight blocks_;             ///< in a selection
   std::vector<EntryId> united_;
+  std::vector<EntryId> unit_ids_;
   std::vector<EntryId> scratch_;
   std::vector<std::pair<EntryId, std::uint16_t>> scored_;
   std::vector<std::uint16_t> scores_;

@@ -10,17 +10,36 @@
 #include <utility>
 
 namespace dsasim {
+namespace {
+
+/// The entries of blocks, in their place.
+void list_entries(std::vector<EntryId>& blocks, std::uint32_t block_entries) {
+  if (block_entries == 1) {
+    return;
+  }
+  const std::size_t count = blocks.size();
+  blocks.resize(count * block_entries);
+  for (std::size_t block = count; block-- > 0;) {
+    const std::uint32_t first = value(blocks[block]) * block_entries;
+    for (std::uint32_t i = 0; i < block_entries; ++i) {
+      blocks[block * block_entries + i] = EntryId{first + i};
+    }
+  }
+}
+
+}  // namespace
 
 ReplayScratch::ReplayScratch(const TraceReader& trace, const ReplayConfig& config, std::uint32_t page_tokens)
     : order(trace, config) {
   std::vector<std::uint32_t> units;
+  const std::vector<CacheUnit> held = cache_units(trace.header(), config.granularity);
   for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
     const std::uint32_t unit = trace.header().unit_of(layer);
     const auto known = std::find(units.begin(), units.end(), unit);
     page_counters.push_back(static_cast<std::uint32_t>(known - units.begin()));
     if (known == units.end()) {
       units.push_back(unit);
-      pages.emplace_back(page_tokens, unit, trace.id_limit());
+      pages.emplace_back(page_tokens, unit / held[layer].parts, rows_below(held[layer], trace.id_limit()));
     }
   }
 }
@@ -31,8 +50,10 @@ CacheRun::CacheRun(const TraceReader& trace, const ReplayConfig& config, bool se
       hooks_(hooks),
       effective_(effective_config(trace, config)),
       timing_(trace, effective_, hooks),
-      // What is put in comes between two selections, sets are cut at the end alone, and predictors take ids.
-      sets_(sets && config.new_token != NewToken::allocate && !config.pins.any() && !config.prefetch.any()),
+      // What is put in comes between two selections, sets are cut at the end alone and are of entries, and predictors
+      // take ids.
+      sets_(sets && config.new_token != NewToken::allocate && !config.pins.any() && !config.prefetch.any() &&
+            config.granularity.is_entry()),
       layout_(make_layout(trace, config, effective_.capacity_entries)) {
   result_.layers.resize(trace.layer_count());
   result_.requests.resize(trace.request_count());
@@ -146,7 +167,7 @@ void CacheRun::forget(std::uint64_t step, const ReplayPart& part, std::span<cons
     for (const std::uint32_t request : active) {
       const auto& stream = layout_.stream(layer, request, trace_.request_count());
       const DecodeStep at = trace_.queries(request, step - trace_.header().requests[request].start_step);
-      const IdRange gone = forgotten_ids(at, trace_.header().unit_of(layer), trace_.extent(request).id_limit);
+      const IdRange gone = forgotten_ids(at, stream.unit.tokens, stream.unit.ids(trace_.extent(request).id_limit));
       if (!gone.empty()) {
         caches_[stream.cache]->forget(stream.base, gone.first, gone.last);
       }
@@ -191,7 +212,7 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     prefetcher_->issue(upcoming(), apart, scratch.ahead, counters.prefetch);
   }
   SelectionOrigin from{.base = stream.base, .step = step};
-  // An access left out is a hit: of a resident entry, or of one that a query of the step before it accessed.
+  // An access left out is a hit: of a resident entry, or of what an access of the step or selection before it found.
   const auto add = [&](std::uint64_t accesses, const SelectionOutcome& outcome) {
     counters.accesses += accesses;
     counters.hits += outcome.hits + (accesses - outcome.accesses);
@@ -202,7 +223,7 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
   if (rows.count > 0 && scratch.order.unites_steps(layout_.capacity(stream))) {  // in a pause nothing selects
     std::uint64_t accesses = 0;
     for (std::uint32_t query = 0; query < rows.count; ++query) {
-      accesses += rows[query].size;
+      accesses += AccessOrder::references(rows[query], apart);
     }
     const auto ids = scratch.order.united(rows, apart);
     foresee(ids.size());
@@ -221,13 +242,15 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
       if (needs_scores_) {
         from.scores = scratch.order.scores(selection, apart);
       }
-      add(selection.size, cache.select(from, ids, scratch.missed));
+      add(AccessOrder::references(selection, apart), cache.select(from, ids, scratch.missed));
     }
   }
   if (prefetches) {
     prefetcher_->settle(upcoming(), rows[0], scratch.ahead, scratch.missed, counters.prefetch);
   }
-  counters.fetch(trace_.header().kv_rows(layer), effective_.row_bytes[layer]);
+  counters.fetch(std::uint64_t{trace_.header().kv_rows(layer)} * stream.unit.entries,
+                 effective_.row_bytes[layer] / stream.unit.parts);
+  list_entries(scratch.missed, stream.unit.entries);
   counters.missed_pages = scratch.pages[scratch.page_counters[layer]].count(scratch.missed);
   return counters;
 }

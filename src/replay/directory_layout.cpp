@@ -9,24 +9,28 @@
 namespace dsasim {
 namespace {
 
-/// Ids of one stream: those in the trace, and all positions if the configuration puts some in by itself.
-std::uint64_t ids_of(const TraceReader& trace, const ReplayConfig& config, std::uint32_t layer, std::uint32_t request) {
+/// Entries of one stream: those in the trace, and all positions if the configuration puts some in by itself.
+std::uint64_t entries_of(const TraceReader& trace, const ReplayConfig& config, std::uint32_t layer,
+                         std::uint32_t request) {
   const RequestExtent& extent = trace.extent(request);
   if (config.warm == Warm::none && config.new_token == NewToken::demand && config.pins.recent_entries == 0) {
     return extent.id_limit;
   }
   const TraceHeader& header = trace.header();
-  const std::uint64_t positions = (header.requests[request].prompt_tokens + extent.accepted) / header.unit_of(layer);
-  return std::max(positions, extent.id_limit);  // which an entry that is being filled may exceed
+  const std::uint64_t tokens = header.requests[request].prompt_tokens + extent.accepted;
+  const std::uint32_t unit = header.unit_of(layer);
+  // An entry that is being filled may be selected; its tokens one by one are also put in.
+  const std::uint64_t positions = config.granularity.tokens ? begun_entries(tokens, unit) : tokens / unit;
+  return std::max(positions, extent.id_limit);
 }
 
 /// How many of its `ids` are ever in a cache that preload() leaves empty.
 std::uint64_t used_ids_of(const TraceReader& trace, const ReplayConfig& config, std::uint32_t request,
-                          std::uint64_t ids) {
+                          const CacheUnit& unit, std::uint64_t ids) {
   const RequestExtent& extent = trace.extent(request);
   const bool inserts = config.new_token != NewToken::demand || config.pins.recent_entries > 0;
   const std::uint64_t inserted = inserts ? std::max(extent.steps, extent.accepted) : 0;
-  return std::min(ids, extent.layer_accesses + inserted);
+  return std::min(ids, (extent.layer_accesses + inserted) * unit.parts);
 }
 
 std::uint32_t cache_of(Scope scope, std::uint32_t store, std::uint32_t request, std::uint32_t requests) {
@@ -81,6 +85,7 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
   const std::uint32_t layers = trace.layer_count();
   const std::uint32_t requests = trace.request_count();
   const std::vector<std::uint32_t> store_of = number_stores(trace.header());
+  const std::vector<CacheUnit> units = cache_units(trace.header(), config.granularity);
   const std::uint32_t stores = *std::max_element(store_of.begin(), store_of.end()) + 1;
   std::vector<std::uint64_t> entries(std::size_t{cache_of(config.scope, stores - 1, requests - 1, requests)} + 1);
   std::vector<std::optional<std::uint32_t>> first_stream(std::size_t{stores} * requests);  // that reads it
@@ -94,9 +99,12 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
       auto& first = first_stream[std::size_t{store_of[layer]} * requests + request];
       const std::uint32_t cache = cache_of(config.scope, store_of[layer], request, requests);
       DirectoryLayout::CacheShape& shape = layout.caches[cache];
-      const std::uint64_t ids = (ids_of(trace, config, layer, request) + 63) / 64 * 64;  // sets begin at whole words
-      const std::uint64_t used = fills_any ? ids : used_ids_of(trace, config, request, ids);
       shape.capacity_entries = capacity_of(capacity_entries, layer, request, layers, requests);
+      const CacheUnit unit = unit_at(units[layer], shape.capacity_entries);
+      shape.unit = unit;
+      const std::uint64_t wanted = unit.ids(entries_of(trace, config, layer, request));
+      const std::uint64_t ids = (wanted + 63) / 64 * 64;  // sets begin at whole words
+      const std::uint64_t used = fills_any ? ids : used_ids_of(trace, config, request, unit, ids);
       if (first) {
         shape.used_entries += used;  // more than there are, perhaps: both may select the same
         layout.streams.push_back(layout.streams[*first]);
@@ -117,7 +125,7 @@ DirectoryLayout make_layout(const TraceReader& trace, const ReplayConfig& config
       shape.used_entries += used;
       shape.streams.push_back(number);
       layout.streams.push_back(
-          {.layer = layer, .request = request, .cache = cache, .base = static_cast<std::uint32_t>(base)});
+          {.layer = layer, .request = request, .cache = cache, .base = static_cast<std::uint32_t>(base), .unit = unit});
     }
   }
   for (std::size_t i = 0; i < entries.size(); ++i) {

@@ -4,6 +4,7 @@
 #include "dsasim/model/gpu.hpp"
 #include "dsasim/model/model.hpp"
 #include "dsasim/replay/replay.hpp"
+#include "replay/cache_unit.hpp"
 #include "replay/prefetch.hpp"
 #include "step/hidden_layers.hpp"
 #include "step/step_kernels.hpp"
@@ -13,6 +14,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -52,6 +54,80 @@ void check_new_token(const ReplayConfig& config) {
                       config.pins.recent_entries);
   }
 }
+
+constexpr const char* granularity_option = "`granularity`";
+
+/// Each token of an entry has an equal part of its row.
+void check_tokens(const TraceReader& trace, const ReplayConfig& config, const std::vector<std::uint64_t>& row_bytes) {
+  const TraceHeader& header = trace.header();
+  bool has_parts = false;
+  for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
+    const std::uint32_t unit = header.unit_of(layer);
+    has_parts = has_parts || unit > 1;
+    if (row_bytes[layer] % unit != 0) {
+      throw ConfigError(granularity_option, "tokens: an entry of {} has {} bytes and {} tokens; expected a multiple",
+                        trace.name(), row_bytes[layer], unit);
+    }
+  }
+  if (!has_parts) {
+    throw ConfigError(granularity_option, "tokens: the entries of {} are tokens; expected a number", trace.name());
+  }
+  if (header.ids == IdKind::physical) {
+    throw ConfigError(granularity_option, "tokens: needs positions, and {} holds physical slots; expected a number",
+                      trace.name());
+  }
+  if (header.mixes_units() && (config.scope == Scope::shared || config.scope == Scope::request)) {
+    throw ConfigError(granularity_option,
+                      "tokens: the entries of the layers of {} differ in tokens; expected `scope` layer or stream",
+                      trace.name());
+  }
+}
+
+/// What is defined for entries alone.
+void check_granularity(const TraceReader& trace, const ReplayConfig& config,
+                       const std::vector<std::uint64_t>& row_bytes) {
+  if (config.granularity.is_entry()) {
+    return;
+  }
+  const PolicyNeeds needs = policy_needs(config.policy);
+  const auto refuse = [&](bool asked, std::string_view what) {
+    if (asked) {
+      throw ConfigError(granularity_option, "{} is defined for entries; expected 1, found {}", what,
+                        to_string(config.granularity));
+    }
+  };
+  refuse(needs.scores || needs.one_stream, fmt::format("`policy` {}", config.policy.name));
+  refuse(config.pins.any(), "`pin`");
+  refuse(config.prefetch.any(), "`prefetch`");
+  refuse(config.step.times_steps(), "`model`, the time of a token,");
+  refuse(config.llc || config.llc_of_gpu, "`llc`");
+  if (config.granularity.tokens) {
+    check_tokens(trace, config, row_bytes);
+  }
+}
+
+/// Each entry once; blocks once of each step.
+class StepUnion {
+ public:
+  StepUnion(const TraceReader& trace, std::uint32_t block_entries)
+      : block_entries_(block_entries), seen_((trace.id_limit() + block_entries - 1) / block_entries) {}
+
+  std::uint64_t count(const RequestCursor& cursor, std::uint32_t layer) {
+    seen_.begin();
+    std::uint64_t blocks = 0;
+    for (std::uint32_t query = 0; query < cursor.queries().queries; ++query) {
+      const SelectionView selection = cursor.selection_of(query, layer);
+      for (const EntryId id : std::span(selection.ids, selection.size)) {
+        blocks += seen_.is_first(value(id) / block_entries_) ? 1U : 0U;
+      }
+    }
+    return blocks;
+  }
+
+ private:
+  std::uint32_t block_entries_;
+  FirstSight seen_;
+};
 
 std::uint32_t effective_page_tokens(const TraceReader& trace, const ReplayConfig& config) {
   const std::uint32_t asked = config.page_tokens.value_or(default_page_tokens);
@@ -155,10 +231,14 @@ std::vector<std::uint64_t> capacity_of_budget(const TraceReader& trace, const Re
   const std::vector<std::uint32_t> owners = store_owners(trace.header());
   std::vector<CacheShare> shares(mixes_layers(config.scope) ? 1 : owners.size());
   const std::uint64_t caches = cache_count(trace, config.scope) / shares.size();
+  const std::uint64_t block_entries = config.granularity.block_entries;  // a share is of whole blocks
   for (std::size_t i = 0; i < shares.size(); ++i) {
-    shares[i].entry_cost = saturated(Wide{caches} * (in_bytes ? cost_bytes[owners[i]] : 1));
+    shares[i].entry_cost = saturated(Wide{caches} * block_entries * (in_bytes ? cost_bytes[owners[i]] : 1));
   }
   std::vector<std::uint64_t> entries = even_split(shares, config.capacity.entries(trace, 1));
+  for (std::uint64_t& share : entries) {
+    share = saturated(Wide{share} * block_entries);
+  }
   if (mixes_layers(config.scope)) {
     return entries;
   }
@@ -172,13 +252,18 @@ std::vector<std::uint64_t> capacity_of_budget(const TraceReader& trace, const Re
   return by_layer;
 }
 
+/// Rounded down, as parts of a context are.
+std::uint64_t whole_blocks(const ReplayConfig& config, std::uint64_t entries) {
+  return entries - entries % config.granularity.block_entries;
+}
+
 /// By layer: numbers differ only for bytes and groups of different sizes.
 std::vector<std::uint64_t> capacity_by_layer(const TraceReader& trace, const ReplayConfig& config,
                                              const std::vector<std::uint64_t>& cost_bytes) {
   std::vector<std::uint64_t> entries;
   entries.reserve(cost_bytes.size());
   for (const std::uint64_t bytes : cost_bytes) {
-    entries.push_back(config.capacity.entries(trace, bytes));
+    entries.push_back(whole_blocks(config, config.capacity.entries(trace, bytes)));
   }
   if (mixes_layers(config.scope) && !all_equal(entries)) {
     refuse_groups(config);
@@ -198,15 +283,40 @@ std::vector<std::uint64_t> capacity_one_by_one(const TraceReader& trace, const R
                       config.scope == Scope::stream ? fmt::format(", or {}, one for each stream", streams) : "", count);
   }
   const std::size_t width = count / layers;
+  std::vector<std::uint64_t> entries = config.capacity_list;
+  for (std::uint64_t& capacity : entries) {
+    capacity = whole_blocks(config, capacity);
+  }
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t owner = trace.header().store(static_cast<std::uint32_t>(i / width)).kv_owner;
-    if (config.capacity_list[i] != config.capacity_list[owner * width + i % width]) {
+    if (entries[i] != entries[owner * width + i % width]) {
       throw ConfigError(capacities_option,
                         "layers {} and {} read one KV store; expected equal capacities, found {} and {}", owner,
-                        i / width, config.capacity_list[owner * width + i % width], config.capacity_list[i]);
+                        i / width, entries[owner * width + i % width], entries[i]);
     }
   }
-  return config.capacity_list;
+  return entries;
+}
+
+/// A policy that replaces by selection has to hold the longest.
+void check_selection(const TraceReader& trace, const ReplayConfig& config, const std::vector<std::uint64_t>& entries,
+                     const char* option) {
+  const std::uint64_t block_entries = config.granularity.block_entries;
+  const auto below = [&](std::uint64_t longest) {
+    return std::find_if(entries.begin(), entries.end(),
+                        [&](std::uint64_t capacity) { return capacity > 0 && capacity / block_entries < longest; });
+  };
+  // Blocks are no more than their entries: mostly they need not be counted.
+  if (!policy_needs(config.policy).whole_selection || below(trace.longest_union()) == entries.end()) {
+    return;
+  }
+  const std::uint64_t longest = longest_union(trace, config.granularity);
+  if (const auto too_small = below(longest); too_small != entries.end()) {
+    throw ConfigError(option, "{} keeps {}: expected 0 or at least {} entries{}, found {}", to_string(config.policy),
+                      trace.header().has_queries ? "what the queries of a step select together" : "a whole selection",
+                      longest * block_entries,
+                      block_entries == 1 ? "" : fmt::format(" ({} blocks of {})", longest, block_entries), *too_small);
+  }
 }
 
 /// `entries` of each layer's caches or of each stream's.
@@ -238,17 +348,10 @@ std::vector<std::uint64_t> effective_capacity(const TraceReader& trace, const Re
     entries.resize(1);
   }
   check_pins(trace, config, entries);
-  const auto too_small = std::find_if(entries.begin(), entries.end(), [&](std::uint64_t capacity) {
-    return capacity > 0 && capacity < trace.longest_union();
-  });
-  if (policy_needs(config.policy).whole_selection && too_small != entries.end()) {
-    throw ConfigError(listed                        ? capacities_option
-                      : config.capacity.is_budget() ? "`budget`"
-                                                    : "`capacity`",
-                      "{} keeps {}: expected 0 or at least {} entries, found {}", to_string(config.policy),
-                      trace.header().has_queries ? "what the queries of a step select together" : "a whole selection",
-                      trace.longest_union(), *too_small);
-  }
+  check_selection(trace, config, entries,
+                  listed                        ? capacities_option
+                  : config.capacity.is_budget() ? "`budget`"
+                                                : "`capacity`");
   return entries;
 }
 
@@ -379,6 +482,23 @@ bool has_hits_apart(const TraceReader& trace, const ReplayConfig& config) {
 
 }  // namespace
 
+std::uint64_t longest_union(const TraceReader& trace, const Granularity& granularity) {
+  if (granularity.block_entries == 1) {
+    return trace.longest_union();
+  }
+  StepUnion step(trace, granularity.block_entries);
+  std::uint64_t longest = 0;
+  for (std::uint32_t request = 0; request < trace.request_count(); ++request) {
+    RequestCursor cursor(trace, request, 0, trace.extent(request).steps);
+    while (cursor.next()) {
+      for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {
+        longest = std::max(longest, step.count(cursor, layer));
+      }
+    }
+  }
+  return longest;
+}
+
 std::uint64_t cache_count(const TraceReader& trace, Scope scope) {
   return (mixes_layers(scope) ? 1 : std::uint64_t{store_owners(trace.header()).size()}) *
          (scope == Scope::shared || scope == Scope::layer ? 1 : trace.request_count());
@@ -443,6 +563,7 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   effective.entry_bytes = config.entry_bytes.value_or(model_entry_bytes);
   effective.row_bytes = row_bytes(trace, config, effective.entry_bytes);
   effective.entry_bytes = effective.row_bytes.front();
+  check_granularity(trace, config, effective.row_bytes);
   effective.entry_cost_bytes = entry_cost_bytes(trace, effective.row_bytes, selecting_layers);
   effective.page_tokens = effective_page_tokens(trace, config);
   effective.steps = effective_steps(trace, config);

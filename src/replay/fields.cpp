@@ -10,6 +10,7 @@
 #include <array>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -110,6 +111,12 @@ std::vector<ReplayField> cache_fields() {
        .sentence = "Before each selection fetch N entries that a predictor of `dsasim predict` guesses and that are "
                    "not resident, into the cache or beside it [none]",
        .set = [](Spec& spec, Text text) { spec.config.prefetch = parse_prefetch(text); }},
+      {.name = "granularity",
+       .group = group,
+       .values = "N|tokens",
+       .sentence = "What a cache holds and a miss fetches: blocks of N entries, or single tokens where an entry stands "
+                   "for several [1]",
+       .set = [](Spec& spec, Text text) { spec.config.granularity = parse_granularity(text); }},
   };
 }
 
@@ -322,6 +329,18 @@ Pins parse_pins(std::string_view text) {
 
 std::string to_string(const Pins& pins) {
   return fmt::format("sink={},recent={}", pins.sink_entries, pins.recent_entries);
+}
+
+Granularity parse_granularity(std::string_view text) {
+  constexpr std::uint32_t most_entries = 1U << 16U;
+  if (text == "tokens") {
+    return {.block_entries = 1, .tokens = true};
+  }
+  return {.block_entries = parse_number<std::uint32_t>("`granularity`", text, 1, most_entries), .tokens = false};
+}
+
+std::string to_string(const Granularity& granularity) {
+  return granularity.tokens ? "tokens" : std::to_string(granularity.block_entries);
 }
 
 std::span<const ReplayField> replay_fields() {

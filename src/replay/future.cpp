@@ -197,11 +197,12 @@ void Future::add_selection(Window& window, std::uint32_t stream, std::uint64_t s
 void Future::add_forgotten(Window& window, std::uint64_t step, std::span<const std::uint32_t> active) const {
   for (std::uint32_t layer = 0; layer < trace_.layer_count(); ++layer) {
     for (const std::uint32_t request : active) {
+      const std::uint32_t stream = stream_of(layer, request);
+      const CacheUnit& unit = layout_.streams[stream].unit;
       const IdRange gone =
-          forgotten_ids(step_of(request, step), trace_.header().unit_of(layer), trace_.extent(request).id_limit);
+          forgotten_ids(step_of(request, step), unit.tokens, unit.ids(trace_.extent(request).id_limit));
       if (!gone.empty()) {
-        window.selections.push_back(
-            {.stream = stream_of(layer, request), .accesses = 0, .inserts = 0, .forgotten = gone});
+        window.selections.push_back({.stream = stream, .accesses = 0, .inserts = 0, .forgotten = gone});
       }
     }
   }

@@ -12,6 +12,16 @@ namespace {
 
 constexpr std::uint64_t memory_line_bytes = 64;
 
+/// By layer: of what a miss fetches one or several of.
+std::vector<std::uint64_t> fetched_row_bytes(const TraceReader& trace, const EffectiveConfig& effective) {
+  std::vector<std::uint64_t> bytes = effective.row_bytes;
+  const std::vector<CacheUnit> units = cache_units(trace.header(), effective.asked.granularity);
+  for (std::size_t layer = 0; layer < bytes.size(); ++layer) {
+    bytes[layer] /= units[layer].parts;
+  }
+  return bytes;
+}
+
 /// What a row's part of the time follows: its misses; if no row has any, its accesses, since a gather of hits takes
 /// time too.
 using Weight = std::uint64_t (*)(const Counters&);
@@ -69,13 +79,14 @@ GatherCost::GatherCost(const TraceReader& trace, const EffectiveConfig& effectiv
       hooks_(hooks),
       swaps_in_(effective.memory_model == "host" && effective.asked.scope == Scope::stream &&
                 policy_needs(effective.asked.policy).whole_selection),
-      row_bytes_(effective.row_bytes),
+      row_bytes_(fetched_row_bytes(trace, effective)),
       persisting_(effective.asked.set_aside_bytes > 0),
       memory_(make_memory(effective.memory).model),
       needs_(memory_->needs()),
       llc_(make_ordinary_part(effective)),
       sector_bytes_(effective.llc ? effective.llc->sector_bytes : 0),
-      addresses_(needs_missed() ? std::make_optional<RowAddresses>(trace, effective.row_bytes) : std::nullopt) {}
+      addresses_(needs_missed() ? std::make_optional<RowAddresses>(trace, effective.asked.granularity, row_bytes_)
+                                : std::nullopt) {}
 
 void GatherCost::read_stream(const ByteStream& stream) {
   if (llc_ != nullptr) {
@@ -118,6 +129,11 @@ std::uint64_t GatherCost::all_hit_ns(std::uint32_t layer, std::uint64_t rows) {
   return rounded(memory_->gather_ns(gather) * trace_.header().kv_rows(layer), "gather_ns if all rows hit");
 }
 
+/// Rows of one layer of the group.
+std::uint64_t GatherCost::missed_rows(std::uint32_t layer, const Counters& counters) const {
+  return counters.fetched_rows / trace_.header().kv_rows(layer);
+}
+
 Gather GatherCost::gather_of(std::uint32_t layer, std::uint32_t member, std::span<StepRow> rows,
                              std::span<const std::vector<EntryId>> missed) {
   Gather gather{.row_bytes = row_bytes_[layer]};
@@ -125,7 +141,7 @@ Gather GatherCost::gather_of(std::uint32_t layer, std::uint32_t member, std::spa
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Counters& counters = rows[i].counters;
     gather.hit_rows += counters.accesses - counters.demand_misses();
-    gather.missed_rows += counters.demand_misses();
+    gather.missed_rows += missed_rows(layer, counters);
     gather.missed_pages += counters.missed_pages;
     if (!needs_missed()) {
       continue;
@@ -158,7 +174,7 @@ std::optional<SwapIn> GatherCost::swap_in_of(std::uint32_t layer, std::span<cons
     if (row.counters.demand_misses() > 0 || !fits) {
       ++call.requests;
       call.slots = std::max(call.slots, slots);
-      call.most_missed_rows = std::max(call.most_missed_rows, row.counters.demand_misses());
+      call.most_missed_rows = std::max(call.most_missed_rows, missed_rows(layer, row.counters));
     }
   }
   return call.requests > 0 ? call : SwapIn{.requests = rows.size()};  // all contexts fit: nothing is looked up

@@ -43,6 +43,7 @@ class GatherCost {
   std::uint64_t all_hit_ns(std::uint32_t layer, std::uint64_t rows);
 
  private:
+  std::uint64_t missed_rows(std::uint32_t layer, const Counters& counters) const;
   Gather gather_of(std::uint32_t layer, std::uint32_t member, std::span<StepRow> rows,
                    std::span<const std::vector<EntryId>> missed);
 

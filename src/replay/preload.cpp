@@ -43,16 +43,17 @@ void insert(Cache& cache, std::uint32_t cache_number, std::uint32_t base, std::u
   cache.insert(base, entry);
 }
 
-std::uint64_t prompt_entries_of(const TraceHeader& header, const DirectoryLayout::Stream& stream) {
-  return header.requests[stream.request].prompt_tokens / header.unit_of(stream.layer);
+/// Whole ones.
+std::uint64_t prompt_units_of(const TraceHeader& header, const DirectoryLayout::Stream& stream) {
+  return header.requests[stream.request].prompt_tokens / stream.unit.tokens;
 }
 
 /// The stream's buffer as it is at the first step whose context does not fit, if there is one: nothing changes it
 /// before. So positions that are yet to come can go in at once.
 void fill_with_first_positions(Cache& cache, std::uint32_t number, const DirectoryLayout& layout, Future* future) {
   const DirectoryLayout::CacheShape& shape = layout.caches[number];
-  if (shape.capacity_entries < shape.directory_entries) {
-    for (std::uint64_t position = 0; position < shape.capacity_entries; ++position) {
+  if (shape.policy_slots() < shape.directory_entries) {
+    for (std::uint64_t position = 0; position < shape.policy_slots(); ++position) {
       insert(cache, number, layout.streams[shape.streams.front()].base, position, future);
     }
   }
@@ -68,7 +69,7 @@ Unpinned unpinned_of(const TraceReader& trace, const ReplayConfig& config, const
   const RequestInfo& request = trace.header().requests[stream.request];
   const std::uint64_t begin = config.steps ? config.steps->first : 0;
   const std::uint64_t own = begin - std::min<std::uint64_t>(begin, request.start_step);
-  Unpinned range{.first = 0, .last = prompt_entries_of(trace.header(), stream)};
+  Unpinned range{.first = 0, .last = prompt_units_of(trace.header(), stream)};
   if (config.pins.any() && own < trace.extent(stream.request).steps) {
     const std::uint64_t recent =
         first_of_newest(config.pins.recent_entries, trace.queries(stream.request, own).context_tokens,
@@ -88,7 +89,7 @@ void fill(Cache& cache, std::uint32_t number, const DirectoryLayout& layout, con
     ranges.push_back(unpinned_of(trace, config, layout.streams[stream]));
     prompt_entries.push_back(ranges.back().last - ranges.back().first);
   }
-  const auto taken = shares(prompt_entries, layout.caches[number].policy_entries());
+  const auto taken = shares(prompt_entries, layout.caches[number].policy_slots());
   const std::uint64_t rounds = *std::max_element(taken.begin(), taken.end());
   for (std::uint64_t round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < streams.size(); ++i) {
@@ -107,7 +108,8 @@ void preload(std::span<const std::unique_ptr<Cache>> caches, const DirectoryLayo
   const bool keeps_fitting = keeps_fitting_context(config);
   for (std::uint32_t number = 0; number < caches.size(); ++number) {
     const DirectoryLayout::Stream& stream = layout.streams[layout.caches[number].streams.front()];
-    if (keeps_fitting && prompt_entries_of(trace.header(), stream) <= layout.capacity(stream)) {
+    const std::uint64_t prompt_tokens = trace.header().requests[stream.request].prompt_tokens;
+    if (keeps_fitting && prompt_tokens / trace.header().unit_of(stream.layer) <= layout.capacity(stream)) {
       fill_with_first_positions(*caches[number], number, layout, future);
     } else if (config.warm != Warm::none) {
       fill(*caches[number], number, layout, trace, config, future);

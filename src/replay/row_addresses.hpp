@@ -3,6 +3,7 @@
 #include "dsasim/checked.hpp"
 #include "dsasim/trace/reader.hpp"
 #include "dsasim/types.hpp"
+#include "replay/cache_unit.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -15,16 +16,17 @@ namespace dsasim {
 /// rows back to back. The layers of a group have rows of their own, unless they share a store.
 class RowAddresses {
  public:
-  /// `row_bytes` by layer.
-  RowAddresses(const TraceReader& trace, const std::vector<std::uint64_t>& row_bytes)
+  /// `row_bytes` by layer, as the granularity has rows.
+  RowAddresses(const TraceReader& trace, const Granularity& granularity, const std::vector<std::uint64_t>& row_bytes)
       : row_bytes_(row_bytes), requests_(trace.request_count()) {
     constexpr std::string_view pool = "the bytes of all rows";
     const TraceHeader& header = trace.header();
     rows_.resize(header.layers.size() * requests_);
+    const std::vector<CacheUnit> units = cache_units(header, granularity);
     std::uint64_t first = pool_address;
     for (std::uint32_t layer = 0; layer < header.layers.size(); ++layer) {
       for (std::uint32_t request = 0; request < requests_ && header.store(layer).kv_owner == layer; ++request) {
-        const std::uint64_t count = trace.extent(request).id_limit;
+        const std::uint64_t count = rows_below(units[layer], trace.extent(request).id_limit);
         rows_[std::size_t{layer} * requests_ + request] = {.first = first, .count = count};
         first = checked_sum(first, checked_product(count * header.kv_rows(layer), row_bytes[layer], pool), pool);
       }

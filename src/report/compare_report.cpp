@@ -96,7 +96,7 @@ std::string compare_table(const CompareResult& result) {
   std::string out;
   auto line = std::back_inserter(out);
   fmt::format_to(line, "{}\nmiss ratio, {}; * the best of a column\n\n", traces_text(result.traces, "accesses"),
-                 scope_text(result.config.asked.scope));
+                 caches_text(result.config.asked));
   append_table(out, result, result.policies.size(), [&](std::size_t policy, std::size_t capacity) {
     const CompareCell& cell = result.together[policy][capacity];
     const bool best = policy < result.asked && cell.misses == fewest_misses(result, capacity);

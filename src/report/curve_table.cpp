@@ -81,7 +81,7 @@ std::string curve_table(const TraceReader& trace, const CurveResult& result) {
   auto line = std::back_inserter(out);
   fmt::format_to(line, "{}\n", trace_text(trace));
   fmt::format_to(line, "{}, {}; {} accesses, {} compulsory misses\n\n", to_string(result.config.asked.policy),
-                 scope_text(result.config.asked.scope), grouped(total.accesses), grouped(total.compulsory_misses));
+                 caches_text(result.config.asked), grouped(total.accesses), grouped(total.compulsory_misses));
   const std::uint64_t caches = cache_count(trace, result.config.asked.scope);
   const bool bytes = result.config.entry_bytes != 0;
   fmt::format_to(line, "{:>12} {:>16} {:>15} {:>15} {:>8} {:>12} {:>11}\n", "of a cache", "",

@@ -83,7 +83,7 @@ std::string knee_table(const TraceReader& trace, const KneeResult& result) {
   std::string out;
   auto line = std::back_inserter(out);
   fmt::format_to(line, "{}\n", trace_text(trace));
-  fmt::format_to(line, "the smallest capacity, {}, at which {} is at most {}\n", scope_text(result.config.asked.scope),
+  fmt::format_to(line, "the smallest capacity, {}, at which {} is at most {}\n", caches_text(result.config.asked),
                  result.target.name, result.target.at_most);
   if (result.target.measure->basis == Basis::step) {
     fmt::format_to(line, "{} is {}\n", result.target.name, kernels_text(result.config));

@@ -175,6 +175,9 @@ void add_beside_policy(Json& out, const ReplayConfig& config) {
   if (config.prefetch.any()) {
     out["prefetch"] = to_string(config.prefetch);
   }
+  if (!config.granularity.is_entry()) {
+    out["granularity"] = config.granularity.tokens ? Json("tokens") : Json(config.granularity.block_entries);
+  }
 }
 
 void add_capacities(Json& out, std::span<const Capacity> capacities) {

@@ -170,7 +170,7 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
   auto line = std::back_inserter(out);
   const LinkTraffic traffic = link_traffic(result);
   fmt::format_to(line, "{}\n{}", trace_text(trace), layers_text(trace, config, traffic.hidden_layers));
-  fmt::format_to(line, "{}, {}, of {}\n{}\n\n", to_string(config.asked.policy), scope_text(config.asked.scope),
+  fmt::format_to(line, "{}, {}, of {}\n{}\n\n", to_string(config.asked.policy), caches_text(config.asked),
                  capacity_text(config, trace.layer_count()), reservation_text(config.reservation));
   fmt::format_to(line, "{:<10} {:>13} {:>13} {:>8} {:>12} {:>13} {:>11} {:>12} {:>11}\n", "", "accesses", "misses",
                  "ratio", "compulsory", "evictions", "fetched", "pages", "gather");
@@ -189,8 +189,12 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
       return static_cast<double>(sum) / (static_cast<double>(steps) * static_cast<double>(layers));
     };
     const std::uint64_t gathers = result.step_times ? traffic.hidden_layers : trace.layer_count();
-    fmt::format_to(line, "\nA step and layer misses {:.1f} entries and gathers for {} ({}).\n",
+    const Granularity& held = config.asked.granularity;
+    fmt::format_to(line, "\nA step and layer misses {:.1f} {} and gathers for {} ({}).\n",
                    in_layers(result.totals.misses(), trace.layer_count()),
+                   held.is_entry() ? "entries"
+                   : held.tokens   ? "tokens"
+                                   : "blocks",
                    time_text(in_layers(fetched_of_all(result, traffic).gather_ns, gathers)), memory_text(config));
     append_link(out, result, traffic);
   }

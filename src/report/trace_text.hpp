@@ -66,6 +66,15 @@ inline std::string scope_text(Scope scope) {
   return "a cache for each request and layer";
 }
 
+/// Whose a cache is, and what it holds if not entries.
+inline std::string caches_text(const ReplayConfig& config) {
+  const Granularity& granularity = config.granularity;
+  return scope_text(config.scope) +
+         (granularity.is_entry() ? std::string()
+          : granularity.tokens   ? std::string(", by token")
+                                 : fmt::format(", in blocks of {} entries", grouped(granularity.block_entries)));
+}
+
 /// The time of a token, in digits that show what a cache does to it: a per cent, or a part of one.
 inline std::string token_text(double ns) {
   return fmt::format("{:.4f} ms", ns / 1e6);

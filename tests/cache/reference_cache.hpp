@@ -75,18 +75,18 @@ class ReferenceCache {
     return add(key, next_use == never_again ? never : now_ + next_use);
   }
 
-  /// It is gone as if it had never been; of one that left before, only that it was ever seen. The next to come in takes
-  /// its slot; clock's hand goes round those that are left.
+  /// It is gone as if it had never been, whether it is in the cache or not. The next to come in takes its slot; clock's
+  /// hand goes round those that are left.
   void forget(Key key) {
     seen_.erase(key);
-    if (!contains(key)) {
-      return;
-    }
     if (ranks_) {
       ranks_->forget(key);
     }
     if (queues_) {
       queues_->forget(key);
+    }
+    if (!contains(key)) {
+      return;
     }
     const bool full = entries_.size() == capacity_;
     entries_.erase(key);

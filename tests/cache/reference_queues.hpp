@@ -30,7 +30,7 @@ class PlainQueues {
   /// The cache is full and `incoming` has missed: takes an entry out that is not spared.
   virtual Key evict(Key incoming, const std::set<Key>& spared) = 0;
   virtual void add(Key key) = 0;
-  /// A resident entry is gone as if it had never been: in no queue, and not remembered.
+  /// An entry, resident or not, is gone as if it had never been: in no queue, and not remembered.
   virtual void forget(Key key) = 0;
 
  protected:
@@ -225,6 +225,7 @@ class PlainS3Fifo final : public PlainQueues {
   void forget(Key key) override {
     take(small_, key);
     take(main_, key);
+    take(ghosts_, key);
   }
 
  private:
@@ -296,6 +297,9 @@ class PlainSieve final : public PlainQueues {
   void add(Key key) override { queue_.push_back(key); }
 
   void forget(Key key) override {
+    if (!has(queue_, key)) {
+      return;
+    }
     const auto next = std::next(std::ranges::find(queue_, key));
     if (hand_ == key) {
       hand_ = next == queue_.end() ? std::nullopt : std::optional(*next);
@@ -348,8 +352,9 @@ class PlainArc final : public PlainQueues {
   }
 
   void forget(Key key) override {
-    take(t1_, key);
-    take(t2_, key);
+    for (Queue* queue : {&t1_, &t2_, &b1_, &b2_}) {
+      take(*queue, key);
+    }
   }
 
  private:
@@ -419,6 +424,7 @@ class PlainTwoQ final : public PlainQueues {
   void forget(Key key) override {
     take(a1in_, key);
     take(am_, key);
+    take(a1out_, key);
   }
 
  private:

@@ -54,6 +54,13 @@ def config_is(**wanted):
     return check
 
 
+def blocks_of_a_sweep(folder: Path, _out: str) -> None:
+    entries, blocks, tokens = [line.split(",") for line in (folder / "o.csv").read_text().splitlines()[1:]]
+    assert entries[-4] == blocks[-4] == "409600", entries
+    assert int(blocks[-3]) < int(entries[-3]) / 2, blocks
+    assert tokens[-2] == "refused", tokens
+
+
 def misses_are(wanted: int):
     def check(_folder: Path, out: str) -> None:
         assert report(out)["totals"]["misses"] == wanted, report(out)["totals"]
@@ -225,11 +232,11 @@ NO_EFFECT = [
          "has no effect here; expected --minimise gather_ns"),
         *[(f"export --to {format} t.dsat -o out", dict.fromkeys(options, "1"), "has no effect here; expected")
           for format, options in {
-              "csv": ["--capacity", "--budget", "--resident-blocks", "--entry-bytes", "--set-aside", "--llc-stream", "--tp",
+              "csv": ["--capacity", "--budget", "--resident-blocks", "--granularity", "--entry-bytes", "--set-aside", "--llc-stream", "--tp",
                       "--warmup-steps"],
               "npz": ["--capacity", "--entry-bytes", "--tp", "--warmup-steps"],
               "oracle-general": ["--capacity", "--entry-bytes", "--tp", "--warmup-steps"],
-              "addresses": ["--capacity", "--budget", "--set-aside", "--llc-stream"],
+              "addresses": ["--capacity", "--budget", "--granularity", "--set-aside", "--llc-stream"],
           }.items()],
         *[(f"export --to {format} t.dsat -o out", options, "has no effect here; expected")
           for format in ("csv", "npz", "oracle-general")
@@ -442,6 +449,31 @@ CASES = [
     Case("budgets of a knee beside capacities", "knee t.dsat --target misses=1 --budgets 4096 --capacities 256", 2,
          err=["--capacities excludes --budgets"]),
     Case("budgets of a knee", "knee t.dsat --target miss_ratio=0.12 --policy fifo --budgets 2048,8192", out=["of all 16", "8,192"]),
+
+    # ---- Granularity ----
+    Case("blocks", "replay t.dsat --granularity 16 --capacity 1000 --json -", out=["{"],
+         check=config_is(granularity=16, capacity="1000", capacity_entries=992)),
+    Case("blocks in the table", "replay t.dsat --granularity 16", out=["a cache for each request and layer, in blocks of 16 entries, of "]),
+    Case("blocks in a configuration", "replay t.dsat --config c.json --json -", out=["{"],
+         config='{"granularity": 16, "budget": "99850"}', check=config_is(granularity=16, capacity_entries=6240)),
+    Case("blocks of a curve", "curve t.dsat --granularity 4 --capacities 2x --json -", out=['"granularity": 4']),
+    Case("blocks of a comparison", "compare t.dsat --granularity 4 --capacities 4x --policies lru --json -", out=['"granularity": 4']),
+    Case("blocks of a knee", "knee t.dsat --granularity 16 --target misses=12000 --json -", out=['"granularity": 16']),
+    Case("a granularity that is none", "replay t.dsat --granularity page", 2, err=["--granularity: expected", '"page"']),
+    Case("blocks of nothing", "replay t.dsat --granularity 0", 2, err=["--granularity: "]),
+    Case("tokens of tokens", "replay t.dsat --granularity tokens", 2,
+         err=["--granularity: tokens: the entries of t.dsat are tokens; expected a number"]),
+    Case("blocks beside pins", "replay t.dsat --granularity 16 --pin sink=1", 2,
+         err=["--granularity: --pin is defined for entries; expected 1, found 16"]),
+    Case("blocks of a policy that ranks entries", "replay t.dsat --granularity 16 --policy rt", 2,
+         err=["--granularity: --policy rt is defined for entries; expected 1, found 16"]),
+    Case("a selection of more blocks than a cache", "replay t.dsat --granularity 64 --policy hisparse", 2,
+         err=["--capacity: hisparse keeps a whole selection: expected 0 or at least", "blocks of 64), found 256"]),
+    Case("a study is of entries", "study t.dsat --model deepseek-v3.2 --gpu h200 --granularity 16", 2,
+         err=['unknown option "--granularity"']),
+    Case("blocks as an axis", "sweep c.json -o o.csv", 1, files=["o.csv", "o.csv.journal"], check=blocks_of_a_sweep,
+         err=["1 of 3 points have no result; the first: --granularity: tokens: "],
+         config='{"trace": "t.dsat", "granularity": [1, 16, "tokens"], "capacity": "4x", "columns": ["accesses", "misses"]}'),
 
     # ---- allocate, and replay with what it found ----
     Case("a split as a table", "allocate t.dsat --budget 2x", out=["optimal", "41,328", "Replayed: "]),

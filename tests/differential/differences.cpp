@@ -57,12 +57,27 @@ bool has_room_for_pins(const PlainTrace& trace, const ReplayConfig& config,
   return true;
 }
 
+/// Whether the entries of some layer have several tokens, which can be told apart and have equal parts of a row.
+bool has_tokens(const PlainTrace& trace, const ReplayConfig& config) {
+  bool several = false;
+  const std::vector<std::uint64_t> bytes = row_bytes(trace, config);
+  for (std::uint32_t layer = 0; layer < bytes.size(); ++layer) {
+    several = several || trace.header.unit_of(layer) > 1;
+    if (bytes[layer] % trace.header.unit_of(layer) != 0) {
+      return false;
+    }
+  }
+  const bool across_layers = config.scope == Scope::shared || config.scope == Scope::request;
+  return several && trace.header.ids == IdKind::logical && !(trace.header.mixes_units() && across_layers);
+}
+
 bool is_refused(const PlainTrace& trace, const ReplayConfig& config, const std::vector<std::uint64_t>& capacities) {
   const bool one_number =
       std::adjacent_find(capacities.begin(), capacities.end(), std::not_equal_to<>()) == capacities.end();
   const bool across_layers = config.scope == Scope::shared || config.scope == Scope::request;
+  const std::uint64_t block = config.granularity.block_entries;
   const bool below_selection = std::any_of(capacities.begin(), capacities.end(), [&](std::uint64_t capacity) {
-    return capacity > 0 && capacity < longest_union(trace);
+    return capacity > 0 && capacity / block < longest_union(trace, config.granularity.block_entries);
   });
   const PolicyNeeds needs = policy_needs(config.policy);
   const TraceHeader& header = trace.header;
@@ -76,6 +91,11 @@ bool is_refused(const PlainTrace& trace, const ReplayConfig& config, const std::
       (header.has_queries || header.shares_stores() || (config.prefetch.into == PrefetchInto::buffer && needs.future) ||
        (header.ids == IdKind::physical &&
         (config.prefetch.predictor == "slash" || config.prefetch.predictor == "neighbours")))) {
+    return true;
+  }
+  if (!config.granularity.is_entry() &&
+      (needs.scores || needs.one_stream || config.pins.any() || config.prefetch.any() ||
+       (config.granularity.tokens && !has_tokens(trace, config)))) {
     return true;
   }
   if (config.pins.any() && (config.new_token != NewToken::demand || !has_room_for_pins(trace, config, capacities))) {
@@ -97,6 +117,9 @@ bool is_refused(const PlainTrace& trace, const ReplayConfig& config, const std::
 
 Expected expect(const PlainTrace& trace, const ReplayConfig& config, std::vector<std::uint64_t> capacity_entries) {
   Expected expected;
+  for (std::uint64_t& capacity : capacity_entries) {  // whole blocks
+    capacity -= capacity % config.granularity.block_entries;
+  }
   expected.refused = is_refused(trace, config, capacity_entries);
   expected.capacity_entries = capacity_entries;
   if (expected.refused) {
@@ -486,7 +509,7 @@ std::string curve_difference(const TraceReader& trace, const RandomCase& drawn) 
   if (!named.empty() || refused || !is_stack(drawn.trace.header, config.replay)) {
     return named;
   }
-  config.histograms = true;
+  config.histograms = config.replay.granularity.is_entry();
   config.streams = true;
   const CurveResult apart = curve(trace, config, {}, drawn.jobs);
   config.capacities.clear();
@@ -501,6 +524,7 @@ std::string allocate_difference(const TraceReader& trace, const RandomCase& draw
   part.config.capacity_list.clear();
   part.config.pins = {};  // no options of the command
   part.config.prefetch = {};
+  part.config.granularity = {};
   const ReplayConfig& replay = part.config;
   AllocateConfig config;
   config.replay = replay;

@@ -142,6 +142,38 @@ BudgetDraw random_budget(const RandomCase& drawn, Draws& draws) {
   return budget;
 }
 
+/// After all else, so that the other cases stay what they were.
+void draw_granularity(RandomCase& drawn, Draws& draws) {
+  if (!draws.one_in(4)) {
+    return;
+  }
+  ReplayConfig& config = drawn.config;
+  const bool has_parts = drawn.trace.header.unit_tokens > 1 || drawn.trace.header.mixes_units();
+  config.granularity.tokens = draws.one_in(has_parts ? 2 : 16);
+  if (config.granularity.tokens) {
+    if (!draws.one_in(8)) {
+      config.entry_bytes = 48;  // most units are a divisor of
+    }
+  } else {
+    config.granularity.block_entries = draws.of(std::array{2U, 3U, 4U, 16U, 64U});
+  }
+  if (!draws.one_in(8)) {  // most would be refused
+    config.pins = {};
+    config.prefetch = {};
+    const PolicyNeeds needs = policy_needs(config.policy);
+    config.policy = needs.scores || needs.one_stream ? parse_policy("hisparse") : config.policy;
+  }
+  const std::uint64_t block = config.granularity.block_entries;
+  const bool keeps_selection = policy_needs(config.policy).whole_selection;
+  for (PlainCapacity& capacity : drawn.capacities) {
+    if (keeps_selection && !draws.one_in(4)) {
+      capacity = entries(block * (longest_union(drawn.trace, config.granularity.block_entries) + draws.below(10)));
+    } else if (capacity.unit == Capacity::Unit::entries && draws.one_in(2)) {
+      capacity = entries(capacity.numerator * block);
+    }
+  }
+}
+
 // ---- Smaller cases ----
 
 /// Makes what names steps, layers or requests fit the trace again.
@@ -231,6 +263,8 @@ class Simpler {
     set(config.new_token != plain.new_token, [&](RandomCase& c) { c.config.new_token = plain.new_token; });
     set(config.resident_blocks != 0, [](RandomCase& c) { c.config.resident_blocks = 0; });
     set(config.prefetch.any(), [](RandomCase& c) { c.config.prefetch = {}; });
+    set(!config.granularity.is_entry(), [](RandomCase& c) { c.config.granularity = {}; });
+    set(config.granularity.block_entries > 2, [](RandomCase& c) { c.config.granularity.block_entries = 2; });
     set(config.pins.sink_entries != 0, [](RandomCase& c) { c.config.pins.sink_entries = 0; });
     set(config.pins.recent_entries != 0, [](RandomCase& c) { c.config.pins.recent_entries = 0; });
     set(config.steps.has_value(), [](RandomCase& c) { c.config.steps.reset(); });
@@ -322,6 +356,7 @@ std::string common_options(const RandomCase& drawn) {
   text += config.resident_blocks > 0 ? fmt::format(" --resident-blocks {}", config.resident_blocks) : "";
   text += config.pins.any() ? fmt::format(" --pin {}", to_string(config.pins)) : "";
   text += config.prefetch.any() ? fmt::format(" --prefetch {}", to_string(config.prefetch)) : "";
+  text += config.granularity.is_entry() ? "" : fmt::format(" --granularity {}", to_string(config.granularity));
   text += config.entry_bytes ? fmt::format(" --entry-bytes {}", *config.entry_bytes) : "";
   text += config.steps ? fmt::format(" --steps {}:{}", config.steps->first, config.steps->last) : "";
   return text + fmt::format(" --warmup-steps {} --jobs {}", config.warmup_steps, drawn.jobs);
@@ -366,6 +401,7 @@ RandomCase random_case(std::uint64_t seed) {
   }
   drawn.budget = random_budget(drawn, draws);
   drawn.jobs = static_cast<std::uint32_t>(1 + draws.below(4));
+  draw_granularity(drawn, draws);
   return drawn;
 }
 

@@ -98,15 +98,17 @@ inline std::uint64_t longest_selection(const PlainTrace& trace) {
   return longest;
 }
 
-/// The most entries that the queries of a step select together in one layer.
-inline std::uint64_t longest_union(const PlainTrace& trace) {
+/// The most entries, or blocks of so many, that the queries of a step select together in one layer.
+inline std::uint64_t longest_union(const PlainTrace& trace, std::uint32_t block_entries = 1) {
   const std::size_t layers = trace.header.layers.size();
   std::size_t longest = 0;
   for (const PlainRequest& request : trace.requests) {
     for (const PlainStep& step : request) {
       std::vector<std::set<std::uint32_t>> selected(layers);
       for (std::size_t row = 0; row < step.size(); ++row) {
-        selected[row % layers].insert(step[row].begin(), step[row].end());
+        for (const std::uint32_t id : step[row]) {
+          selected[row % layers].insert(id / block_entries);
+        }
         longest = std::max(longest, selected[row % layers].size());
       }
     }
@@ -316,7 +318,7 @@ class ReferenceReplay {
   std::vector<std::uint32_t> inserted(std::uint64_t step, std::uint32_t layer, std::uint32_t request) const {
     const auto entry = config_.new_token == NewToken::allocate ? new_entry(step, layer, request) : std::nullopt;
     if (entry) {
-      return {*entry};
+      return units_of({*entry}, step, layer, request);
     }
     const bool moved = place_of_store(layer) != layer;  // for the layer before that reads the same store
     return moved || capacity_of(layer, request) == 0 ? std::vector<std::uint32_t>() : let_go(step, layer, request);
@@ -348,8 +350,41 @@ class ReferenceReplay {
     }
     return gone;
   }
-  std::uint64_t policy_entries(std::uint32_t layer, std::uint32_t request) const {
-    return capacity_of(layer, request) - std::min(pinned_entries(layer), capacity_of(layer, request));
+  std::uint64_t policy_slots(std::uint32_t layer, std::uint32_t request) const {
+    const std::uint64_t entries =
+        capacity_of(layer, request) - std::min(pinned_entries(layer), capacity_of(layer, request));
+    return entries / block_of(layer, request) * parts_of(layer);
+  }
+
+  // ---- What a cache holds ----
+
+  /// Entries of a block. Where nothing is reserved there are none.
+  std::uint32_t block_of(std::uint32_t layer, std::uint32_t request) const {
+    return capacity_of(layer, request) == 0 ? 1 : config_.granularity.block_entries;
+  }
+  /// Units of an entry, its tokens.
+  std::uint32_t parts_of(std::uint32_t layer) const {
+    return config_.granularity.tokens ? trace_.header.unit_of(layer) : 1;
+  }
+  std::uint64_t tokens_of_unit(std::uint32_t layer, std::uint32_t request) const {
+    return std::uint64_t{trace_.header.unit_of(layer)} / parts_of(layer) * block_of(layer, request);
+  }
+  /// Of these entries, each unit where it comes first; without tokens that no query of the step sees.
+  std::vector<std::uint32_t> units_of(const std::vector<std::uint32_t>& ids, std::uint64_t step, std::uint32_t layer,
+                                      std::uint32_t request) const {
+    const std::uint64_t tokens =
+        tokens_before(trace_, request, own_step(step, request)) + queries_of(step, request).queries;
+    std::vector<std::uint32_t> units;
+    for (const std::uint32_t id : ids) {
+      for (std::uint32_t part = 0; part < parts_of(layer); ++part) {
+        const std::uint32_t unit = (id * parts_of(layer) + part) / block_of(layer, request);
+        const bool exists = parts_of(layer) == 1 || unit < tokens;
+        if (exists && std::ranges::find(units, unit) == units.end()) {
+          units.push_back(unit);
+        }
+      }
+    }
+    return units;
   }
 
   /// As the last query of the step finds it, in whole entries.
@@ -407,11 +442,10 @@ class ReferenceReplay {
     if (config_.order == Order::ascending) {
       std::sort(ids.begin(), ids.end());
     }
+    std::erase_if(ids, [&](std::uint32_t id) { return is_resident(step, layer, request, id); });
     std::vector<Key> keys;
-    for (const std::uint32_t id : ids) {
-      if (!is_resident(step, layer, request, id)) {
-        keys.push_back(key_of(layer, request, id));
-      }
+    for (const std::uint32_t unit : units_of(ids, step, layer, request)) {
+      keys.push_back(key_of(layer, request, unit));
     }
     return keys;
   }
@@ -450,7 +484,7 @@ class ReferenceReplay {
         }
         const PlainQueries queries = queries_of(step, request);
         const std::uint64_t tokens = tokens_before(trace_, request, own_step(step, request));
-        const std::uint64_t unit = trace_.header.unit_of(layer);
+        const std::uint64_t unit = tokens_of_unit(layer, request);
         std::set<std::uint64_t> ids;
         for (std::uint64_t position = tokens + queries.accepted; position < tokens + queries.queries; ++position) {
           if (position / unit * unit >= tokens + queries.accepted) {  // nothing of it stays
@@ -504,9 +538,9 @@ class ReferenceReplay {
     for (std::uint32_t layer = 0; layer < layers(); ++layer) {
       for (std::uint32_t request = 0; request < requests(); ++request) {
         const std::uint32_t number = cache_of(layer, request);
-        if (policy_entries(layer, request) > 0 && !caches_.contains(number)) {
-          caches_.emplace(
-              number, ReferenceCache(config_.policy, policy_entries(layer, request), number, longest_union(trace_)));
+        if (policy_slots(layer, request) > 0 && !caches_.contains(number)) {
+          caches_.emplace(number,
+                          ReferenceCache(config_.policy, policy_slots(layer, request), number, longest_union(trace_)));
         }
       }
     }
@@ -528,7 +562,7 @@ class ReferenceReplay {
       for (std::uint32_t layer = 0; layer < layers(); ++layer) {
         for (std::uint32_t request = 0; request < requests(); ++request) {
           if (cache_of(layer, request) == number && place_of_store(layer) == layer) {
-            left = policy_entries(layer, request);
+            left = policy_slots(layer, request);
             streams.push_back(
                 {.layer = layer, .request = request, .positions = preloadable(layer, request), .share = 0});
           }
@@ -572,7 +606,7 @@ class ReferenceReplay {
     const std::uint32_t unit = trace_.header.unit_of(layer);
     const std::uint64_t own = config_.steps->first > info.start_step ? config_.steps->first - info.start_step : 0;
     std::vector<std::uint64_t> positions;
-    for (std::uint64_t position = 0; position < info.prompt_tokens / unit; ++position) {
+    for (std::uint64_t position = 0; position < info.prompt_tokens / tokens_of_unit(layer, request); ++position) {
       const bool decodes = own < trace_.requests[request].size();
       if (!decodes || !is_pinned(tokens_before(trace_, request, own), unit, position)) {
         positions.push_back(position);
@@ -589,8 +623,9 @@ class ReferenceReplay {
         capacity_of(layer, request) == 0 || !left_buffer_.insert(number).second) {
       return;
     }
-    caches_.at(number) = ReferenceCache(config_.policy, capacity_of(layer, request), number, longest_union(trace_));
-    for (std::uint32_t id = 0; id < capacity_of(layer, request); ++id) {
+    const std::uint64_t slots = policy_slots(layer, request);
+    caches_.at(number) = ReferenceCache(config_.policy, slots, number, longest_union(trace_));
+    for (std::uint32_t id = 0; id < slots; ++id) {
       caches_.at(number).insert(key_of(layer, request, id), never_again);
     }
   }
@@ -601,7 +636,9 @@ class ReferenceReplay {
     PlainCounters counters;
     const std::uint32_t queries = queries_of(step, request).queries;
     for (std::uint32_t query = 0; query < queries; ++query) {
-      counters.accesses += logged(step, layer, request, query).size();
+      const PlainSelection& selection = logged(step, layer, request, query);
+      counters.accesses +=
+          config_.granularity.tokens ? units_of(selection, step, layer, request).size() : selection.size();
     }
     std::vector<Key> missed;
     for (const std::uint32_t entry : inserted(step, layer, request)) {
@@ -622,12 +659,15 @@ class ReferenceReplay {
     counters.hits = counters.accesses - missed.size();
     find_ahead(ahead, step, layer, request, missed, counters.prefetch);
     counters.prefetch.bytes = counters.prefetch.issued * trace_.header.kv_rows(layer) * row_bytes_[layer];
-    counters.fetched_rows = missed.size() * trace_.header.kv_rows(layer);
-    counters.fetched_bytes = counters.fetched_rows * row_bytes_[layer];
+    const std::uint64_t block = block_of(layer, request);
+    counters.fetched_rows = missed.size() * trace_.header.kv_rows(layer) * block;
+    counters.fetched_bytes = counters.fetched_rows * (row_bytes_[layer] / parts_of(layer));
     std::set<std::uint64_t> pages;
     for (const Key key : missed) {
-      const std::uint64_t token = std::uint64_t{key - key_of(layer, request, 0)} * trace_.header.unit_of(layer);
-      pages.insert(token / *config_.page_tokens);
+      for (std::uint64_t i = 0; i < block; ++i) {  // a block is fetched whole
+        const std::uint64_t row = std::uint64_t{key - key_of(layer, request, 0)} * block + i;
+        pages.insert(row * (trace_.header.unit_of(layer) / parts_of(layer)) / *config_.page_tokens);
+      }
     }
     counters.missed_pages = pages.size();
     return counters;

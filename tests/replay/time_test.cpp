@@ -167,7 +167,7 @@ TEST_CASE("Rows of all streams and of all layers of a group lie back to back") {
   const PlainTrace plain = random_trace({.groups = true}, 1);
   write_trace(scratch.path() / "t.dsat", plain);
   const TraceReader trace(scratch.path() / "t.dsat");
-  const RowAddresses addresses(trace, std::vector<std::uint64_t>(trace.layer_count(), 656));
+  const RowAddresses addresses(trace, {}, std::vector<std::uint64_t>(trace.layer_count(), 656));
   std::set<std::uint64_t> seen;
   std::size_t rows = 0;
   for (std::uint32_t layer = 0; layer < trace.layer_count(); ++layer) {

@@ -46,6 +46,8 @@ CASES = {
     "CLSA, YOCO": (csv(SHARED), 4, 3, 300),
     "DeepSeek-V4": (csv([[[0, 1, 2]], [[1, 2, 3]]]), 6, 4, None),
     "DeepSeek-V4.1": (None, 8 * 20 * 64, None, None),
+    # Pages 0 1, then 2; then 0 and 2 are there.
+    "DSA, held by page": (csv([[[0, 1, 2, 3]], [[0, 1, 2, 4]], [[0, 1, 4, 5]]]), 12, 2 + 1, 3 * 2 * 100),
     "HISA": (csv([[[0, 1, 2, 3]], [[0, 1, 2, 4]]]), 8, 5, None),
     "TokenSelect": (csv([[[0, 1, 2, 3]], [[0, 1, 2, 3]], [[0, 1, 2, 5]]]), 12, 4 + 0 + 1, None),
     "IndexCache over time": (csv([[[0, 1]], [[0, 1]], [[2, 3]], [[2, 3]]]), 8, 2 + 2, None),
@@ -55,6 +57,7 @@ CASES = {
     "SparseSpec, PillarAttn": (csv([[[0, 1]], [[1, 2]], [list(range(9))], [[1, 2]]]), 15, 2 + 1 + 6 + 2, None),
     "LServe": (heads(BY_HEAD), 8, 4 + 1, None),
     "Quest, SeerAttention, MoBA": (heads(BY_HEAD), 8, 4 + 1, None),
+    "Quest, held by token": (heads(BY_HEAD), 8 * 16, (4 + 1) * 16, 5 * 16 * 2),
     "MiniMax-M3": (None, 8 * 20 * 16, None, None),
     # Blocks 0 and 2, then 0 and 1.
     "GLM-5.3 pools, Qwen blocks": (csv([[[0, 1, 2, 3, 8, 9, 10, 11]], [[0, 1, 2, 3, 4, 5, 6, 7]]]), 4, 3, None),

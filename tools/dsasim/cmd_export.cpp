@@ -113,8 +113,8 @@ void add_format_rules(CLI::App& app, Options& options) {
   rule({"--lines", "--entry-bytes", "--warmup-steps", "--model", "--gpu", "--kernels", "--tp", "--kv-dtype"}, addresses,
        "--to addresses");
   rule(
-      {"--policy", "--scope", "--capacity", "--budget", "--warm", "--new-token", "--resident-blocks", "--pin", "--llc",
-       "--set-aside", "--llc-stream"},
+      {"--policy", "--scope", "--capacity", "--budget", "--warm", "--new-token", "--resident-blocks", "--pin",
+       "--granularity", "--llc", "--set-aside", "--llc-stream"},
       [](const Options& o) { return o.to == "addresses" && o.lines == Lines::misses; },
       "--to addresses --lines misses: all else is written whatever a cache holds");
 }

@@ -134,9 +134,9 @@ std::function<int()> add_plan(CLI::App& app) {
   plan.slots = parse_buffer_sizes("--slots", "1x,1.5x,2x,3x,4x,all");
   add_texts(app, "trace", options->traces, "Traces to replay (.dsat)").required().type("TRACE");
   add_plan_options(app, plan);
-  add_replay_fields(
-      app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::step},
-      {"policy", "scope", "capacity", "budget", "prefetch", "entry-bytes", "overlap", "reservation-cost"});
+  add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::step},
+                    {"policy", "scope", "capacity", "budget", "prefetch", "granularity", "entry-bytes", "overlap",
+                     "reservation-cost"});
   options->rules.only_if(
       app, {"--host-copies"},
       [options = options.get()] {

@@ -74,6 +74,8 @@ class Directory {
       policy.on_forget({.key = key, .slot = SlotId{place}});
       free_slots_.push_back(SlotId{place});
       --used_;
+    } else if constexpr (ForgetsDeparted<P>) {
+      policy.on_forget_departed(key);
     }
     mirror_of_[key] = ~never_seen;
   }

@@ -139,10 +139,20 @@ concept SeesFuture = requires(P p, AccessNumber number) {
 /// policy that cannot find an entry in its order does without, and is refused where queries are rejected.
 ///
 ///   on_forget(access)  the entry that is gone, and the slot that it leaves: nothing is remembered of it, as if it had
-///                      never been. What left the cache before that is not named, and stays what it was.
+///                      never been.
 template <class P>
 concept ForgetsEntries = requires(P p, Access access) {
   { p.on_forget(access) }
+  noexcept->std::same_as<void>;
+};
+
+/// One that remembers entries after these have left, as ghosts, counts or times, has this beside on_forget():
+///
+///   on_forget_departed(key)  an entry that is not in the cache is gone: nothing is remembered of it either. Perhaps it
+///                            was never in.
+template <class P>
+concept ForgetsDeparted = ForgetsEntries<P> && requires(P p, std::uint32_t key) {
+  { p.on_forget_departed(key) }
   noexcept->std::same_as<void>;
 };
 

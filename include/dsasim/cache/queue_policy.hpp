@@ -37,6 +37,7 @@ class PerAccess {
   }
   void on_evict(Access access) noexcept { queues_.on_evict(access); }
   void on_forget(Access access) noexcept requires ForgetsEntries<Q> { queues_.on_forget(access); }
+  void on_forget_departed(std::uint32_t key) noexcept requires ForgetsDeparted<Q> { queues_.on_forget_departed(key); }
   void on_fill(Access access) noexcept { queues_.on_fill(access); }
   bool invariant() const { return queues_.invariant(); }
 
@@ -72,6 +73,7 @@ class PerSelection {
   }
   void on_evict(Access access) noexcept { queues_.on_evict(access); }
   void on_forget(Access access) noexcept requires ForgetsEntries<Q> { queues_.on_forget(access); }
+  void on_forget_departed(std::uint32_t key) noexcept requires ForgetsDeparted<Q> { queues_.on_forget_departed(key); }
   void on_fill(Access access) noexcept {
     named_in_[value(access.slot)] = selection_;
     queues_.on_fill(access);

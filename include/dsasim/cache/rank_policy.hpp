@@ -135,9 +135,12 @@ class RankPolicy {
   void on_evict(Access access) noexcept { entries_[access.key].resident = false; }
 
   void on_forget(Access access) noexcept {
-    entries_[access.key] = {};
     named_[value(access.slot)] = left;
-    ranks_.forget(access.key);
+    on_forget_departed(access.key);
+  }
+  void on_forget_departed(std::uint32_t key) noexcept {
+    entries_[key] = {};
+    ranks_.forget(key);
   }
 
   void on_fill(Access access) noexcept {

@@ -84,6 +84,17 @@ struct PrefetchSpec {
 PrefetchSpec parse_prefetch(std::string_view text);
 std::string to_string(const PrefetchSpec& prefetch);
 
+/// What a cache holds and fetches, in terms of the entries that are selected (docs/replay.md).
+struct Granularity {
+  std::uint32_t block_entries = 1;  ///< blocks of so many entries; 1: entries
+  bool tokens = false;              ///< instead, the tokens that an entry stands for, one by one
+
+  bool is_entry() const noexcept { return !tokens && block_entries == 1; }
+};
+/// As the option is written: 64, or tokens. Throws ConfigError.
+Granularity parse_granularity(std::string_view text);
+std::string to_string(const Granularity& granularity);
+
 struct ReplayConfig {
   PolicySpec policy;
   Scope scope = Scope::stream;
@@ -101,6 +112,7 @@ struct ReplayConfig {
   std::uint32_t resident_blocks = 0;
   Pins pins = {};  ///< hits within the capacity; only with NewToken::demand
   PrefetchSpec prefetch = {};
+  Granularity granularity = {};
   std::optional<StepRange> steps;  ///< otherwise all
   std::uint64_t warmup_steps = 0;  ///< the first of the range, replayed and not counted
   MemorySpec memory;
@@ -132,10 +144,15 @@ enum class RowMemory : std::uint8_t {
 /// What the pins of all streams of one cache take of its capacity, of a cache that holds streams of `layer`.
 std::uint64_t pinned_entries(const TraceReader& trace, const ReplayConfig& config, std::uint32_t layer);
 
+/// The most entries, or blocks of so many, that the queries of one step of one stream select together. The trace is
+/// decoded to count blocks; throws TraceError on damage.
+std::uint64_t longest_union(const TraceReader& trace, const Granularity& granularity);
+
 /// The configuration as it was applied to a trace: nothing left to default.
 struct EffectiveConfig {
   ReplayConfig asked;
-  /// One number if all are equal; otherwise of a layer's caches, or of each stream's (layer * requests + request).
+  /// In whole blocks. One number if all are equal; otherwise of a layer's caches, or of each stream's (layer * requests
+  /// + request).
   std::vector<std::uint64_t> capacity_entries;
   std::uint64_t entry_bytes = 0;         ///< 0 if unknown; where layers differ, those of the first
   std::vector<std::uint64_t> row_bytes;  ///< by layer: of a row of its KV store, all known or all 0

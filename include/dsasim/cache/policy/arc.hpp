@@ -57,6 +57,10 @@ class Arc {
   }
 
   void on_forget(Access access) noexcept { lists_.remove(value(access.slot)); }
+  void on_forget_departed(std::uint32_t key) noexcept {
+    ghosts_.take(b1, key);
+    ghosts_.take(b2, key);
+  }
 
   void on_fill(Access access) noexcept {
     if (!is_announced_) {  // there is room

@@ -84,10 +84,9 @@ class Lirs {
   /// Out of S as well, where an evicted HIR entry stays.
   void on_forget(Access access) noexcept {
     on_evict(access);
-    if (stack_.contains(0, access.key)) {
-      stack_.remove(access.key);
-    }
+    on_forget_departed(access.key);
   }
+  void on_forget_departed(std::uint32_t key) noexcept { stack_.take(0, key); }
 
   void on_fill(Access access) noexcept {
     Entry& entry = entries_[access.key];

@@ -49,7 +49,10 @@ class LruK {
   void on_evict(Access access) noexcept { heap_.remove(value(access.slot)); }
   void on_forget(Access access) noexcept {
     heap_.remove(value(access.slot));
-    std::fill_n(times_.data() + k_ * access.key, k_, std::uint64_t{0});
+    on_forget_departed(access.key);
+  }
+  void on_forget_departed(std::uint32_t key) noexcept {
+    std::fill_n(times_.data() + k_ * key, k_, std::uint64_t{0});
   }
   void on_fill(Access access) noexcept { heap_.push(value(access.slot), record(access.key)); }
 

@@ -61,6 +61,7 @@ class TwoQ {
   }
 
   void on_forget(Access access) noexcept { queues_.remove(value(access.slot)); }
+  void on_forget_departed(std::uint32_t key) noexcept { ghosts_.take(0, key); }
 
   void on_fill(Access access) noexcept {
     // Where entries were forgotten there may be room, and no victim() before this.

@@ -72,8 +72,9 @@ class WTinyLfu {
   void on_evict(Access access) noexcept { queues_.remove(value(access.slot)); }
   void on_forget(Access access) noexcept {
     queues_.remove(value(access.slot));
-    counts_[access.key] = 0;
+    on_forget_departed(access.key);
   }
+  void on_forget_departed(std::uint32_t key) noexcept { counts_[key] = 0; }
 
   /// While there is room in the main part, the window overflows into it.
   void on_fill(Access access) noexcept {
