@@ -477,7 +477,7 @@ void add_time(const TraceReader& trace, EffectiveConfig& effective) {
 /// As AccessOrder leaves accesses out.
 bool has_hits_apart(const TraceReader& trace, const ReplayConfig& config) {
   return config.resident_blocks > 0 || config.new_token == NewToken::pinned || config.pins.any() ||
-         (trace.header().has_queries && policy_needs(config.policy).whole_selection);
+         !config.granularity.is_entry() || (trace.header().has_queries && policy_needs(config.policy).whole_selection);
 }
 
 }  // namespace

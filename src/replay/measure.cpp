@@ -32,7 +32,7 @@ bool has_step(const EffectiveConfig& config) {
 
 constexpr std::string_view needs_entry_bytes = "`entry_bytes`, or a trace that gives them";
 constexpr std::string_view needs_hits_apart =
-    "`resident_blocks`, `new_token` pinned, `pin`, or several queries that a policy unites";
+    "`resident_blocks`, `new_token` pinned, `pin`, `granularity`, or several queries that a policy unites";
 constexpr std::string_view needs_llc = "`llc`";
 constexpr std::string_view needs_prefetch = "`prefetch`";
 constexpr std::string_view needs_step = "`model` and `gpu`";
@@ -112,8 +112,8 @@ constexpr std::array all = {
             "time of the gathers by the memory model, inside the kernel, over the trace's own layers", Basis::time,
             true, true, "", always, counter<&Counters::gather_ns>},
     Measure{"cache_hits", "entry",
-            "hits that the cache itself counted: not of entries that are resident elsewhere or pinned, and of a union "
-            "each entry once",
+            "hits that the cache itself counted: not of entries that are resident elsewhere or pinned, of a union each "
+            "entry once, and of a selection each block once",
             Basis::caches, true, false, needs_hits_apart, has_hits_apart,
             [](const Measured& m) {
               return has_hits_apart(m.config) ? MeasureValue(m.counters.cache_hits) : MeasureValue();

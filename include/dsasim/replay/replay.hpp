@@ -167,7 +167,8 @@ struct EffectiveConfig {
   std::optional<ConfigObject> memory_config;  ///< all parameters of the memory model; none for `serial`
   std::optional<LlcSpec> llc;
   RowMemory row_memory = RowMemory::gpu;  ///< with a model
-  /// Some hits are of accesses that no cache sees: of entries resident elsewhere, pinned, or repeated in a union.
+  /// Some hits are of accesses that no cache sees: of entries resident elsewhere, pinned, or repeated in a union or
+  /// block.
   bool hits_apart = false;
   bool counts_set_aside = false;  ///< a token has what setting a part of the L2 aside costs
   std::string model_name;         ///< empty unless decode steps are timed
