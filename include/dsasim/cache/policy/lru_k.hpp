@@ -51,9 +51,7 @@ class LruK {
     heap_.remove(value(access.slot));
     on_forget_departed(access.key);
   }
-  void on_forget_departed(std::uint32_t key) noexcept {
-    std::fill_n(times_.data() + k_ * key, k_, std::uint64_t{0});
-  }
+  void on_forget_departed(std::uint32_t key) noexcept { std::fill_n(times_.data() + k_ * key, k_, std::uint64_t{0}); }
   void on_fill(Access access) noexcept { heap_.push(value(access.slot), record(access.key)); }
 
   void on_end() noexcept {
