@@ -199,7 +199,7 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     counters.evictions += cache.insert(stream.base, EntryId{id});
   }
   scratch.missed.clear();
-  const bool prefetches = prefetcher_ && layout_.reserves(stream) && rows.count > 0 && rows[0].size > 0;
+  const bool predicts = prefetcher_ && rows.count > 0 && rows[0].size > 0;
   const auto upcoming = [&] {
     return Upcoming{.layer = layer,
                     .request = request,
@@ -208,7 +208,8 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
                     .cache = cache,
                     .base = stream.base};
   };
-  if (prefetches) {
+  scratch.ahead.issued.clear();
+  if (predicts && layout_.reserves(stream)) {
     prefetcher_->issue(upcoming(), apart, scratch.ahead, counters.prefetch);
   }
   SelectionOrigin from{.base = stream.base, .step = step};
@@ -245,7 +246,7 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
       add(AccessOrder::references(selection, apart), cache.select(from, ids, scratch.missed));
     }
   }
-  if (prefetches) {
+  if (predicts) {  // where nothing is reserved, too: the next layer guesses by what this one selects
     prefetcher_->settle(upcoming(), rows[0], scratch.ahead, scratch.missed, counters.prefetch);
   }
   counters.fetch(std::uint64_t{trace_.header().kv_rows(layer)} * stream.unit.entries,

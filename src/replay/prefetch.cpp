@@ -132,7 +132,6 @@ Moment Prefetcher::moment(const Upcoming& next) const noexcept {
 }
 
 void Prefetcher::issue(const Upcoming& next, const EntriesApart& apart, FetchedAhead& ahead, PrefetchCounts& counts) {
-  ahead.issued.clear();
   if (pasts_[number(next)].empty()) {
     return;
   }

@@ -94,3 +94,14 @@ TEST_CASE("A guess by the layer before is the same on any number of threads", "[
     CHECK(one.prefetch.useful > 0);
   }
 }
+
+// Layer 1 guesses 0 and 2 at step 1, which layer 0 selects there: 2 hits.
+TEST_CASE("A layer that reserves nothing tells the next what it selects", "[replay][prefetch]") {
+  PlainTrace two_layers = one_stream({});
+  two_layers.header.layers = {{}, {}};
+  two_layers.requests = {{{{1}, {1}}, {{0, 2}, {2}}}};
+  const Written trace(two_layers);
+  ReplayConfig config = fetching("layer-before,rows=2");
+  config.capacity_list = {0, 3};
+  CHECK(counts(trace.reader, config) == std::vector<std::uint64_t>{2, 1, 0, 0, 4});
+}
