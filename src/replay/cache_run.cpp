@@ -206,10 +206,10 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
                     .at = at,
                     .own_step = step - trace_.header().requests[request].start_step,
                     .cache = cache,
-                    .base = stream.base};
+                    .base = stream.base,
+                    .reserves = layout_.reserves(stream)};
   };
-  scratch.ahead.issued.clear();
-  if (predicts && layout_.reserves(stream)) {
+  if (predicts) {
     prefetcher_->issue(upcoming(), apart, scratch.ahead, counters.prefetch);
   }
   SelectionOrigin from{.base = stream.base, .step = step};
@@ -246,7 +246,7 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
       add(AccessOrder::references(selection, apart), cache.select(from, ids, scratch.missed));
     }
   }
-  if (predicts) {  // where nothing is reserved, too: the next layer guesses by what this one selects
+  if (predicts) {
     prefetcher_->settle(upcoming(), rows[0], scratch.ahead, scratch.missed, counters.prefetch);
   }
   counters.fetch(std::uint64_t{trace_.header().kv_rows(layer)} * stream.unit.entries,

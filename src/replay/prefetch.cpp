@@ -132,7 +132,8 @@ Moment Prefetcher::moment(const Upcoming& next) const noexcept {
 }
 
 void Prefetcher::issue(const Upcoming& next, const EntriesApart& apart, FetchedAhead& ahead, PrefetchCounts& counts) {
-  if (pasts_[number(next)].empty()) {
+  ahead.issued.clear();
+  if (!next.reserves || pasts_[number(next)].empty()) {
     return;
   }
   const std::uint64_t entries = trace_.header().ids == IdKind::logical

@@ -26,6 +26,7 @@ struct Upcoming {
   std::uint64_t own_step;  ///< of the request
   Cache& cache;
   std::uint32_t base;
+  bool reserves;  ///< whether the cache holds anything; where not, nothing is issued, but the next layer guesses by it
 };
 
 /// What one thread has fetched for the selection that is next.
