@@ -3,6 +3,7 @@
 #include "dsasim/replay/replay.hpp"
 #include "dsasim/zeroed_array.hpp"
 #include "replay/cache_unit.hpp"
+#include "replay/first_sight.hpp"
 #include "trace/selection_block.hpp"
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 #include "dsasim/model/model.hpp"
 #include "dsasim/replay/replay.hpp"
 #include "replay/cache_unit.hpp"
+#include "replay/first_sight.hpp"
 #include "replay/prefetch.hpp"
 #include "step/hidden_layers.hpp"
 #include "step/step_kernels.hpp"
