@@ -8,11 +8,10 @@
 #include "dsasim/curve/knee.hpp"
 #include "dsasim/replay/replay.hpp"
 #include "refusal.hpp"
+#include "replay/counted_rows.hpp"
 #include "replay/reference_replay.hpp"
 #include "replay/small_traces.hpp"
 #include "replay/written_trace.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -32,20 +31,6 @@ ReplayConfig config_of(std::string_view policy, std::string_view capacity, std::
   config.granularity = parse_granularity(granularity);
   return config;
 }
-
-/// "accesses/misses/compulsory/evictions" of each row.
-std::vector<std::string> rows_of(const TraceReader& trace, const ReplayConfig& config) {
-  std::vector<std::string> rows;
-  ReplayHooks hooks;
-  hooks.on_row = [&](const StepRow& row) {
-    const Counters& c = row.counters;
-    rows.push_back(fmt::format("{}/{}/{}/{}", c.accesses, c.misses(), c.compulsory_misses, c.evictions));
-  };
-  replay(trace, config, hooks);
-  return rows;
-}
-
-using Rows = std::vector<std::string>;
 
 PlainTrace in_bytes(PlainTrace trace, std::uint64_t entry_bytes) {
   trace.header.entry_bytes = entry_bytes;

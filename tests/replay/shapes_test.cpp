@@ -12,11 +12,10 @@
 #include "dsasim/replay/replay.hpp"
 #include "import/captures.hpp"
 #include "refusal.hpp"
+#include "replay/counted_rows.hpp"
 #include "replay/reference_replay.hpp"
 #include "replay/small_traces.hpp"
 #include "replay/written_trace.hpp"
-
-#include <fmt/format.h>
 
 #include <array>
 #include <string>
@@ -34,20 +33,6 @@ ReplayConfig config_of(std::string_view policy, std::string_view capacity, Scope
   config.scope = scope;
   return config;
 }
-
-/// "accesses/misses/compulsory/evictions" of each row.
-std::vector<std::string> rows_of(const TraceReader& trace, const ReplayConfig& config) {
-  std::vector<std::string> rows;
-  ReplayHooks hooks;
-  hooks.on_row = [&](const StepRow& row) {
-    const Counters& c = row.counters;
-    rows.push_back(fmt::format("{}/{}/{}/{}", c.accesses, c.misses(), c.compulsory_misses, c.evictions));
-  };
-  replay(trace, config, hooks);
-  return rows;
-}
-
-using Rows = std::vector<std::string>;
 
 /// One request of one layer, with these queries at each step.
 PlainTrace with_queries(const std::vector<PlainStep>& steps, const std::vector<PlainQueries>& queries,
