@@ -5,26 +5,16 @@
 
 #include "dsasim/error.hpp"
 #include "dsasim/import/arrivals.hpp"
-
-#include <sys/mman.h>
-#include <unistd.h>
+#include "fuzz/fuzzing.hpp"
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace {
 
 using namespace dsasim;
-
-void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
 
 /// As few as a slow check of every pair can look at.
 constexpr std::size_t most_requests = 64;
@@ -50,13 +40,10 @@ void check(const std::vector<Arrival>& arrivals, const ArrivalOptions& options) 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const int memory = ::memfd_create("arrivals", 0);
   if (size == 0) {
     return 0;
   }
-  require(memory >= 0 && ::ftruncate(memory, 0) == 0 &&
-          ::pwrite(memory, data + 1, size - 1, 0) == static_cast<ssize_t>(size - 1));
-  ArrivalOptions options{.file = "/proc/self/fd/" + std::to_string(memory), .step_ms = {}, .max_batch = {}};
+  ArrivalOptions options{.file = path_of(data + 1, size - 1), .step_ms = {}, .max_batch = {}};
   if ((data[0] & 1U) != 0) {
     options.step_ms = 20.0;
   }
@@ -68,8 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } catch (const ConfigError&) {
     // what the user says does not go with the file
   } catch (const Error& error) {
-    require(std::string_view(error.what()).starts_with(options.file + ": "));
-    require(std::string_view(error.what()).find('\n') == std::string_view::npos);
+    require_names(error.what(), options.file);
   }
   return 0;
 }

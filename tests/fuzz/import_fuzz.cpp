@@ -5,18 +5,15 @@
 
 #include "dsasim/error.hpp"
 #include "dsasim/import/import.hpp"
+#include "fuzz/fuzzing.hpp"
 #include "import/layer_map.hpp"
 #include "import/slots.hpp"
-
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace {
@@ -60,12 +57,6 @@ ImportOptions options_from(std::uint8_t choice) {
   return options;
 }
 
-void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
-
 void read(const CaptureFile& file) {
   std::uint64_t total = 0;
   std::vector<std::uint64_t> left;
@@ -102,15 +93,10 @@ void read(const CaptureFile& file) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const int memory = ::memfd_create("capture", 0);
   if (size == 0) {
     return 0;
   }
-  if (memory < 0 || ::ftruncate(memory, 0) != 0 ||
-      ::pwrite(memory, data + 1, size - 1, 0) != static_cast<ssize_t>(size - 1)) {
-    std::abort();
-  }
-  const std::string path = "/proc/self/fd/" + std::to_string(memory);
+  const std::string path = path_of(data + 1, size - 1);
   try {
     auto file = format().open(path, options_from(data[0]));
     if ((data[0] & 16U) != 0) {
@@ -118,8 +104,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     read(*file);
   } catch (const Error& error) {
-    require(std::string_view(error.what()).starts_with(path + ": "));
-    require(std::string_view(error.what()).find('\n') == std::string_view::npos);
+    require_names(error.what(), path);
   }
   return 0;
 }

@@ -6,22 +6,16 @@
 
 #include "dsasim/diff/scrape.hpp"
 #include "dsasim/error.hpp"
+#include "fuzz/fuzzing.hpp"
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 namespace {
 
 using namespace dsasim;
-
-void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
 
 const NamedText report = {.path = "r.json", .text = R"({"schema": "dsasim-report/1", "config": {"entry_bytes": 656},
                                       "totals": {"hits": 400, "misses": 100, "fetched_bytes": 65600},

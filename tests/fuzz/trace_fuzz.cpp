@@ -9,18 +9,15 @@
 #include "dsasim/error.hpp"
 #include "dsasim/export/export.hpp"
 #include "dsasim/replay/replay.hpp"
+#include "fuzz/fuzzing.hpp"
 #include "fuzz/trace_mutator.hpp"
 
-#include <sys/mman.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,14 +26,6 @@
 namespace {
 
 using namespace dsasim;
-
-/// clang 14 has no std::source_location.
-void require(bool holds, int line = __builtin_LINE()) {
-  if (!holds) {
-    std::fprintf(stderr, "trace_fuzz.cpp:%d does not hold\n", line);
-    std::abort();
-  }
-}
 
 /// What came of a reader: a number, or that the trace is damaged; nothing if it was too large for the limits here.
 struct Outcome {
@@ -167,12 +156,8 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const int file = ::memfd_create("trace", 0);
-  if (file < 0 || ::ftruncate(file, 0) != 0 || ::pwrite(file, data, size, 0) != static_cast<ssize_t>(size)) {
-    std::abort();
-  }
   try {
-    const TraceReader trace("/proc/self/fd/" + std::to_string(file), {.allow_truncated = true});
+    const TraceReader trace(path_of(data, size), {.allow_truncated = true});
     require(trace.busy_steps({.first = 0, .last = trace.batch_steps()}) <= trace.batch_steps());
     require(trace.longest_request_steps() <= trace.batch_steps());
     const Outcome walked = outcome_of([&] { return walk(trace); });
