@@ -3,10 +3,10 @@
 #include "dsasim/cache/policy_spec.hpp"
 
 #include "cache/policy_list.hpp"
-#include "config/whole_number.hpp"
 #include "dsasim/cache/policy_plugin.hpp"
 #include "dsasim/config/named_parameters.hpp"
 #include "dsasim/config/names.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 
 #include <fmt/format.h>
@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <charconv>
 #include <cstdint>
 #include <iterator>
 #include <optional>
@@ -59,10 +58,8 @@ const PolicyParameter& parameter_of(const PolicyDescription& policy, std::string
 
 /// What the digits say, if they are a decimal number and nothing else.
 std::optional<double> decimal_number(std::string_view digits) noexcept {
-  double number = 0;
-  const char* const end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, number, std::chars_format::fixed);
-  return error == std::errc{} && stop == end && !digits.starts_with('-') ? std::optional(number) : std::nullopt;
+  const bool plain = digits.find_first_not_of("0123456789.") == std::string_view::npos;
+  return plain ? number_of<double>(digits) : std::nullopt;
 }
 
 /// The value in the form in which reports show it ("7" for "007"), if the range "low..high" takes it.
@@ -76,8 +73,8 @@ std::optional<std::string> in_range(std::string_view range, std::string_view fou
                ? std::optional(fmt::format("{}", *number))
                : std::nullopt;
   }
-  const auto number = whole_number(found);
-  return number && *number >= *whole_number(low) && *number <= *whole_number(high)
+  const auto number = number_of<std::uint64_t>(found);
+  return number && *number >= *number_of<std::uint64_t>(low) && *number <= *number_of<std::uint64_t>(high)
              ? std::optional(fmt::format("{}", *number))
              : std::nullopt;
 }
@@ -169,7 +166,7 @@ std::string_view parameter_value(const PolicySpec& spec, std::string_view key) n
 }
 
 std::uint64_t integer_value(const PolicySpec& spec, std::string_view key) noexcept {
-  const auto number = whole_number(parameter_value(spec, key));
+  const auto number = number_of<std::uint64_t>(parameter_value(spec, key));
   assert(number);
   return *number;
 }

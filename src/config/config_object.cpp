@@ -5,8 +5,6 @@
 #include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -193,7 +191,7 @@ std::vector<ConfigObject> ConfigObject::objects(std::string_view key) {
 void ConfigObject::set(std::string_view option, std::string_view key, std::string_view value) {
   const auto found = value_->json.find(key);
   if (found == value_->json.end()) {
-    throw ConfigError(option, "{} has no parameter \"{}\"; known: {}", where_, key, fmt::join(keys(), ", "));
+    throw ConfigError(option, "{} has no parameter {}", where_, unknown_name(key, keys()));
   }
   const Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
   *found = parsed.is_number() || parsed.is_boolean() ? parsed : Json(std::string(value));

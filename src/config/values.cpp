@@ -1,7 +1,7 @@
 #include "dsasim/config/values.hpp"
 
 #include "config/byte_units.hpp"
-#include "config/whole_number.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace dsasim {
 std::string without_exponent(std::string_view text) {
   const std::size_t mark = text.find_first_of("eE");
   const std::optional<std::uint64_t> exponent =
-      mark == std::string_view::npos ? std::nullopt : whole_number(text.substr(mark + 1));
+      mark == std::string_view::npos ? std::nullopt : number_of<std::uint64_t>(text.substr(mark + 1));
   constexpr std::uint64_t most_exponent = 19;  // of what fits 64 bits
   if (!exponent || *exponent > most_exponent) {
     return std::string(text);
@@ -33,12 +33,12 @@ std::uint64_t parse_bytes(std::string_view where, std::string_view text, std::ui
   const std::string_view unit = text.substr(number_end);
   const std::uint64_t multiplier = unit.empty() ? 1 : bytes_of_unit(unit);
   const std::size_t point = std::min(number.find('.'), number.size());
-  const std::optional<std::uint64_t> whole = whole_number(number.substr(0, point));
+  const std::optional<std::uint64_t> whole = number_of<std::uint64_t>(number.substr(0, point));
   std::optional<std::uint64_t> part = 0;  // of a unit, in bytes
   if (point < number.size()) {
     const std::string_view digits = number.substr(point + 1);
     constexpr std::size_t most_digits = 9;  // with 1 GiB they fit 64 bits
-    part = digits.size() <= most_digits && multiplier > 1 ? whole_number(digits) : std::nullopt;
+    part = digits.size() <= most_digits && multiplier > 1 ? number_of<std::uint64_t>(digits) : std::nullopt;
     std::uint64_t divisor = 1;
     for (std::size_t i = 0; i < digits.size(); ++i) {
       divisor *= 10;

@@ -1,5 +1,6 @@
 #include "dsasim/curve/knee.hpp"
 
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/curve/curve.hpp"
 #include "dsasim/curve/run_all.hpp"
 #include "dsasim/error.hpp"
@@ -8,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <iterator>
 #include <string>
 #include <utility>
@@ -200,13 +200,12 @@ Target parse_target(std::string_view text) {
                    [](const auto& m) { return m.name; });
     throw ConfigError("`target`", "expected FIELD=NUMBER, FIELD one of {}, found \"{}\"", fmt::join(names, ", "), text);
   }
-  Target target{.measure = measure, .name = std::move(name)};
   const std::string_view number = text.substr(std::min(equals + 1, text.size()));
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), target.at_most);
-  if (error != std::errc{} || end != number.data() + number.size() || !(target.at_most >= 0)) {
-    throw ConfigError("`target`", "{}: expected a number from 0, found \"{}\"", target.name, number);
+  const auto at_most = number_of<double>(number);
+  if (!at_most || !(*at_most >= 0)) {
+    throw ConfigError("`target`", "{}: expected a number from 0, found \"{}\"", name, number);
   }
-  return target;
+  return {.measure = measure, .name = std::move(name), .at_most = *at_most};
 }
 
 KneeResult knees(const TraceReader& trace, const KneeConfig& config, const ReplayHooks& hooks, std::uint32_t jobs) {

@@ -1,10 +1,10 @@
 #include "dsasim/diff/diff.hpp"
 
 #include "config/config_value.hpp"
+#include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -256,7 +256,8 @@ void check_fields(const Json& first, const Json& second, const DiffOptions& opti
   keys.merge(keys_of(second));
   const auto check = [&](const char* option, const std::string& field) {
     if (!field.empty() && !keys.contains(field)) {
-      throw ConfigError(option, "neither document has a field \"{}\"; known: {}", field, fmt::join(keys, ", "));
+      throw ConfigError(option, "neither document has a field {}",
+                        unknown_name(field, std::vector(keys.begin(), keys.end())));
     }
   };
   for (const Tolerance& tolerance : options.tolerances) {

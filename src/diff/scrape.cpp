@@ -1,17 +1,16 @@
 #include "diff/scrape.hpp"
 
 #include "config/json_document.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -52,11 +51,9 @@ std::string_view take_word(std::string_view& text) {
   return word;
 }
 
-std::optional<double> number_of(std::string_view text) {
-  text.remove_prefix(text.starts_with('+') ? 1 : 0);
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+/// As Prometheus writes numbers: a '+' may stand before one.
+std::optional<double> value_of(std::string_view text) {
+  return number_of<double>(text.substr(text.starts_with('+') ? 1 : 0));
 }
 
 struct SampleLine {
@@ -80,11 +77,11 @@ class LineReader {
       sample.labels = labels();
     }
     sample.value = take_word(rest_);
-    if (!number_of(sample.value)) {
+    if (!value_of(sample.value)) {
       refuse("a number behind the metric");
     }
     const std::string_view timestamp = rest_.starts_with('#') ? "" : take_word(rest_);
-    if ((!timestamp.empty() && !number_of(timestamp)) || !(rest_.empty() || rest_.starts_with('#'))) {
+    if ((!timestamp.empty() && !value_of(timestamp)) || !(rest_.empty() || rest_.starts_with('#'))) {
       refuse("at most a timestamp behind the number");
     }
     return sample;
@@ -157,7 +154,7 @@ std::string labels_text(const Labels& labels) {
 }
 
 std::uint64_t count_of(const std::string& where, std::string_view metric, std::string_view text) {
-  const double value = *number_of(text);
+  const double value = *value_of(text);
   if (!(value >= 0 && value < 0x1p53 && value == std::floor(value))) {
     throw ConfigError(where, "{}: expected a whole number below 2^53 (beyond, a scrape is not exact), found {}", metric,
                       text);

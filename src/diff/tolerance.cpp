@@ -1,7 +1,7 @@
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/diff/diff.hpp"
 #include "dsasim/error.hpp"
 
-#include <charconv>
 #include <cmath>
 
 namespace dsasim {
@@ -16,14 +16,12 @@ Tolerance parse_tolerance(std::string_view text) {
   }
   const bool percent = number.ends_with('%');
   number.remove_suffix(percent ? 1 : 0);
-  double value = 0;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-  if (error != std::errc{} || end != number.data() + number.size() || !(value >= 0) || std::isinf(value) ||
-      equals == 0) {
+  const auto value = number_of<double>(number);
+  if (!value || !(*value >= 0) || std::isinf(*value) || equals == 0) {
     throw ConfigError("`tolerance`", "expected 0.01, 5%, FIELD=0.01 or FIELD=5%, found \"{}\"", text);
   }
-  tolerance.absolute = percent ? 0 : value;
-  tolerance.relative = percent ? value / 100 : value < 1 ? value : 0;
+  tolerance.absolute = percent ? 0 : *value;
+  tolerance.relative = percent ? *value / 100 : *value < 1 ? *value : 0;
   return tolerance;
 }
 

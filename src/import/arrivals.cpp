@@ -1,7 +1,7 @@
 #include "dsasim/import/arrivals.hpp"
 
 #include "byte_source.hpp"
-#include "config/whole_number.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 #include "json_fields.hpp"
 #include "text_lines.hpp"
@@ -147,7 +147,7 @@ std::vector<Arrival> read_csv(const ArrivalOptions& options) {
       if (column >= columns.size() || columns[column] == unread_value) {
         return;
       }
-      values.at(columns[column]) = whole_number(cell);
+      values.at(columns[column]) = number_of<std::uint64_t>(cell);
       if (!values.at(columns[column])) {
         throw TraceError(lines.place(), "expected a whole number in column {}, found \"{}\"", column + 1,
                          printable(cell));

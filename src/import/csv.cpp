@@ -4,6 +4,7 @@
 // empty id is a selection without ids. Nothing is quoted. The last line ends as the others do: a file that was cut
 // within a number cannot be told from a whole one otherwise.
 #include "byte_source.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/types.hpp"
 #include "float16.hpp"
@@ -15,7 +16,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -186,23 +186,21 @@ class CsvRows final : public RowReader {
 
   std::uint64_t number(Column column) const {
     const std::string_view text = texts_.at(column);
-    std::uint64_t out = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-    if (error != std::errc{} || end != text.data() + text.size() || out >= max_entry_ids) {
+    const auto out = number_of<std::uint64_t>(text);
+    if (!out || *out >= max_entry_ids) {
       throw TraceError(lines_.place(), "{} is \"{}\", expected a whole number below {}", column_names.at(column),
                        printable(text), max_entry_ids);
     }
-    return out;
+    return *out;
   }
 
   std::uint16_t score() const {
     const std::string_view text = texts_[score_column];
-    double out = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-    if (error != std::errc{} || end != text.data() + text.size()) {
+    const auto out = number_of<double>(text);
+    if (!out) {
       throw TraceError(lines_.place(), "score is \"{}\", expected a number", printable(text));
     }
-    return float16_from(out);
+    return float16_from(*out);
   }
 
   TextLines lines_;

@@ -1,16 +1,15 @@
 #include "json_fields.hpp"
 
 #include "byte_source.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/types.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <bit>
 #include <cassert>
-#include <charconv>
 #include <cstring>
 #include <optional>
 
@@ -278,12 +277,11 @@ std::uint64_t JsonFields::unsigned_number() {
   value_pending_ = false;
   const std::string place_before = place();
   const std::string_view text = scalar();
-  std::uint64_t out = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (error != std::errc{} || end != text.data() + text.size()) {
+  const auto out = number_of<std::uint64_t>(text);
+  if (!out) {
     throw TraceError(place_before, "{} is {}, expected a whole number from 0", field_name(), printable(text));
   }
-  return out;
+  return *out;
 }
 
 std::string JsonFields::text(std::size_t most) {
@@ -334,13 +332,11 @@ void JsonFields::numbers(std::vector<double>& out) {
     if (out.size() == most_integers) {
       throw TraceError(place(), "{} has more than {} numbers", field_name(), most_integers);
     }
-    const std::string_view text = scalar();
-    double number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) {
+    const auto number = number_of<double>(scalar());
+    if (!number) {
       fail("a number");
     }
-    out.push_back(number);
+    out.push_back(*number);
   }
   ++at_;
 }

@@ -1,6 +1,7 @@
 #include "recognise.hpp"
 
 #include "byte_source.hpp"
+#include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
 #include "json_fields.hpp"
 #include "text_stream.hpp"
@@ -19,12 +20,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string known_formats() {
+std::vector<std::string_view> format_names() {
   std::vector<std::string_view> names;
   for (const ImportFormat& format : import_formats()) {
     names.push_back(format.name);
   }
-  return fmt::format("{}", fmt::join(names, ", "));
+  return names;
 }
 
 /// "choices[].meta_info" as a way through JSON.
@@ -84,7 +85,8 @@ const ImportFormat& recognise(const fs::path& path) {
       find_format({.bytes = bytes, .json_key = may_be_json(bytes) ? find_json_key(path) : ""});
   if (found == nullptr) {
     throw TraceError(path.string(), "{}, which no known format does; give `from`, one of {}",
-                     bytes.empty() ? "is empty" : fmt::format("starts with {}", quoted_start(bytes)), known_formats());
+                     bytes.empty() ? "is empty" : fmt::format("starts with {}", quoted_start(bytes)),
+                     fmt::join(format_names(), ", "));
   }
   return *found;
 }
@@ -98,7 +100,9 @@ const ImportFormat& choose_format(const fs::path& path, const std::string& name)
   const std::span<const ImportFormat> formats = import_formats();
   const auto named = std::find_if(formats.begin(), formats.end(), [&](const auto& row) { return row.name == name; });
   if (named == formats.end()) {
-    throw ConfigError("`from`", "unknown format \"{}\"; known: auto, {}", name, known_formats());
+    std::vector<std::string_view> known = format_names();
+    known.insert(known.begin(), "auto");
+    throw ConfigError("`from`", "unknown format {}", unknown_name(name, known));
   }
   return *named;
 }

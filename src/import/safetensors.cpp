@@ -7,6 +7,7 @@
 // Names are those of npz (array_archive.cpp); a number may be a tensor of one element or a text of the metadata.
 #include "array_archive.hpp"
 #include "config/json_document.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 #include "formats.hpp"
 
@@ -97,9 +98,8 @@ class SafeTensors final : public ArrayArchive {
       return std::nullopt;
     }
     const std::string& text = found->second;
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) {
+    const auto number = number_of<std::uint64_t>(text);
+    if (!number) {
       throw TraceError(name_, "its metadata's {} is \"{}\", expected a whole number from 0", key, printable(text));
     }
     return number;

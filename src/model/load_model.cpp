@@ -1,12 +1,10 @@
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/model/model.hpp"
 #include "model/model_file.hpp"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <iterator>
 #include <optional>
 
@@ -54,21 +52,15 @@ std::uint32_t optional_count(ConfigObject& config, std::string_view key, std::ui
   return config.has(key) ? static_cast<std::uint32_t>(config.integer(key, 1, most)) : 0;
 }
 
-std::optional<std::size_t> parse_index(std::string_view text) {
-  std::size_t index = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
-  return error == std::errc{} && end == text.data() + text.size() ? std::optional(index) : std::nullopt;
-}
-
 /// The layers of a range: "7", "0-2" (both included) or "2-74/4" (every fourth, from the first). Nothing if it is none.
 std::vector<std::size_t> parse_range(std::string_view text, std::size_t layers) {
   const std::size_t slash = text.find('/');
   const auto step =
-      slash == std::string_view::npos ? std::optional<std::size_t>(1) : parse_index(text.substr(slash + 1));
+      slash == std::string_view::npos ? std::optional<std::size_t>(1) : number_of<std::size_t>(text.substr(slash + 1));
   const std::string_view ends = text.substr(0, slash);
   const std::size_t dash = ends.find('-');
-  const auto first = parse_index(ends.substr(0, dash));
-  const auto last = dash == std::string_view::npos ? first : parse_index(ends.substr(dash + 1));
+  const auto first = number_of<std::size_t>(ends.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : number_of<std::size_t>(ends.substr(dash + 1));
   std::vector<std::size_t> range;
   if (first && last && step && *step != 0 && *step <= layers && *last < layers) {
     for (std::size_t layer = *first; layer <= *last; layer += *step) {

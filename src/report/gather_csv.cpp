@@ -1,10 +1,10 @@
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/report/gather_report.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -102,12 +102,11 @@ class Columns {
 
   template <class T>
   static T number_of(const std::string& where, std::string_view column, std::string_view text, T least, T most) {
-    T value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || !(value >= least && value <= most)) {
+    const auto value = dsasim::number_of<T>(text);
+    if (!value || !(*value >= least && *value <= most)) {
       throw ConfigError(where, "{}: expected a number from {} to {}, found \"{}\"", column, least, most, text);
     }
-    return value;
+    return *value;
   }
 
   std::string path_;

@@ -1,10 +1,10 @@
 #include "dsasim/checked.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/config/values.hpp"
 #include "dsasim/report/html_report.hpp"
 #include "dsasim/report/report.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <limits>
 #include <utility>
@@ -67,12 +67,8 @@ void StepGrid::add(std::string_view row) {
     throw ConfigError(place(), "expected {} cells", key_columns + measures_.size());
   }
   const auto number = [&](std::string_view cell, std::uint64_t most) {
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-    if (error != std::errc{} || end != cell.data() + cell.size() || value > most) {
-      parse_number<std::uint64_t>(place(), cell, 0, most);  // says why
-    }
-    return value;
+    const auto value = number_of<std::uint64_t>(cell);
+    return value && *value <= most ? *value : parse_number<std::uint64_t>(place(), cell, 0, most);  // says why
   };
   constexpr std::uint64_t any = std::numeric_limits<std::uint64_t>::max();
   const std::uint64_t step = number(take_cell(row), any - 1);

@@ -1,11 +1,11 @@
 #include "dsasim/step/measured_kernels.hpp"
 
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/model/model.hpp"
 #include "step/kernels/attention_module.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -88,12 +88,11 @@ class Row {
   template <class T>
   T number_of(std::string_view column, T least, T greatest) const {
     const std::string_view field = text(column);
-    T value{};
-    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-    if (error != std::errc{} || end != field.data() + field.size() || !(value >= least && value <= greatest)) {
+    const auto value = dsasim::number_of<T>(field);
+    if (!value || !(*value >= least && *value <= greatest)) {
       throw ConfigError(where_, "{}: expected a number from {} to {}, found \"{}\"", column, least, greatest, field);
     }
-    return value;
+    return *value;
   }
 
   std::string where_;

@@ -2,6 +2,7 @@
 
 #include "config/config_value.hpp"
 #include "dsasim/config/config_object.hpp"
+#include "dsasim/config/names.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/replay/fields.hpp"
 
@@ -70,7 +71,7 @@ SkipRule parse_rule(ConfigObject& rule, const std::vector<GridAxis>& axes) {
     if (axis == axes.end()) {
       std::vector<std::string> keys;
       std::transform(axes.begin(), axes.end(), std::back_inserter(keys), [](const GridAxis& a) { return a.key; });
-      throw ConfigError(rule.where(), "the grid has no key \"{}\"; known: {}", key, fmt::join(keys, ", "));
+      throw ConfigError(rule.where(), "the grid has no key {}", unknown_name(key, keys));
     }
     std::vector<bool> meant(axis->values.size());
     const std::vector<std::string> values = distinct_values(rule, key);
@@ -92,8 +93,8 @@ std::vector<std::string> parse_columns(ConfigObject& object, std::span<const std
   std::vector<std::string> columns = distinct_values(object, std::string(columns_key));
   for (const std::string& column : columns) {
     if (!contains(known, column)) {
-      throw ConfigError(object.where(), "/{}: unknown column \"{}\"; known: {}", columns_key, column,
-                        fmt::join(known, ", "));
+      throw ConfigError(object.where(), "/{}: unknown column {}", columns_key,
+                        unknown_name(column, std::vector<std::string>(known.begin(), known.end())));
     }
   }
   return columns;
@@ -115,8 +116,9 @@ Grid Grid::parse(const std::string& where, std::string_view text, std::span<cons
     if (key == columns_key) {
       grid.columns_ = parse_columns(object, known_columns);
     } else if (key != skip_key && !contains(known, key)) {
-      throw ConfigError(where, "unknown key \"{}\"; known: {}, {}, {}", key, fmt::join(known, ", "), skip_key,
-                        columns_key);
+      std::vector<std::string_view> keys(known.begin(), known.end());
+      keys.insert(keys.end(), {skip_key, columns_key});
+      throw ConfigError(where, "unknown key {}", unknown_name(key, keys));
     } else if (key != skip_key) {
       grid.axes_.push_back({.key = key, .values = distinct_values(object, key)});
     }

@@ -1,6 +1,7 @@
 #include "sweep/journal.hpp"
 
 #include "dsasim/config/config_object.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/trace/partial_file.hpp"
 #include "report/choice_name.hpp"
@@ -13,7 +14,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <optional>
@@ -172,13 +172,13 @@ void Journal::add_line(std::string_view content, std::size_t number) {
   PointOutcome outcome;
   const std::string_view point = take_word(content);
   const std::string_view status = take_word(content);
-  const auto [end, error] = std::from_chars(point.data(), point.data() + point.size(), outcome.point);
+  const auto place = number_of<decltype(outcome.point)>(point);
   const auto* found = std::find_if(point_status_names.begin(), point_status_names.end(),
                                    [&](const auto& name) { return name.first == status; });
-  if (identity_.empty() || error != std::errc{} || end != point.data() + point.size() ||
-      found == point_status_names.end()) {
+  if (identity_.empty() || !place || found == point_status_names.end()) {
     throw ConfigError(path_, "line {}: expected a point and how it ended", number);
   }
+  outcome.point = *place;
   outcome.status = found->second;
   outcome.text = content;
   outcomes_[outcome.point] = std::move(outcome);

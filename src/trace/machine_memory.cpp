@@ -1,11 +1,11 @@
 #include "trace/machine_memory.hpp"
 
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 
 namespace dsasim::trace {
@@ -58,12 +58,11 @@ void MemoryPlan::require(const TraceReader& trace, std::string_view advice) cons
 double memory_limit_bytes() {
   if (const char* text = std::getenv(limit_variable); text != nullptr) {
     const std::string_view given = text;
-    std::uint64_t bytes = 0;
-    const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), bytes);
-    if (error != std::errc{} || end != given.data() + given.size()) {
+    const auto bytes = number_of<std::uint64_t>(given);
+    if (!bytes) {
       throw ConfigError(limit_variable, "expected a number of bytes, found \"{}\"", given);
     }
-    return static_cast<double>(bytes);
+    return static_cast<double>(*bytes);
   }
   const double machine = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
   return machine > 0 ? machine : static_cast<double>(~std::uint64_t{0});

@@ -546,7 +546,7 @@ CASES = [
     Case("a configuration as document", "diff lru.json c.json", 2, err=["c.json: expected a report of dsasim"],
          config='{"policy": "lru"}'),
     Case("an unknown field", "diff lru.json lru.json --tolerance gather_nz=5%", 2,
-         err=['--tolerance: neither document has a field "gather_nz"; known: accesses,']),
+         err=['--tolerance: neither document has a field "gather_nz" (did you mean "gather_ns"?); known: accesses,']),
     Case("a tolerance that is none", "diff lru.json lru.json --tolerance much", 2,
          err=["--tolerance: expected 0.01, 5%,", '"much"']),
     Case("a document as output", "diff lru.json fifo.json --json ./fifo.json", 2,

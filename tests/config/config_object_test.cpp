@@ -60,7 +60,7 @@ TEST_CASE("An option replaces a value that a configuration has, and adds none") 
   CHECK(config.number("ns", 0, 9) == 2.5);
   CHECK(config.text("mapping") == "row bank");
   CHECK(error_of([&] { config.set("`memory`", "s", "1"); }) ==
-        "`memory`: x.json has no parameter \"s\"; known: ns, mapping");
+        "`memory`: x.json has no parameter \"s\" (did you mean \"ns\"?); known: ns, mapping");
 }
 
 TEST_CASE("Configurations that are part of the library are found by name") {

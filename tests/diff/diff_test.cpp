@@ -318,7 +318,7 @@ TEST_CASE("hostile documents are refused", "[diff]") {
 
 TEST_CASE("fields that are not there, and tolerances that are none", "[diff]") {
   CHECK(error_of(report, report, {"gather_nz=5%"})
-            .find("`tolerance`: neither document has a field \"gather_nz\"; "
+            .find("`tolerance`: neither document has a field \"gather_nz\" (did you mean \"gather_ns\"?); "
                   "known: accesses, capacity_entries, config,") == 0);
   CHECK(error_of(report, report, {}, {"digset"}).find("`ignore`: neither document has a field \"digset\"") == 0);
   for (const char* text : {"", "x", "-1", "1%%", "=1", "a=", "a=b=1", "nan", "inf", "1e999", "0x1", "5 %"}) {

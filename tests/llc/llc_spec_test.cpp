@@ -54,7 +54,8 @@ TEST_CASE("What is no LLC is refused, saying what was expected", "[llc]") {
   CHECK(refusal("1MiB,8") == "`llc`: 1MiB: expected key=value, found \"8\"");
   CHECK(refusal("1MiB,=8") == "`llc`: 1MiB: expected key=value, found \"=8\"");
   CHECK(refusal("1MiB,way=8") ==
-        "`llc`: `llc` has no parameter \"way\"; known: ways, line_bytes, sector_bytes, policy, seed");
+        "`llc`: `llc` has no parameter \"way\" (did you mean \"ways\"?); known: ways, line_bytes, sector_bytes, "
+        "policy, seed");
   CHECK(refusal("1MiB,ways=8,ways=8") == "`llc`: 1MiB: ways: given twice");
   CHECK(refusal("1MiB,ways=0") == "`llc`: ways: expected 1 to 32, found 0");
   CHECK(refusal("1MiB,ways=33") == "`llc`: ways: expected 1 to 32, found 33");

@@ -63,7 +63,8 @@ TEST_CASE("A rule skips the points that have all of its values, an array being a
 
 TEST_CASE("What is wrong with a grid is said with what is known") {
   CHECK(error_of(R"({"trace": "t", "polcy": "lru"})") ==
-        "g.json: unknown key \"polcy\"; known: trace, policy, capacity, allow-truncated, skip, columns");
+        "g.json: unknown key \"polcy\" (did you mean \"policy\"?); known: trace, policy, capacity, allow-truncated, "
+        "skip, columns");
   CHECK(error_of(R"({"policy": "lru"})") == "g.json: expected a key \"trace\", found none");
   CHECK(error_of(R"({"trace": []})") == "g.json: /trace: expected at least one value, found []");
   CHECK(error_of(R"({"trace": [["t"]]})") ==
@@ -71,7 +72,7 @@ TEST_CASE("What is wrong with a grid is said with what is known") {
   CHECK(error_of(R"({"trace": "t", "capacity": [1, "1"]})") == "g.json: /capacity: \"1\" is there twice");
   CHECK(error_of(R"({"trace": "a\nb"})") == "g.json: /trace: expected text without control characters");
   CHECK(error_of(R"({"trace": "t", "columns": ["missed"]})") ==
-        "g.json: /columns: unknown column \"missed\"; known: misses, gather_ns");
+        "g.json: /columns: unknown column \"missed\" (did you mean \"misses\"?); known: misses, gather_ns");
   CHECK(error_of(R"({"trace": "t", "skip": [{"policy": "lru"}]})") ==
         "g.json: /skip/0: the grid has no key \"policy\"; known: trace");
   CHECK(error_of(R"({"trace": "t", "policy": ["lru", "fifo"], "skip": [{"policy": "fifa"}]})") ==

@@ -1,19 +1,18 @@
 #pragma once
 
 #include "dsasim/config/names.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/trace/header.hpp"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <type_traits>
 #include <vector>
 
@@ -28,21 +27,19 @@ std::string without_exponent(std::string_view text);
 /// Throws ConfigError for what is no number, or none from `least` to `most`.
 template <class T>
 T parse_number(std::string_view where, std::string_view text, T least, T most) {
-  T value{};
   const bool is_percentage = std::is_floating_point_v<T> && most == T{1} && text.ends_with('%');
   std::string digits(text.substr(0, text.size() - (is_percentage ? 1 : 0)));
   if constexpr (std::is_integral_v<T>) {
     digits = without_exponent(digits);
   }
-  const char* const last = digits.data() + digits.size();
-  const auto [end, error] = std::from_chars(digits.data(), last, value);
-  if (is_percentage) {
-    value /= T{100};
+  auto value = number_of<T>(digits);
+  if (value && is_percentage) {
+    *value /= T{100};
   }
-  if (error != std::errc{} || end != last || !(value >= least && value <= most)) {
+  if (!value || !(*value >= least && *value <= most)) {
     throw ConfigError(where, "expected a number from {} to {}, found \"{}\"", least, most, text);
   }
-  return value;
+  return *value;
 }
 
 /// The choices as an option shows them: none|first|prompt-tail.

@@ -1,13 +1,12 @@
 #include "memory/hbm/address_map.hpp"
 
+#include "dsasim/config/names.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
-
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 #include <numeric>
 #include <optional>
 
@@ -38,17 +37,15 @@ Part parse_part(std::string_view where, std::string_view word) {
   const std::string_view name = word.substr(0, word.find(':'));
   const auto* found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) {
-    throw ConfigError(where, "unknown field \"{}\"; known: {}", name, fmt::join(names, ", "));
+    throw ConfigError(where, "unknown field {}", unknown_name(name, names));
   }
   Part part{static_cast<FieldName>(found - names.begin()), {}};
   if (name.size() < word.size()) {
-    const std::string_view number = word.substr(name.size() + 1);
-    std::uint32_t bits = 0;
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), bits);
-    if (error != std::errc() || end != number.data() + number.size() || bits == 0 || bits > 32) {
+    const auto bits = number_of<std::uint32_t>(word.substr(name.size() + 1));
+    if (!bits || *bits == 0 || *bits > 32) {
       throw ConfigError(where, "expected 1 to 32 bits in \"{}\"", word);
     }
-    part.bits = bits;
+    part.bits = *bits;
   }
   return part;
 }
