@@ -124,7 +124,7 @@ void StackRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t req
   const EntriesApart apart = order.apart(trace_.queries(request, step - trace_.header().requests[request].start_step),
                                          layer, request, step, layout_.capacity(stream));
   if (!apart.inserted.empty() && !stack.insert(stream.base, EntryId{apart.inserted.first}, now)) {
-    throw TraceError(
+    throw ConfigError(
         trace_.name(),
         "request {}, step {}: entry {} was selected before it was whole; with `new_token` allocate, caches "
         "of such a trace have no curve: replay it at each capacity",

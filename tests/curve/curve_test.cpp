@@ -83,6 +83,7 @@ TEST_CASE("entries that are selected before they are whole have a curve, unless 
   }
   config.replay.new_token = NewToken::allocate;
   CHECK_THROWS_WITH(curve(reader, config), Catch::Matchers::EndsWith("replay it at each capacity"));
+  CHECK_THROWS_AS(curve(reader, config), ConfigError);  // the trace is not damaged
 }
 
 TEST_CASE("a request that ends before a gap keeps its entries' place among those of its caches", "[curve][replay]") {
