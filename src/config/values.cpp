@@ -34,7 +34,7 @@ std::uint64_t parse_bytes(std::string_view where, std::string_view text, std::ui
   const std::uint64_t multiplier = unit.empty() ? 1 : bytes_of_unit(unit);
   const std::size_t point = std::min(number.find('.'), number.size());
   const std::optional<std::uint64_t> whole = number_of<std::uint64_t>(number.substr(0, point));
-  std::uint64_t part = 0;  // of a unit, in bytes; no optional: g++ 14 warns that it may be uninitialized
+  std::uint64_t part = 0;  // of a unit, in bytes; no optional: g++ 13 and 14 warn that it may be uninitialized
   bool part_is_good = true;
   if (point < number.size()) {
     constexpr std::size_t most_digits = 9;  // with 1 GiB they fit 64 bits
