@@ -34,21 +34,24 @@ std::uint64_t parse_bytes(std::string_view where, std::string_view text, std::ui
   const std::uint64_t multiplier = unit.empty() ? 1 : bytes_of_unit(unit);
   const std::size_t point = std::min(number.find('.'), number.size());
   const std::optional<std::uint64_t> whole = number_of<std::uint64_t>(number.substr(0, point));
-  std::optional<std::uint64_t> part = 0;  // of a unit, in bytes
+  std::uint64_t part = 0;  // of a unit, in bytes; no optional: g++ 13 and 14 warn that it may be uninitialized
+  bool part_is_good = true;
   if (point < number.size()) {
-    const std::string_view digits = number.substr(point + 1);
     constexpr std::size_t most_digits = 9;  // with 1 GiB they fit 64 bits
-    part = digits.size() <= most_digits && multiplier > 1 ? number_of<std::uint64_t>(digits) : std::nullopt;
+    const std::string_view digits = number.substr(point + 1);
+    const std::string_view leading = digits.substr(0, most_digits);
+    const std::optional<std::uint64_t> units = number_of<std::uint64_t>(leading);
+    part_is_good = units && leading == digits && multiplier > 1;
     std::uint64_t divisor = 1;
-    for (std::size_t i = 0; i < digits.size(); ++i) {
+    for (std::size_t i = 0; i < leading.size(); ++i) {
       divisor *= 10;
     }
-    part = part ? std::optional(*part * multiplier / divisor) : std::nullopt;
+    part = units.value_or(0) * multiplier / divisor;
   }
-  if (!whole || !part || multiplier == 0 || *whole > most / multiplier || *part > most - *whole * multiplier) {
+  if (!whole || !part_is_good || multiplier == 0 || *whole > most / multiplier || part > most - *whole * multiplier) {
     throw ConfigError(where, "expected bytes like 62914560, 60MB or 37.5MiB, at most {}, found \"{}\"", most, text);
   }
-  return *whole * multiplier + *part;
+  return *whole * multiplier + part;
 }
 
 bool parse_flag(std::string_view where, std::string_view text) {

@@ -174,7 +174,7 @@ std::function<int()> add_generate(CLI::App& app) {
   add_number<std::uint32_t>(app, "--layers", options->shape.layers, "Layers that own an index", 1, 1U << 16U);
   add_number<std::uint32_t>(app, "--top-k", options->shape.top_k, "Ids of a selection", 1, 1U << 24U);
   add_number<std::uint64_t>(app, "--steps", options->shape.steps, "Decode steps of each request", 1, (1U << 20U) - 1);
-  add_number<std::uint64_t>(app, "--context", options->shape.prompt_tokens, "Tokens of the prompt", 1, max_entry_ids);
+  add_tokens(app, "--context", options->shape.prompt_tokens, "Tokens of the prompt", max_entry_ids);
   add_number<std::uint32_t>(app, "--batch", options->shape.requests, "Requests", 1, 1U << 20U);
   options->result.add_options(app, "the trace's shape");
   add_numbers(app, "--unit-tokens", options->shape.unit_tokens,

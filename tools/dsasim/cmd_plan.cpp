@@ -11,7 +11,6 @@
 #include <array>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace dsasim::tool {
@@ -23,38 +22,11 @@ struct Options : ReplayRun {
   Result result;
 };
 
-/// A number, and what a suffix makes of it.
-template <std::size_t N>
-std::uint64_t parse_scaled(const std::string& option, std::string_view text, std::string_view expected,
-                           const std::array<std::pair<std::string_view, std::uint64_t>, N>& suffixes) {
-  constexpr std::uint64_t most = 1'000'000'000'000;
-  std::string_view digits = text;
-  std::uint64_t factor = 1;
-  for (const auto& [suffix, times] : suffixes) {
-    if (text.ends_with(suffix)) {
-      digits.remove_suffix(suffix.size());
-      factor = times;
-      break;
-    }
-  }
-  try {
-    return parse_number<std::uint64_t>(option, digits, 1, most / factor) * factor;
-  } catch (const ConfigError&) {
-    throw ConfigError(option, "expected {}, found \"{}\"", expected, text);
-  }
-}
-
-std::uint64_t parse_tokens(const std::string& option, std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, std::uint64_t>, 2> suffixes = {std::pair{"K", 1U << 10U},
-                                                                                         std::pair{"M", 1U << 20U}};
-  return parse_scaled(option, text, "tokens, as in 32768, 32K or 1M", suffixes);
-}
-
 /// In nanoseconds.
 std::uint64_t parse_time(const std::string& option, std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, std::uint64_t>, 3> suffixes = {
-      std::pair{"ms", 1'000'000U}, std::pair{"us", 1'000U}, std::pair{"ns", 1U}};
-  return parse_scaled(option, text, "a time, as in 50ms, 800us or 50000000 (nanoseconds)", suffixes);
+  static constexpr std::array suffixes{Suffix{"ms", 1'000'000U}, Suffix{"us", 1'000U}, Suffix{"ns", 1U}};
+  constexpr std::uint64_t most = 1'000'000'000'000;
+  return parse_scaled(option, text, "a time, as in 50ms, 800us or 50000000 (nanoseconds)", most, suffixes);
 }
 
 void check(const Options& options) {
@@ -80,10 +52,7 @@ int run(Options& options) {
 }
 
 void add_plan_options(CLI::App& app, PlanConfig& plan) {
-  add_option(
-      app, "--context", [&plan](const std::string& text) { plan.context_tokens = parse_tokens("--context", text); },
-      "Tokens of each request's context: 32768, 32K (1,024 each), 1M")
-      .type("N|NK|NM");
+  add_tokens(app, "--context", plan.context_tokens, "Tokens of each request's context", 1'000'000'000'000);
   add_option(
       app, "--slots", [&plan](const std::string& text) { plan.slots = parse_buffer_sizes("--slots", text); },
       "Slots of a buffer for each request and layer: entries, 2x (times the model's top-k), or all: everything in GPU "

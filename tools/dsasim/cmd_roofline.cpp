@@ -50,7 +50,7 @@ void add_workload(CLI::App& app, Options& options) {
   add_text(app, "--model", options.model, "One that dsasim models lists, a file, or a checkpoint's config.json")
       .type("NAME|FILE.json");
   add_text(app, "--gpu", options.gpu, "One that dsasim gpus lists, or a file").type("NAME|FILE.json");
-  add_number<std::uint64_t>(app, "--context", config.context_tokens, "Tokens of each user's context", 1, most);
+  add_tokens(app, "--context", config.context_tokens, "Tokens of each user's context", most);
   add_number<std::uint64_t>(app, "--batch", config.batch, "Users that decode together", 1, most);
   add_number<double>(app, "--rate", config.rate, "Tokens a second for each user", least_number, 1e9);
   add_number<std::uint64_t>(app, "--gpus", config.gpus, "GPUs of the deployment [as many as are needed]", 1, most);

@@ -139,7 +139,7 @@ std::function<int()> add_step(CLI::App& app) {
   StepWorkload& workload = options->workload;
   add_replay_fields(app, *options, {FieldGroup::step}, {"overlap", "reservation-cost"});
   add_number<std::uint64_t>(app, "--batch", workload.batch, "Requests that decode together, on all GPUs", 1, most);
-  add_number<std::uint64_t>(app, "--context", workload.context_tokens, "Tokens of each request's context", 1, most);
+  add_tokens(app, "--context", workload.context_tokens, "Tokens of each request's context", most);
   add_numbers(app, "--sweep-batch", options->batches, "A line for each of these batches");
   add_numbers(app, "--sweep-context", options->contexts, "A line for each of these contexts");
   add_output_option(app, "--json", options->json, "Write the step as JSON (- for stdout) instead of the table",

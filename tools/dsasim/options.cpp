@@ -6,7 +6,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -63,6 +66,34 @@ std::string Option::name() const {
 Option add_option(CLI::App& app, const std::string& option, const std::function<void(const std::string&)>& set,
                   const std::string& description) {
   return Option(app.add_option_function<std::string>(option, set, description));
+}
+
+std::uint64_t parse_scaled(const std::string& option, std::string_view text, std::string_view expected,
+                           std::uint64_t most, std::span<const Suffix> suffixes) {
+  std::string_view digits = text;
+  std::uint64_t units = 1;
+  for (const Suffix& suffix : suffixes) {
+    if (text.ends_with(suffix.text)) {
+      digits.remove_suffix(suffix.text.size());
+      units = suffix.units;
+      break;
+    }
+  }
+  try {
+    return parse_number<std::uint64_t>(option, digits, 1, most / units) * units;
+  } catch (const ConfigError&) {
+    throw ConfigError(option, "expected {}, found \"{}\"", expected, text);
+  }
+}
+
+Option add_tokens(CLI::App& app, const std::string& option, std::uint64_t& target, const std::string& description,
+                  std::uint64_t most) {
+  static constexpr std::array suffixes{Suffix{"K", 1U << 10U}, Suffix{"M", 1U << 20U}};
+  const auto set = [=, &target](const std::string& text) {
+    const std::string expected = fmt::format("tokens from 1 to {}, as in 32768, 32K or 1M", most);
+    target = parse_scaled(option, text, expected, most, suffixes);
+  };
+  return add_option(app, option, set, description + ": 32768, 32K (1,024 each), 1M").type("N|NK|NM");
 }
 
 Option add_text(CLI::App& app, const std::string& option, std::string& target, const std::string& description) {

@@ -68,6 +68,18 @@ Option add_number(CLI::App& app, const std::string& option, Target& target, cons
   return add_option(app, option, set, description).type("N");
 }
 
+/// What stands behind a number, and how many units it makes of one.
+struct Suffix {
+  std::string_view text;
+  std::uint64_t units;
+};
+/// A number from 1 to `most`, of units that a suffix may name. `expected` is the error's.
+std::uint64_t parse_scaled(const std::string& option, std::string_view text, std::string_view expected,
+                           std::uint64_t most, std::span<const Suffix> suffixes);
+/// Tokens from 1 to `most`: 32768, 32K (1,024 each) or 1M.
+Option add_tokens(CLI::App& app, const std::string& option, std::uint64_t& target, const std::string& description,
+                  std::uint64_t most);
+
 /// `names` are pairs of a name and a value of the target's type.
 template <class Names, class Target>
 Option add_choice(CLI::App& app, const std::string& option, Target& target, const std::string& description,
