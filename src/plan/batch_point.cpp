@@ -64,7 +64,7 @@ PlanPoint batch_point(StepTimeline& timeline, const HotBuffer& buffer, const Buf
     if (!buffer.context_fits) {
       missed += static_cast<double>(add_misses(misses, batch, gpus, i * longest / timed, at_once));
     }
-    const StepTimeline::Step step = timeline.step(batch, buffer, at_once);
+    const StepTimeline::Step step = timeline.step(timeline.alike(batch), buffer, at_once);
     step_ns.push_back(step.ns);
     point.exposed_ns += static_cast<double>(step.exposed_ns);
     point.hidden_ns += static_cast<double>(step.hidden_ns);

@@ -8,10 +8,6 @@
 namespace dsasim {
 namespace {
 
-std::uint64_t whole_pages(std::uint64_t entries) {
-  return (entries + kv_page_entries - 1) / kv_page_entries * kv_page_entries;
-}
-
 double attention_weights(const Model& model, const ModelLayer& layer, double gpus) {
   const auto all = static_cast<double>(layer.attention_parameters);
   const double on_each = layer.latent
@@ -56,7 +52,12 @@ MemoryAccount::MemoryAccount(const Model& model, const Gpu& gpu, const StepKerne
   free_bytes_ = usable - weight_bytes_;
 }
 
-RequestBytes MemoryAccount::request(std::optional<std::uint64_t> slots) const {
+std::uint64_t MemoryAccount::request_gpus() const noexcept {
+  const Deployment& deployment = config_.replay.step.deployment;
+  return deployment.dp_attention ? deployment.tensor_parallel : 1;
+}
+
+RequestBytes MemoryAccount::request(std::optional<std::uint64_t> slots, std::uint64_t context_tokens) const {
   constexpr std::string_view quantity = "the bytes of a request";
   const Deployment& deployment = config_.replay.step.deployment;
   const std::uint64_t copies =
@@ -68,14 +69,14 @@ RequestBytes MemoryAccount::request(std::optional<std::uint64_t> slots) const {
   for (std::size_t i = 0; i < model_.layers.size(); ++i) {
     const ModelLayer& layer = model_.layers[i];
     const std::uint64_t entry_bytes = kernels_.entry_bytes(layer);
-    const std::uint64_t window = std::min<std::uint64_t>(layer.window_tokens, config_.context_tokens);
+    const std::uint64_t window = std::min<std::uint64_t>(layer.window_tokens, context_tokens);
     add(bytes.kv, window, entry_bytes);
     if (layer.unit_tokens == 0 || layer.shares_kv) {
       continue;
     }
-    const std::uint64_t entries = whole_pages(config_.context_tokens / layer.unit_tokens);
+    const std::uint64_t entries = whole_pages(context_tokens / layer.unit_tokens);
     if (layer.owns_indexer) {
-      add(bytes.keys, whole_pages(model_.stored_keys(i, config_.context_tokens)), model_.indexer.key_bytes);
+      add(bytes.keys, whole_pages(model_.stored_keys(i, context_tokens)), model_.indexer.key_bytes);
     }
     if (slots && layer.top_k != 0) {
       add(bytes.kv, *slots, entry_bytes);
@@ -88,11 +89,9 @@ RequestBytes MemoryAccount::request(std::optional<std::uint64_t> slots) const {
 }
 
 std::uint64_t MemoryAccount::max_batch(const RequestBytes& request) const noexcept {
-  const Deployment& deployment = config_.replay.step.deployment;
   const std::uint64_t per_gpu = free_bytes_ / std::max<std::uint64_t>(request.gpu(), 1);
   // Bounded before it is multiplied: a request of few bytes fits very often.
-  std::uint64_t batch =
-      std::min(per_gpu, config_.max_batch) * (deployment.dp_attention ? deployment.tensor_parallel : 1);
+  std::uint64_t batch = std::min(per_gpu, config_.max_batch) * request_gpus();
   if (config_.host_bytes && request.host > 0) {
     batch = std::min(batch, *config_.host_bytes / request.host);
   }

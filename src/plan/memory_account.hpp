@@ -9,6 +9,10 @@
 
 namespace dsasim {
 
+constexpr std::uint64_t whole_pages(std::uint64_t entries) noexcept {
+  return (entries + kv_page_entries - 1) / kv_page_entries * kv_page_entries;
+}
+
 /// What fits the memory of a deployment. Keeps references to what it is made of.
 class MemoryAccount {
  public:
@@ -20,10 +24,15 @@ class MemoryAccount {
   std::uint64_t weight_bytes() const noexcept { return weight_bytes_; }
   std::uint64_t free_bytes() const noexcept { return free_bytes_; }
 
-  /// None: no buffer, everything in GPU memory. `slots` is of one request and layer, with those outside its capacity.
-  RequestBytes request(std::optional<std::uint64_t> slots) const;
+  /// Slots none: no buffer, everything in GPU memory. `slots` is of one request and layer, with those outside its
+  /// capacity.
+  RequestBytes request(std::optional<std::uint64_t> slots, std::uint64_t context_tokens) const;
+  /// Of the plan's context.
+  RequestBytes request(std::optional<std::uint64_t> slots) const { return request(slots, config_.context_tokens); }
   /// Requests, on all GPUs, that run at once.
   std::uint64_t max_batch(const RequestBytes& request) const noexcept;
+  /// GPUs that have requests of their own; 1: each request is on all.
+  std::uint64_t request_gpus() const noexcept;
 
  private:
   const Model& model_;

@@ -6,6 +6,7 @@
 #include "plan/batch_point.hpp"
 #include "plan/buffer_misses.hpp"
 #include "plan/memory_account.hpp"
+#include "plan/over_time.hpp"
 #include "plan/step_timeline.hpp"
 
 #include <algorithm>
@@ -17,7 +18,6 @@
 namespace dsasim {
 namespace {
 
-constexpr std::uint64_t most_context = 100'000'000;
 constexpr std::uint64_t most_batch = 65'536;
 constexpr std::uint64_t most_slots = std::uint64_t{1} << 31U;
 constexpr double more = 1.1;  // of Sensitivity
@@ -46,7 +46,7 @@ void require_range(std::string_view option, std::uint64_t value, std::uint64_t m
 }
 
 void check(const PlanConfig& config) {
-  require_range("`context`", config.context_tokens, most_context);
+  require_range("`context`", config.context_tokens, most_plan_context);
   require_range("`max_batch`", config.max_batch, most_batch);
   require_range("`batch`", config.batch.value_or(1), config.max_batch);
   require_range("`ranks_per_link`", config.ranks_per_link, 1024);
@@ -124,6 +124,9 @@ class Planner {
   PlanPoint point(StepTimeline& timeline, const Case& of, std::uint64_t batch) const;
   std::optional<PlanPoint> best_point(StepTimeline& timeline, const Case& of, std::uint64_t max_batch) const;
   PlanRow row(StepTimeline& timeline, const BufferSize& size, const Case& of) const;
+  /// Its batches as requests come in. `share` is told how much of the row's is done.
+  std::optional<OverTime> over_time(StepTimeline& timeline, const Case& of,
+                                    const std::function<void(double share)>& on_share) const;
   /// `all`: everything in GPU memory, at its best.
   std::optional<std::uint64_t> break_even(StepTimeline& timeline, const PlanRow& hot, const Case& of,
                                           const std::optional<PlanPoint>& all) const;
@@ -140,6 +143,7 @@ class Planner {
   std::uint64_t context_entries_;
   std::unique_ptr<DrawnTraces> drawn_;
   std::unique_ptr<HiddenLayers> hidden_;  ///< that the layers of `misses` stand for
+  std::optional<ArrivingRequests> arriving_;
   std::function<void(double share)> on_share_;
 };
 
@@ -164,6 +168,9 @@ Planner::Planner(std::span<const TraceReader* const> traces, const PlanConfig& c
     if (!size.is_all()) {
       slots_of(size, 1);  // before anything takes time
     }
+  }
+  if (!config.arrivals.empty()) {
+    arriving_ = arriving_requests(traces, config.arrivals);
   }
 }
 
@@ -212,7 +219,7 @@ void Planner::check_extrapolation(bool draws) const {
 
 bool Planner::draws() const {
   const auto is_alike = [&](const TraceReader* trace) {
-    std::uint64_t shortest = most_context;
+    std::uint64_t shortest = most_plan_context;
     for (const RequestInfo& request : trace->header().requests) {
       shortest = std::min(shortest, request.prompt_tokens);
     }
@@ -258,7 +265,7 @@ StepTimeline Planner::timeline(MemoryModel& link) const {
 
 PlanPoint Planner::point(StepTimeline& timeline, const Case& of, std::uint64_t batch) const {
   if (!of.slots) {
-    return {.batch = batch, .tpot = summarise({timeline.compute_ns(batch)})};
+    return {.batch = batch, .tpot = summarise({timeline.compute_ns(timeline.alike(batch))})};
   }
   const Deployment& deployment = config_.replay.step.deployment;
   const HotBuffer buffer{.slots = *of.slots, .context_fits = context_fits(*of.slots)};
@@ -300,6 +307,15 @@ PlanRow Planner::row(StepTimeline& timeline, const BufferSize& size, const Case&
   }
   row.point = best_point(timeline, of, row.max_batch);
   return row;
+}
+
+std::optional<OverTime> Planner::over_time(StepTimeline& timeline, const Case& of,
+                                           const std::function<void(double share)>& on_share) const {
+  const ServedBuffers buffers{.slots = of.slots,
+                              .held_slots = held_slots(of),
+                              .misses = of.misses ? &*of.misses : nullptr,
+                              .unit_tokens = traces_.front()->header().unit_tokens};
+  return serve(timeline, account(config_), buffers, *arriving_, config_, on_share);
 }
 
 std::optional<std::uint64_t> Planner::break_even(StepTimeline& timeline, const PlanRow& hot, const Case& of,
@@ -378,6 +394,14 @@ PlanResult Planner::run() {
     if (of.slots) {
       row.break_even_batch = break_even(timeline, row, of, all);
     }
+    const auto on_row = [&](double part) {
+      const double done =
+          (static_cast<double>(result.rows.size()) + part) / static_cast<double>(config_.slots.size() + 1);
+      on_share_(drawn + (1 - drawn) * done);
+    };
+    if (arriving_) {
+      row.over_time = over_time(timeline, of, on_row);
+    }
     if (row.break_even_batch) {
       result.break_even_batch =
           std::min(*row.break_even_batch, result.break_even_batch.value_or(*row.break_even_batch));
@@ -388,8 +412,7 @@ PlanResult Planner::run() {
     }
     result.best = beats(row.point, result.best) ? result.rows.size() : result.best;
     result.rows.push_back(std::move(row));
-    const double done = static_cast<double>(result.rows.size()) / static_cast<double>(config_.slots.size() + 1);
-    on_share_(drawn + (1 - drawn) * done);
+    on_row(0);
   }
   if (result.best) {
     result.sensitivity = sensitivity(timeline, result.rows[*result.best], result.best == best_hot ? hot : Case{});
@@ -413,6 +436,10 @@ double PlanPoint::tokens_per_s() const noexcept {
 
 double PlanPoint::link_bytes_per_s() const noexcept {
   return tpot.mean_ns == 0 ? 0 : link_bytes * 1e9 / tpot.mean_ns;
+}
+
+double OverTime::tokens_per_s() const noexcept {
+  return duration_ns == 0 ? 0 : static_cast<double>(tokens) * 1e9 / static_cast<double>(duration_ns);
 }
 
 PlanResult plan(std::span<const TraceReader* const> traces, const PlanConfig& config, std::uint32_t jobs,

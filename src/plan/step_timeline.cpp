@@ -37,26 +37,24 @@ StepTimeline::StepTimeline(const Model& model, const StepKernels& kernels, const
   }
 }
 
-void StepTimeline::price(std::uint64_t batch) {
-  if (batch == priced_batch_) {
+void StepTimeline::price(const StepQueries& queries) {
+  if (queries == priced_) {
     return;
   }
-  priced_batch_ = batch;
-  const StepQueries queries = {
-      .batch = batch, .longest_tokens = config_.context_tokens, .context_tokens = batch * config_.context_tokens};
+  priced_ = queries;
   types_.clear();
   for (const ModelLayer& type : kernels_.types()) {
-    const SelectedRows selected = {.rows = type.top_k,
-                                   .filled = std::min<std::uint64_t>(type.top_k, config_.context_tokens)};
+    const SelectedRows selected = {
+        .rows = type.top_k, .filled = std::min<std::uint64_t>(type.top_k, queries.context_tokens / queries.batch)};
     const StepParts parts = kernels_.layer(type, queries, selected);
     const std::uint64_t before = before_attention_ns(parts);
     types_.push_back({.before = before, .after = parts.total_ns() - before});
   }
-  outside_ns_ = kernels_.outside(batch).total_ns();
+  outside_ns_ = kernels_.outside(queries.batch).total_ns();
 }
 
-std::uint64_t StepTimeline::compute_ns(std::uint64_t batch) {
-  price(batch);
+std::uint64_t StepTimeline::compute_ns(const StepQueries& queries) {
+  price(queries);
   std::uint64_t ns = outside_ns_;
   for (const std::size_t type : kernels_.type_of()) {
     ns = checked_sum(ns, checked_sum(types_[type].before, types_[type].after, step_ns), step_ns);
@@ -72,11 +70,11 @@ std::uint64_t StepTimeline::copy_ns(const ModelLayer& layer, std::uint64_t rows,
   return rounded(host_.gather_ns(gather), "the time of a swap-in");
 }
 
-StepTimeline::Step StepTimeline::step(std::uint64_t batch, const HotBuffer& buffer,
+StepTimeline::Step StepTimeline::step(const StepQueries& queries, const HotBuffer& buffer,
                                       std::span<const LayerMisses> misses) {
-  price(batch);
+  price(queries);
   const std::size_t gpus = misses.size() / trace_layers_;
-  const std::uint64_t local_batch = (batch + gpus - 1) / gpus;
+  const std::uint64_t local_batch = (queries.batch + gpus - 1) / gpus;
   Step step{.ns = outside_ns_};
   std::uint64_t link_free_ns = 0;
   for (std::size_t i = 0; i < model_.layers.size(); ++i) {

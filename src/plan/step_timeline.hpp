@@ -44,10 +44,15 @@ class StepTimeline {
   StepTimeline(const Model& model, const StepKernels& kernels, const HiddenLayers& hidden, std::size_t trace_layers,
                MemoryModel& host, const PlanConfig& config);
 
+  /// So many requests of the plan's context.
+  StepQueries alike(std::uint64_t batch) const noexcept {
+    return {.batch = batch, .longest_tokens = config_.context_tokens, .context_tokens = batch * config_.context_tokens};
+  }
+
   /// Everything in GPU memory.
-  std::uint64_t compute_ns(std::uint64_t batch);
+  std::uint64_t compute_ns(const StepQueries& queries);
   /// `misses` is [gpu * layers of the trace + layer].
-  Step step(std::uint64_t batch, const HotBuffer& buffer, std::span<const LayerMisses> misses);
+  Step step(const StepQueries& queries, const HotBuffer& buffer, std::span<const LayerMisses> misses);
 
  private:
   struct LayerNs {
@@ -56,7 +61,7 @@ class StepTimeline {
   };
   enum class Index : std::uint8_t { none, owned, shared };
 
-  void price(std::uint64_t batch);
+  void price(const StepQueries& queries);
   std::uint64_t copy_ns(const ModelLayer& layer, std::uint64_t rows, const std::optional<SwapIn>& swap_in);
 
   const Model& model_;
@@ -66,7 +71,7 @@ class StepTimeline {
   std::size_t trace_layers_;
   std::vector<Index> index_;            ///< by hidden layer
   std::vector<std::size_t> traced_as_;  ///< by hidden layer that selects: the layer of the trace
-  std::uint64_t priced_batch_ = 0;
+  StepQueries priced_;
   std::vector<LayerNs> types_;  ///< by type of layer
   std::uint64_t outside_ns_ = 0;
 };

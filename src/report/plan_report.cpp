@@ -43,6 +43,7 @@ Json config_json(const PlanResult& result) {
   out["host_bytes"] = or_null(config.host_bytes);
   out["host_copies"] = name_of(host_copies_names, config.host_copies);
   out["ranks_per_link"] = config.ranks_per_link;
+  out["arrivals"] = config.arrivals.empty() ? Json(nullptr) : Json(config.arrivals);
   return out;
 }
 
@@ -70,6 +71,29 @@ Json row_json(const PlanRow& row) {
   out["host_bytes_per_request"] = row.bytes.host;
   out["break_even_batch"] = or_null(row.break_even_batch);
   out["drawn_error"] = or_null(row.trace_error);
+  return out;
+}
+
+Json spread_json(const Spread& spread) {
+  return {{"mean_ns", spread.mean_ns}, {"p95_ns", spread.p95_ns}, {"p99_ns", spread.p99_ns}};
+}
+
+Json over_time_json(const PlanRow& row) {
+  Json out;
+  out["size"] = row.size.text;
+  const auto add = [&](const char* name, auto value) {
+    out[name] = row.over_time ? Json(value(*row.over_time)) : Json(nullptr);
+  };
+  add("requests", [](const OverTime& run) { return run.requests; });
+  add("tokens", [](const OverTime& run) { return run.tokens; });
+  add("steps", [](const OverTime& run) { return run.steps; });
+  add("duration_ns", [](const OverTime& run) { return run.duration_ns; });
+  add("tokens_per_s", [](const OverTime& run) { return run.tokens_per_s(); });
+  add("batch_mean", [](const OverTime& run) { return run.mean_running; });
+  add("batch_max", [](const OverTime& run) { return run.most_running; });
+  add("wait", [](const OverTime& run) { return spread_json(run.wait); });
+  add("tpot", [](const OverTime& run) { return spread_json(run.tpot); });
+  add("preemptions", [](const OverTime& run) { return run.preemptions; });
   return out;
 }
 
@@ -205,6 +229,31 @@ std::string error_text(const PlanResult& result) {
   return text.empty() ? text : "Drawn misses against the trace's own, at its own shape: " + text + ".\n";
 }
 
+std::string over_time_text(const PlanResult& result) {
+  if (result.config.arrivals.empty()) {
+    return "";
+  }
+  std::string out = fmt::format("\nBatches over time, arrivals: {}\n", result.config.arrivals);
+  auto to = std::back_inserter(out);
+  fmt::format_to(to, "{:<7} {:>8} {:>8} {:>13} {:>24} {:>24} {:>9}\n", "buffer", "lasts s", "tokens/s",
+                 "batch: mean max", "wait s: mean, P95, P99", "TPOT ms: mean, P95, P99", "sent back");
+  for (const PlanRow& row : result.rows) {
+    if (!row.over_time) {
+      fmt::format_to(to, " {:<6} the longest request does not fit\n", row.size.text);
+      continue;
+    }
+    const OverTime& run = *row.over_time;
+    const auto seconds = [](double ns) { return fmt::format("{:.2f}", ns / 1e9); };
+    fmt::format_to(to, " {:<6} {:>8} {:>8.0f} {:>10.1f} {:>4} {:>8} {:>7} {:>7} {:>8} {:>7} {:>7} {:>9}\n",
+                   row.size.text, seconds(static_cast<double>(run.duration_ns)), run.tokens_per_s(), run.mean_running,
+                   grouped(run.most_running), seconds(run.wait.mean_ns), seconds(static_cast<double>(run.wait.p95_ns)),
+                   seconds(static_cast<double>(run.wait.p99_ns)), milliseconds(run.tpot.mean_ns),
+                   milliseconds(static_cast<double>(run.tpot.p95_ns)),
+                   milliseconds(static_cast<double>(run.tpot.p99_ns)), grouped(run.preemptions));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string plan_json(const PlanResult& result) {
@@ -226,6 +275,10 @@ std::string plan_json(const PlanResult& result) {
   out["tokens_per_s_with_a_tenth_more"] = {{"link", or_null(result.sensitivity.link)},
                                            {"memory", or_null(result.sensitivity.memory)},
                                            {"slots", or_null(result.sensitivity.slots)}};
+  out["over_time"] = Json::array();
+  if (!result.config.arrivals.empty()) {
+    std::transform(result.rows.begin(), result.rows.end(), std::back_inserter(out["over_time"]), over_time_json);
+  }
   return json_text(out);
 }
 
@@ -247,7 +300,20 @@ std::string plan_text(const PlanResult& result) {
   for (std::size_t i = 0; i < result.rows.size(); ++i) {
     append_row(out, result, i);
   }
-  out += "\n" + best_text(result) + break_even_text(result) + sensitivity_text(result.sensitivity) + error_text(result);
+  out += "\n" + best_text(result) + break_even_text(result) + sensitivity_text(result.sensitivity) +
+         error_text(result) + over_time_text(result);
+  return out;
+}
+
+std::string over_time_csv(const PlanResult& result) {
+  std::string out = "size,start_ns,ns,steps,running,waiting,preemptions,gpu_bytes,host_bytes\n";
+  for (const PlanRow& row : result.rows) {
+    for (const BatchStretch& stretch : row.over_time ? row.over_time->stretches : std::vector<BatchStretch>{}) {
+      fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{}\n", row.size.text, stretch.start_ns,
+                     stretch.ns, stretch.steps, stretch.running, stretch.waiting, stretch.preemptions,
+                     stretch.gpu_bytes, stretch.host_bytes);
+    }
+  }
   return out;
 }
 

@@ -7,76 +7,23 @@
 #include "dsasim/report/plan_report.hpp"
 #include "dsasim/step/predict_step.hpp"
 #include "plan/batch_point.hpp"
-#include "plan/memory_account.hpp"
-#include "plan/step_timeline.hpp"
+#include "plan/deployed.hpp"
 #include "refusal.hpp"
-#include "replay/small_traces.hpp"
-#include "replay/written_trace.hpp"
-
-#include <fmt/core.h>
 
 #include <array>
 #include <cmath>
 #include <optional>
-#include <utility>
 
 using namespace dsasim;
 using namespace dsasim::test;
 
 namespace {
 
-/// A model on GPUs, with what is asked of it.
-struct Deployed {
-  explicit Deployed(const char* name, PlanConfig asked = {}, std::uint64_t context_tokens = 32'768)
-      : config(std::move(asked)), model(load_model(name)), gpu(load_gpu("h200")), table(KernelTable::load("", gpu)) {
-    config.context_tokens = context_tokens;
-    config.replay.step.model = name;
-    config.replay.step.gpu = "h200";
-    config.replay.step.deployment.tensor_parallel = 8;
-    kernels.emplace(model, gpu, table, config.replay.step.deployment);
-  }
-  MemoryAccount memory() const { return {model, gpu, *kernels, config}; }
-
-  PlanConfig config;
-  Model model;
-  Gpu gpu;
-  KernelTable table;
-  std::optional<StepKernels> kernels;
-};
-
 PlanConfig with_dp_attention() {
   PlanConfig config;
   config.replay.step.deployment.dp_attention = true;
   return config;
 }
-
-TraceReader small_trace(const TraceShape& shape = {.requests = 3, .layers = 3, .top_k = 8, .kept_of_8 = 6}) {
-  return written(random_trace(shape, 7));
-}
-
-/// Of GLM-5.1, whose selections are 256 times as long as the small trace's.
-PlanConfig small_plan(const char* policy, const char* slots) {
-  PlanConfig config = Deployed("glm-5.1").config;
-  config.replay.policy = parse_policy(policy);
-  config.slots = parse_buffer_sizes("--slots", slots);
-  config.extrapolation = Extrapolation::scale;
-  return config;
-}
-
-PlanResult plan_of(const TraceReader& trace, const PlanConfig& config, std::uint32_t jobs = 1) {
-  const std::array traces = {&trace};
-  return plan(traces, config, jobs);
-}
-
-/// A link whose rows take a time each, one after the other.
-class RowLink final : public MemoryModel {
- public:
-  explicit RowLink(double row_ns) : row_ns_(row_ns) {}
-  double gather_ns(const Gather& gather) override { return row_ns_ * static_cast<double>(gather.missed_rows); }
-
- private:
-  double row_ns_;
-};
 
 }  // namespace
 
@@ -142,9 +89,9 @@ TEST_CASE("Copies of layers that share an index hide behind compute, as far as i
   RowLink link(row_ns);
   StepTimeline timeline(deployed.model, *deployed.kernels, hidden, 1, link, deployed.config);
   const std::array missed = {LayerMisses{.rows = 10, .most_rows = 10}};
-  const StepTimeline::Step step = timeline.step(1, {.slots = 4096}, missed);
+  const StepTimeline::Step step = timeline.step(timeline.alike(1), {.slots = 4096}, missed);
 
-  const std::uint64_t compute_ns = timeline.compute_ns(1);
+  const std::uint64_t compute_ns = timeline.compute_ns(timeline.alike(1));
   const auto copy_ns = static_cast<std::uint64_t>(10 * row_ns);
   CHECK(step.ns == compute_ns + step.exposed_ns);
   CHECK(step.exposed_ns + step.hidden_ns == 78 * copy_ns);
@@ -170,12 +117,12 @@ TEST_CASE("The link serves one layer after the other", "[plan]") {
   const HiddenLayers hidden(deployed.model, header);
   RowLink none(0);
   const std::array missed = {LayerMisses{.rows = 1, .most_rows = 1}};
-  const std::uint64_t compute_ns =
-      StepTimeline(deployed.model, *deployed.kernels, hidden, 1, none, deployed.config).compute_ns(1);
+  StepTimeline unmoved(deployed.model, *deployed.kernels, hidden, 1, none, deployed.config);
+  const std::uint64_t compute_ns = unmoved.compute_ns(unmoved.alike(1));
   const auto row_ns = compute_ns / 3;
   RowLink link(static_cast<double>(row_ns));
   StepTimeline timeline(deployed.model, *deployed.kernels, hidden, 1, link, deployed.config);
-  const StepTimeline::Step step = timeline.step(1, {.slots = 4096}, missed);
+  const StepTimeline::Step step = timeline.step(timeline.alike(1), {.slots = 4096}, missed);
   // The link never rests between an owner and the last layer that shares its index: the step lasts as long as the
   // copies, and the compute outside of these stretches.
   CHECK(step.ns == 78 * row_ns + compute_ns - step.hidden_ns);
@@ -195,7 +142,7 @@ TEST_CASE("A batch misses what its requests do, each at its own step", "[plan]")
   CHECK(alone.exposed_ns == 2.5 * 39 * 1000);  // half of the 78 layers stand for layer 0
   CHECK(alone.misses == 2.5 / 2);
   CHECK(alone.tpot.steps == 4);
-  CHECK(alone.tpot.p99_ns == timeline.compute_ns(1) + 4 * 39 * 1000);
+  CHECK(alone.tpot.p99_ns == timeline.compute_ns(timeline.alike(1)) + 4 * 39 * 1000);
   // Four requests a step apart lack 10 rows together, at every step.
   const PlanPoint four = batch_point(timeline, {.slots = 4096}, misses, 4, 1);
   CHECK(four.exposed_ns == 10 * 39 * 1000);

@@ -1,4 +1,5 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
@@ -10,6 +11,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +23,7 @@ struct Options : ReplayRun {
   std::vector<std::string> traces;
   PlanConfig plan;
   Result result;
+  std::string over_time;
 };
 
 /// A number, and what a suffix makes of it.
@@ -69,13 +72,23 @@ int run(Options& options) {
   check(options);
   const OpenTraces open = open_traces(options.traces, options.spec);
   options.result.open();
+  std::optional<Output> over_time;
+  if (!options.over_time.empty()) {
+    over_time.emplace("--over-time", options.over_time);
+  }
   const PolicySpec policy = options.plan.replay.policy;
   options.plan.replay = options.spec.config;
   options.plan.replay.policy = policy;
   Progress progress("plan");
   const PlanResult result =
       plan(open.views, options.plan, options.jobs, [&](double share) { progress.update_share(share); });
-  options.result.write([&] { return plan_json(result); }, [&] { return plan_text(result); });
+  if (over_time) {
+    over_time->write(over_time_csv(result));
+    over_time->commit();
+  }
+  if (!options.result.is_text() || options.over_time != "-") {
+    options.result.write([&] { return plan_json(result); }, [&] { return plan_text(result); });
+  }
   return exit_done;
 }
 
@@ -123,6 +136,10 @@ void add_plan_options(CLI::App& app, PlanConfig& plan) {
              "Copies of a request's KV in host memory: one for each GPU that attends to it, or one for all [rank]",
              host_copies_names);
   add_number<std::uint64_t>(app, "--ranks-per-link", plan.ranks_per_link, "GPUs behind one link [1]", 1, 64);
+  add_text(app, "--arrivals", plan.arrivals,
+           "Batches over time, too: JSON lines (timestamp in ms, input_length, output_length), a CSV of start_step, or "
+           "the start steps and lengths of the traces")
+      .type("FILE|trace");
 }
 
 }  // namespace
@@ -146,6 +163,10 @@ std::function<int()> add_plan(CLI::App& app) {
       "several GPUs that attend to one request: --tp of 2 or more, and no --dp-attention");
   add_jobs_option(app, options->jobs);
   options->result.add_options(app, "the plan");
+  add_output_option(app, "--over-time", options->over_time,
+                    "Write a CSV row for each stretch of steps with the same requests; needs --arrivals", ".csv");
+  options->rules.only_if(
+      app, {"--over-time"}, [&plan] { return !plan.arrivals.empty(); }, "--arrivals");
   return [options] { return run(*options); };
 }
 
