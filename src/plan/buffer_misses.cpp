@@ -101,10 +101,15 @@ double BufferMisses::ratio() const noexcept {
   return accesses == 0 ? 0 : static_cast<double>(misses) / static_cast<double>(accesses);
 }
 
+double BufferMisses::looked_up_share() const noexcept {
+  return accesses == 0 ? 1 : static_cast<double>(looked_up) / static_cast<double>(accesses);
+}
+
 void BufferMisses::add(BufferMisses more) {
   layers = more.layers;
   accesses = checked_sum(accesses, more.accesses, "accesses");
   misses = checked_sum(misses, more.misses, "misses");
+  looked_up = checked_sum(looked_up, more.looked_up, "accesses");
   std::move(more.requests.begin(), more.requests.end(), std::back_inserter(requests));
 }
 
@@ -123,6 +128,7 @@ BufferMisses replay_misses(std::span<const TraceReader* const> traces, const Rep
     const ReplayResult result = replay(*trace, one, hooks, jobs);
     all.accesses += result.totals.accesses;
     all.misses += result.totals.misses();
+    all.looked_up += result.totals.cache_hits + result.totals.misses();
     collector.move_to(all.requests);
   }
   if (all.requests.empty()) {

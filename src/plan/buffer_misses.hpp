@@ -23,9 +23,11 @@ struct BufferMisses {
   std::size_t layers = 0;
   std::uint64_t accesses = 0;
   std::uint64_t misses = 0;
+  std::uint64_t looked_up = 0;               ///< accesses that came to a buffer: not of resident blocks
   std::vector<RequestMisses> requests = {};  ///< at least a step each
 
   double ratio() const noexcept;
+  double looked_up_share() const noexcept;
   void add(BufferMisses more);
 };
 

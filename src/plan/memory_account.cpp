@@ -88,6 +88,12 @@ RequestBytes MemoryAccount::request(std::optional<std::uint64_t> slots, std::uin
   return bytes;
 }
 
+std::uint64_t MemoryAccount::spare_pages(std::uint64_t used_bytes, std::uint64_t requests) const {
+  const std::uint64_t page_bytes = request(kv_page_entries).kv - request(0).kv;
+  return (free_bytes_ - std::min(used_bytes, free_bytes_)) / std::max<std::uint64_t>(page_bytes, 1) /
+         std::max<std::uint64_t>(requests, 1);
+}
+
 std::uint64_t MemoryAccount::max_batch(const RequestBytes& request) const noexcept {
   const std::uint64_t per_gpu = free_bytes_ / std::max<std::uint64_t>(request.gpu(), 1);
   // Bounded before it is multiplied: a request of few bytes fits very often.

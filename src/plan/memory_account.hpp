@@ -29,6 +29,8 @@ class MemoryAccount {
   RequestBytes request(std::optional<std::uint64_t> slots, std::uint64_t context_tokens) const;
   /// Of the plan's context.
   RequestBytes request(std::optional<std::uint64_t> slots) const { return request(slots, config_.context_tokens); }
+  /// Whole pages of every layer's KV that so many requests of one GPU can have each, of the bytes beside `used` ones.
+  std::uint64_t spare_pages(std::uint64_t used_bytes, std::uint64_t requests) const;
   /// Requests, on all GPUs, that run at once.
   std::uint64_t max_batch(const RequestBytes& request) const noexcept;
   /// GPUs that have requests of their own; 1: each request is on all.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <utility>
 
 namespace dsasim {
@@ -45,8 +46,8 @@ class Server {
   RequestBytes bytes_of(std::uint64_t context_tokens) const {
     return memory_.request(buffers_.held_slots, whole_pages(context_tokens));
   }
-  bool context_fits(std::uint64_t context_tokens) const {
-    return !buffers_.slots || *buffers_.slots >= context_tokens / buffers_.unit_tokens;
+  bool holds(std::uint64_t entries, std::uint64_t context_tokens) const {
+    return entries >= context_tokens / buffers_.unit_tokens;
   }
   bool host_holds(std::uint64_t bytes) const { return !config_.host_bytes || bytes <= *config_.host_bytes; }
 
@@ -62,7 +63,10 @@ class Server {
   void admit();
   void begin_stretch();
   StepQueries queries() const;
-  void collect_misses();
+  /// Of each request, on the GPU that has least memory to spare.
+  std::uint64_t resident_pages() const;
+  /// Returns whether a request has entries that are neither in resident pages nor in its buffer.
+  bool collect_misses(std::uint64_t resident_pages, const BufferMisses& misses);
   std::uint64_t step_ns();
   void step();
 
@@ -78,7 +82,6 @@ class Server {
   std::vector<std::uint64_t> gpu_bytes_;
   std::uint64_t host_bytes_ = 0;
   std::vector<LayerMisses> misses_;
-  bool all_contexts_fit_ = true;
   std::uint64_t now_ns_ = 0;
   std::uint64_t now_steps_ = 0;  ///< of arrivals that come by steps: an idle batch skips to the next
   bool changed_ = true;          ///< since the stretch began
@@ -97,8 +100,7 @@ Server::Server(StepTimeline& timeline, const MemoryAccount& memory, const Served
       arriving_(arriving),
       config_(config),
       progress_(arriving.requests.size()),
-      gpu_bytes_(memory.request_gpus()),
-      misses_(buffers.misses == nullptr ? 0 : gpu_bytes_.size() * buffers.misses->layers) {
+      gpu_bytes_(memory.request_gpus()) {
   waits_ns_.reserve(progress_.size());
   tpots_ns_.reserve(progress_.size());
 }
@@ -213,17 +215,31 @@ StepQueries Server::queries() const {
           .context_tokens = batch * whole_pages((sum + batch - 1) / batch)};
 }
 
+std::uint64_t Server::resident_pages() const {
+  if (!buffers_.spare_holds_pages) {
+    return buffers_.resident_pages;
+  }
+  std::vector<std::uint64_t> requests(gpu_bytes_.size());
+  for (const Running& running : running_) {
+    ++requests[running.gpu];
+  }
+  std::uint64_t least = std::numeric_limits<std::uint32_t>::max();
+  for (std::size_t gpu = 0; gpu < requests.size(); ++gpu) {
+    least = requests[gpu] == 0 ? least : std::min(least, memory_.spare_pages(gpu_bytes_[gpu], requests[gpu]));
+  }
+  return buffers_.resident_pages + least;
+}
+
 /// A request has the misses of the traces' requests, one after the other. Beyond the steps of its own, the second half
 /// of them comes again and again: the first steps fill the buffer.
-void Server::collect_misses() {
-  const BufferMisses& misses = *buffers_.misses;
-  std::fill(misses_.begin(), misses_.end(), LayerMisses{});
-  all_contexts_fit_ = true;
+bool Server::collect_misses(std::uint64_t resident_pages, const BufferMisses& misses) {
+  misses_.assign(gpu_bytes_.size() * misses.layers, LayerMisses{});
+  bool moves = false;
   for (const Running& running : running_) {
-    if (context_fits(context(running.request))) {
+    if (holds(std::max(*buffers_.slots, resident_pages * resident_block_entries), context(running.request))) {
       continue;
     }
-    all_contexts_fit_ = false;
+    moves = true;
     const std::vector<std::uint32_t>& rows = misses.requests[running.request % misses.requests.size()].rows;
     const std::uint64_t steps = rows.size() / misses.layers;
     const std::uint64_t again = steps - steps / 2;
@@ -235,14 +251,21 @@ void Server::collect_misses() {
       of_gpu.most_rows = std::max(of_gpu.most_rows, missed);
     }
   }
+  return moves;
 }
 
 std::uint64_t Server::step_ns() {
-  if (buffers_.misses == nullptr) {
+  const std::uint64_t pages = resident_pages();
+  const bool all_resident = std::all_of(running_.begin(), running_.end(), [&](const Running& running) {
+    return holds(pages * resident_block_entries, context(running.request));
+  });
+  if (!buffers_.misses || all_resident) {
     return timeline_.compute_ns(queries());
   }
-  collect_misses();
-  const HotBuffer buffer{.slots = *buffers_.slots, .context_fits = all_contexts_fit_};
+  const BufferMisses& misses = buffers_.misses(pages);
+  const bool moves = collect_misses(pages, misses);
+  const HotBuffer buffer{
+      .slots = *buffers_.slots, .context_fits = !moves, .looked_up = pages > 0 ? misses.looked_up_share() : 1};
   return timeline_.step(queries(), buffer, misses_).ns;
 }
 

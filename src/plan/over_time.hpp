@@ -15,8 +15,11 @@ namespace dsasim {
 struct ServedBuffers {
   std::optional<std::uint64_t> slots = {};       ///< none: everything is in GPU memory
   std::optional<std::uint64_t> held_slots = {};  ///< with those outside the capacity
-  const BufferMisses* misses = nullptr;          ///< null: nothing moves
+  /// Below so many resident pages; empty: nothing moves.
+  std::function<const BufferMisses&(std::uint64_t resident_pages)> misses = {};
   std::uint64_t unit_tokens = 1;
+  std::uint64_t resident_pages = 0;  ///< of each request, at least
+  bool spare_holds_pages = false;    ///< GPU memory that the batch leaves has more of them
 };
 
 /// Requests come in, wait in one queue until the memory holds the first of them, and decode together. GPU memory is

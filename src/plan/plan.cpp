@@ -10,8 +10,10 @@
 #include "plan/step_timeline.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -50,6 +52,9 @@ void check(const PlanConfig& config) {
   require_range("`max_batch`", config.max_batch, most_batch);
   require_range("`batch`", config.batch.value_or(1), config.max_batch);
   require_range("`ranks_per_link`", config.ranks_per_link, 1024);
+  if (config.resident_pages && config.replay.new_token != NewToken::demand) {
+    throw ConfigError("`resident_pages`", "the newest entry is in a resident page; expected `new_token` demand");
+  }
   if (!(config.memory_fraction > 0 && config.memory_fraction <= 1)) {
     throw ConfigError("`memory_fraction`", "expected more than 0 and at most 1, found {}", config.memory_fraction);
   }
@@ -93,11 +98,19 @@ Memory make_link(const std::string& name, double factor) {
   return memory;
 }
 
-/// One buffer size: its slots (none: everything in GPU memory), and what they miss.
+/// One buffer size: its slots (none: everything in GPU memory), and what they miss below so many resident pages, which
+/// is replayed when it is first asked for.
 struct Case {
-  std::optional<std::uint64_t> slots;
-  std::optional<BufferMisses> misses;
+  std::optional<std::uint64_t> slots = {};
+  std::map<std::uint32_t, BufferMisses> misses = {};
 };
+
+/// Rounded down to three binary digits, so that a plan replays few of them.
+std::uint64_t few_pages(std::uint64_t pages) {
+  constexpr int digits = 3;
+  const int dropped = std::max(static_cast<int>(std::bit_width(pages)) - digits, 0);
+  return pages >> static_cast<unsigned>(dropped) << static_cast<unsigned>(dropped);
+}
 
 /// All that is asked of one plan.
 class Planner {
@@ -118,19 +131,22 @@ class Planner {
   std::optional<std::uint64_t> held_slots(const Case& of) const;
   bool context_fits(std::uint64_t slots) const { return slots >= context_entries_; }
   Case make_case(const BufferSize& size, double factor) const;
+  const BufferMisses& misses(Case& of, std::uint64_t resident_pages) const;
+  /// Of each request's newest pages, those that are in GPU memory above its buffer.
+  std::uint64_t resident_pages(const MemoryAccount& memory, const Case& of, std::uint64_t batch) const;
   StepTimeline timeline(MemoryModel& link) const;
   MemoryAccount account(const PlanConfig& config) const { return {model_, gpu_, kernels_, config}; }
 
-  PlanPoint point(StepTimeline& timeline, const Case& of, std::uint64_t batch) const;
-  std::optional<PlanPoint> best_point(StepTimeline& timeline, const Case& of, std::uint64_t max_batch) const;
-  PlanRow row(StepTimeline& timeline, const BufferSize& size, const Case& of) const;
+  PlanPoint point(StepTimeline& timeline, const MemoryAccount& memory, Case& of, std::uint64_t batch) const;
+  std::optional<PlanPoint> best_point(StepTimeline& timeline, const MemoryAccount& memory, Case& of) const;
+  PlanRow row(StepTimeline& timeline, const BufferSize& size, Case& of) const;
   /// Its batches as requests come in. `share` is told how much of the row's is done.
-  std::optional<OverTime> over_time(StepTimeline& timeline, const Case& of,
+  std::optional<OverTime> over_time(StepTimeline& timeline, Case& of,
                                     const std::function<void(double share)>& on_share) const;
   /// `all`: everything in GPU memory, at its best.
-  std::optional<std::uint64_t> break_even(StepTimeline& timeline, const PlanRow& hot, const Case& of,
+  std::optional<std::uint64_t> break_even(StepTimeline& timeline, const PlanRow& hot, Case& of,
                                           const std::optional<PlanPoint>& all) const;
-  Sensitivity sensitivity(StepTimeline& timeline, const PlanRow& best, const Case& of) const;
+  Sensitivity sensitivity(StepTimeline& timeline, const PlanRow& best, Case& of) const;
 
   std::span<const TraceReader* const> traces_;
   const PlanConfig& config_;
@@ -209,8 +225,9 @@ void Planner::check_extrapolation(bool draws) const {
   }
   constexpr std::string_view expected =
       "are not scaled with the top-k; expected `extrapolate` generate, or traces with the model's top-k of";
-  if (replay.resident_blocks > 0) {
-    throw ConfigError("`resident_blocks`", "blocks of {} entries {} {}", resident_block_entries, expected, top_k_);
+  if (replay.resident_blocks > 0 || config_.resident_pages) {
+    throw ConfigError(config_.resident_pages ? "`resident_pages`" : "`resident_blocks`", "blocks of {} entries {} {}",
+                      resident_block_entries, expected, top_k_);
   }
   if (replay.pins.any()) {
     throw ConfigError("`pin`", "numbers of entries {} {}", expected, top_k_);
@@ -249,13 +266,32 @@ std::optional<std::uint64_t> Planner::held_slots(const Case& of) const {
 }
 
 Case Planner::make_case(const BufferSize& size, double factor) const {
-  if (size.is_all()) {
-    return {};
+  return size.is_all() ? Case{} : Case{.slots = slots_of(size, factor)};
+}
+
+const BufferMisses& Planner::misses(Case& of, std::uint64_t resident_pages) const {
+  const auto pages = static_cast<std::uint32_t>(std::min(resident_pages, most_plan_context));
+  const auto known = of.misses.find(pages);
+  if (known != of.misses.end()) {
+    return known->second;
   }
-  const std::uint64_t slots = slots_of(size, factor);
-  return {.slots = slots,
-          .misses = drawn_ ? drawn_->misses(config_.replay, slots, top_k_, jobs_)
-                           : replay_misses(traces_, config_.replay, slots, top_k_, jobs_)};
+  ReplayConfig config = config_.replay;
+  config.resident_blocks = pages;
+  return of.misses
+      .emplace(pages, drawn_ ? drawn_->misses(config, *of.slots, top_k_, jobs_)
+                             : replay_misses(traces_, config, *of.slots, top_k_, jobs_))
+      .first->second;
+}
+
+std::uint64_t Planner::resident_pages(const MemoryAccount& memory, const Case& of, std::uint64_t batch) const {
+  const std::uint64_t least = config_.replay.resident_blocks;
+  if (!config_.resident_pages) {
+    return least;
+  }
+  const std::uint64_t gpus = memory.request_gpus();
+  const std::uint64_t requests = (batch + gpus - 1) / gpus;
+  const std::uint64_t used = memory.request(held_slots(of)).gpu() * requests;
+  return std::max(least, few_pages(least + memory.spare_pages(used, requests)));
 }
 
 StepTimeline Planner::timeline(MemoryModel& link) const {
@@ -263,63 +299,80 @@ StepTimeline Planner::timeline(MemoryModel& link) const {
   return {model_, kernels_, *hidden_, layers, link, config_};
 }
 
-PlanPoint Planner::point(StepTimeline& timeline, const Case& of, std::uint64_t batch) const {
-  if (!of.slots) {
-    return {.batch = batch, .tpot = summarise({timeline.compute_ns(timeline.alike(batch))})};
+PlanPoint Planner::point(StepTimeline& timeline, const MemoryAccount& memory, Case& of, std::uint64_t batch) const {
+  const std::uint64_t pages = of.slots ? resident_pages(memory, of, batch) : 0;
+  if (!of.slots || pages * resident_block_entries >= context_entries_) {
+    return {.batch = batch,
+            .tpot = summarise({timeline.compute_ns(timeline.alike(batch))}),
+            .resident_pages = whole_pages(context_entries_) / kv_page_entries};
   }
-  const Deployment& deployment = config_.replay.step.deployment;
-  const HotBuffer buffer{.slots = *of.slots, .context_fits = context_fits(*of.slots)};
-  return batch_point(timeline, buffer, *of.misses, batch, deployment.dp_attention ? deployment.tensor_parallel : 1);
+  const BufferMisses& missed = misses(of, pages);
+  const HotBuffer buffer{.slots = *of.slots,
+                         .context_fits = context_fits(*of.slots),
+                         .looked_up = pages > 0 ? missed.looked_up_share() : 1};
+  PlanPoint point = batch_point(timeline, buffer, missed, batch, memory.request_gpus());
+  point.resident_pages = pages;
+  return point;
 }
 
 /// The largest batch that keeps the limit. The time of a step rises with the batch, but for the few places where a
 /// stack changes kernels.
-std::optional<PlanPoint> Planner::best_point(StepTimeline& timeline, const Case& of, std::uint64_t max_batch) const {
+std::optional<PlanPoint> Planner::best_point(StepTimeline& timeline, const MemoryAccount& memory, Case& of) const {
   const auto keeps = [&](const PlanPoint& at) {
     return !config_.slo_tpot_ns || at.tpot.mean_ns <= static_cast<double>(*config_.slo_tpot_ns);
   };
-  const std::uint64_t most = std::min(max_batch, config_.batch.value_or(max_batch));
+  const std::uint64_t fitting = memory.max_batch(memory.request(held_slots(of)));
+  const std::uint64_t most = std::min(fitting, config_.batch.value_or(fitting));
   if (most == 0) {
     return std::nullopt;
   }
-  if (PlanPoint largest = point(timeline, of, most); keeps(largest)) {
+  if (PlanPoint largest = point(timeline, memory, of, most); keeps(largest)) {
     return largest;
   }
   std::optional<PlanPoint> best;
   for (std::uint64_t fits = 0, fails = most; fails - fits > 1 && !config_.batch;) {
     const std::uint64_t middle = fits + (fails - fits) / 2;
-    const PlanPoint at = point(timeline, of, middle);
+    const PlanPoint at = point(timeline, memory, of, middle);
     (keeps(at) ? fits : fails) = middle;
     best = keeps(at) ? std::optional(at) : best;
   }
   return best;
 }
 
-PlanRow Planner::row(StepTimeline& timeline, const BufferSize& size, const Case& of) const {
+PlanRow Planner::row(StepTimeline& timeline, const BufferSize& size, Case& of) const {
   const MemoryAccount memory = account(config_);
   PlanRow row{.size = size, .slots = of.slots, .bytes = memory.request(held_slots(of))};
   row.max_batch = memory.max_batch(row.bytes);
-  if (of.misses && !context_fits(*of.slots)) {
-    row.miss_ratio = of.misses->ratio();
+  row.point = best_point(timeline, memory, of);
+  const std::uint64_t pages = row.point ? row.point->resident_pages : config_.replay.resident_blocks;
+  if (of.slots && !context_fits(*of.slots) && pages * resident_block_entries < context_entries_) {
+    row.miss_ratio = misses(of, pages).ratio();
     if (drawn_) {
       row.trace_error = drawn_->error(config_.replay, *of.slots, top_k_, jobs_);
     }
   }
-  row.point = best_point(timeline, of, row.max_batch);
   return row;
 }
 
-std::optional<OverTime> Planner::over_time(StepTimeline& timeline, const Case& of,
+std::optional<OverTime> Planner::over_time(StepTimeline& timeline, Case& of,
                                            const std::function<void(double share)>& on_share) const {
-  const ServedBuffers buffers{.slots = of.slots,
-                              .held_slots = held_slots(of),
-                              .misses = of.misses ? &*of.misses : nullptr,
-                              .unit_tokens = traces_.front()->header().unit_tokens};
+  ServedBuffers buffers{.slots = of.slots,
+                        .held_slots = held_slots(of),
+                        .unit_tokens = traces_.front()->header().unit_tokens,
+                        .resident_pages = config_.replay.resident_blocks,
+                        .spare_holds_pages = config_.resident_pages};
+  if (of.slots) {
+    buffers.misses = [&](std::uint64_t pages) -> const BufferMisses& {
+      return misses(of, std::max<std::uint64_t>(few_pages(pages), config_.replay.resident_blocks));
+    };
+  }
   return serve(timeline, account(config_), buffers, *arriving_, config_, on_share);
 }
 
-std::optional<std::uint64_t> Planner::break_even(StepTimeline& timeline, const PlanRow& hot, const Case& of,
+std::optional<std::uint64_t> Planner::break_even(StepTimeline& timeline, const PlanRow& hot, Case& of,
                                                  const std::optional<PlanPoint>& all) const {
+  const MemoryAccount memory = account(config_);
+  Case in_gpu;
   const double to_beat = all ? all->tokens_per_s() : 0;
   if (!hot.point || hot.point->tokens_per_s() <= to_beat) {
     return std::nullopt;
@@ -330,28 +383,26 @@ std::optional<std::uint64_t> Planner::break_even(StepTimeline& timeline, const P
     const std::uint64_t middle = loses + (gains - loses) / 2;
     // As many as are waiting run, as far as they fit.
     const std::uint64_t of_all = all ? std::min(middle, all->batch) : 0;
-    const double all_tokens_per_s = of_all == 0 ? 0 : point(timeline, {}, of_all).tokens_per_s();
-    (point(timeline, of, middle).tokens_per_s() > all_tokens_per_s ? gains : loses) = middle;
+    const double all_tokens_per_s = of_all == 0 ? 0 : point(timeline, memory, in_gpu, of_all).tokens_per_s();
+    (point(timeline, memory, of, middle).tokens_per_s() > all_tokens_per_s ? gains : loses) = middle;
   }
   return gains;
 }
 
-Sensitivity Planner::sensitivity(StepTimeline& timeline, const PlanRow& best, const Case& of) const {
+Sensitivity Planner::sensitivity(StepTimeline& timeline, const PlanRow& best, Case& of) const {
   const double before = best.point->tokens_per_s();
   const auto gain = [&](const std::optional<PlanPoint>& after) {
     return after ? std::optional(after->tokens_per_s() / before - 1) : std::nullopt;
   };
   PlanConfig larger = config_;
   larger.memory_fraction *= more;
-  const MemoryAccount memory = account(larger);
-  Sensitivity sensitivity{.memory = gain(best_point(timeline, of, memory.max_batch(memory.request(held_slots(of)))))};
+  Sensitivity sensitivity{.memory = gain(best_point(timeline, account(larger), of))};
   if (of.slots) {
     const Memory link = make_link(config_.host, more);
     StepTimeline faster = this->timeline(*link.model);
-    sensitivity.link = gain(best_point(faster, of, best.max_batch));
-    const Case wider = make_case(best.size, more);
-    const MemoryAccount same = account(config_);
-    sensitivity.slots = gain(best_point(timeline, wider, same.max_batch(same.request(held_slots(wider)))));
+    sensitivity.link = gain(best_point(faster, account(config_), of));
+    Case wider = make_case(best.size, more);
+    sensitivity.slots = gain(best_point(timeline, account(config_), wider));
   }
   return sensitivity;
 }
@@ -384,7 +435,8 @@ PlanResult Planner::run() {
   const double drawn = draws ? drawing : 0;
   std::optional<std::size_t> best_hot;
   Case hot;  // of the former
-  const auto all = best_point(timeline, {}, memory.max_batch(memory.request(std::nullopt)));
+  Case in_gpu;
+  const auto all = best_point(timeline, memory, in_gpu);
   const auto beats = [&](const std::optional<PlanPoint>& point, const std::optional<std::size_t>& other) {
     return point && (!other || point->tokens_per_s() > result.rows[*other].point->tokens_per_s());
   };
@@ -415,7 +467,7 @@ PlanResult Planner::run() {
     on_row(0);
   }
   if (result.best) {
-    result.sensitivity = sensitivity(timeline, result.rows[*result.best], result.best == best_hot ? hot : Case{});
+    result.sensitivity = sensitivity(timeline, result.rows[*result.best], result.best == best_hot ? hot : in_gpu);
   }
   return result;
 }

@@ -3,6 +3,7 @@
 #include "dsasim/checked.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace dsasim {
 namespace {
@@ -14,6 +15,10 @@ constexpr std::string_view link_bytes = "the bytes of a step over the link";
 std::uint64_t before_attention_ns(const StepParts& parts) {
   return parts[StepPart::norms] / 2 + parts[StepPart::projections] + parts[StepPart::indexer_rest] +
          parts[StepPart::indexer] + parts[StepPart::topk];
+}
+
+std::uint64_t looked_up_rows(const ModelLayer& layer, const HotBuffer& buffer) {
+  return static_cast<std::uint64_t>(std::ceil(layer.top_k * buffer.looked_up));
 }
 
 }  // namespace
@@ -87,7 +92,7 @@ StepTimeline::Step StepTimeline::step(const StepQueries& queries, const HotBuffe
       const LayerMisses& missed = misses[gpu * trace_layers_ + traced_as_[i]];
       const SwapIn lookup{.requests = local_batch,
                           .most_missed_rows = missed.most_rows,
-                          .selected_rows = buffer.context_fits ? 0 : layer.top_k,
+                          .selected_rows = buffer.context_fits ? 0 : looked_up_rows(layer, buffer),
                           .slots = buffer.context_fits ? 0 : buffer.slots};
       const bool looks_up = index_[i] == Index::owned;
       copies_ns = std::max(copies_ns, copy_ns(layer, missed.rows, looks_up ? std::optional(lookup) : std::nullopt));

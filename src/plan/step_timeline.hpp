@@ -23,6 +23,7 @@ struct LayerMisses {
 struct HotBuffer {
   std::uint64_t slots = 0;
   bool context_fits = false;  ///< position p is in slot p: nothing is looked up, nothing moves
+  double looked_up = 1;       ///< of a selection: the rest is in resident pages
 };
 
 /// One decode step, layer after layer: kernels, the swap-ins between selection and attention, and a link that copies

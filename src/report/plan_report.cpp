@@ -43,6 +43,7 @@ Json config_json(const PlanResult& result) {
   out["host_bytes"] = or_null(config.host_bytes);
   out["host_copies"] = name_of(host_copies_names, config.host_copies);
   out["ranks_per_link"] = config.ranks_per_link;
+  out["resident_pages"] = config.resident_pages;
   out["arrivals"] = config.arrivals.empty() ? Json(nullptr) : Json(config.arrivals);
   return out;
 }
@@ -66,6 +67,7 @@ Json row_json(const PlanRow& row) {
   of_point("tokens_per_s", [](const PlanPoint& point) { return point.tokens_per_s(); });
   of_point("tokens_per_s_user",
            [](const PlanPoint& point) { return point.tokens_per_s() / static_cast<double>(point.batch); });
+  of_point("resident_pages", [](const PlanPoint& point) { return point.resident_pages; });
   out["gpu_bytes_per_request"] = row.bytes.gpu();
   out["key_bytes_per_request"] = row.bytes.keys;
   out["host_bytes_per_request"] = row.bytes.host;
@@ -229,6 +231,16 @@ std::string error_text(const PlanResult& result) {
   return text.empty() ? text : "Drawn misses against the trace's own, at its own shape: " + text + ".\n";
 }
 
+std::string resident_text(const PlanResult& result) {
+  std::string text;
+  for (const PlanRow& row : result.rows) {
+    if (result.config.resident_pages && row.point && !row.size.is_all()) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", row.size.text, grouped(row.point->resident_pages));
+    }
+  }
+  return text.empty() ? text : "Pages of a request in GPU memory above its buffer: " + text + ".\n";
+}
+
 std::string over_time_text(const PlanResult& result) {
   if (result.config.arrivals.empty()) {
     return "";
@@ -301,7 +313,7 @@ std::string plan_text(const PlanResult& result) {
     append_row(out, result, i);
   }
   out += "\n" + best_text(result) + break_even_text(result) + sensitivity_text(result.sensitivity) +
-         error_text(result) + over_time_text(result);
+         error_text(result) + resident_text(result) + over_time_text(result);
   return out;
 }
 

@@ -131,7 +131,8 @@ TEST_CASE("A buffer fills anew when its request is admitted, and host memory sen
   const Deployed deployed("glm-5.1", config);
   Served served(deployed, 1000);
   const BufferMisses misses{.layers = 1, .requests = {{.rows = {1, 2, 3, 4}}}};
-  const ServedBuffers buffers{.slots = 8, .held_slots = 8, .misses = &misses};
+  const ServedBuffers buffers{
+      .slots = 8, .held_slots = 8, .misses = [&](std::uint64_t) -> const BufferMisses& { return misses; }};
   // The second request goes back at its third step, when the first one has its third page.
   const OverTime run =
       *served.run(buffers, {{.prompt_tokens = 126, .output_tokens = 6}, {.prompt_tokens = 100, .output_tokens = 4}});
@@ -142,6 +143,32 @@ TEST_CASE("A buffer fills anew when its request is admitted, and host memory sen
   CHECK(ns[0] == copies_ns(2 * 1 + 2 * 2) + 2 * served.compute_ns(2, 128));
   CHECK(ns[1] == copies_ns(3 + 4 + 3 + 4) + 4 * served.compute_ns(1, 192));
   CHECK(ns[2] == copies_ns(1 + 2) + 2 * served.compute_ns(1, 128));
+}
+
+// In pages of 78 layers, keys take 132 and entries 656. Memory has 20.5 x 788 = 16,154. A buffer of 64 slots and two
+// resident pages are three pages. A request of 600 tokens (10 pages of keys) leaves 16,154 - 1,320 - 1,968 = 12,866: 19
+// pages more, and all of it is resident. Beside one of 900 tokens (15 pages) 16,154 - 3,300 - 3,936 = 8,918 are left:
+// 13 pages, 6 for each, and both have older entries.
+TEST_CASE("Resident pages spill when another request comes in", "[plan]") {
+  const Deployed deployed = with_pages(20);
+  Served served(deployed, 1000);
+  const BufferMisses misses{.layers = 1, .accesses = 4, .looked_up = 1, .requests = {{.rows = {5}}}};
+  std::vector<std::uint64_t> asked;
+  const ServedBuffers buffers{.slots = 64,
+                              .held_slots = 64 + 2 * 64,
+                              .misses = [&](std::uint64_t pages) -> const BufferMisses& {
+                                asked.push_back(pages);
+                                return misses;
+                              },
+                              .resident_pages = 2,
+                              .spare_holds_pages = true};
+  const OverTime run = *served.run(
+      buffers, {{.prompt_tokens = 599, .output_tokens = 6}, {.at = 2, .prompt_tokens = 899, .output_tokens = 3}});
+  CHECK(asked == Column{2 + 6, 2 + 6, 2 + 6});
+  const std::uint64_t both_ns =
+      served.timeline->compute_ns({.batch = 2, .longest_tokens = 960, .context_tokens = std::uint64_t{2} * 768});
+  CHECK(column(run, &BatchStretch::ns) ==
+        Column{2 * served.compute_ns(1, 640), 3 * (both_ns + 78 * 10 * 1000), served.compute_ns(1, 640)});
 }
 
 TEST_CASE("Requests of a trace come in at its start steps", "[plan]") {

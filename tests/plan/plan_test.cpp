@@ -232,6 +232,37 @@ TEST_CASE("Drawn traces stand in for another context, with their error on the tr
   CHECK(scaled.rows[0].miss_ratio == Approx(0.1037).epsilon(0.01));  // the trace's own, at twice its top-k
 }
 
+TEST_CASE("Memory that a batch leaves holds pages whose rows bypass the buffer", "[plan]") {
+  const TraceReader trace("traces/paper128-req_0.dsat");
+  PlanConfig config = small_plan("lru", "2x,all");
+  config.extrapolation = Extrapolation::generate;
+  config.context_tokens = 8192;
+  const auto row_of = [&](std::uint64_t batch, bool pages, std::uint32_t least) {
+    config.batch = batch;
+    config.resident_pages = pages;
+    config.replay.resident_blocks = least;
+    return plan_of(trace, config).rows[0];
+  };
+  // 31.9 GB: 8 requests have all of their pages and buffers (0.72 GB each), and 80 no more than a few.
+  const PlanRow few = row_of(8, true, 2);
+  CHECK(few.point->resident_pages == 128);
+  CHECK(few.miss_ratio == 0);
+  CHECK(few.point->tpot.mean_ns == plan_of(trace, config).rows[1].point->tpot.mean_ns);
+  const PlanRow many = row_of(80, true, 2);
+  const std::uint64_t pages = many.point->resident_pages;
+  CHECK(pages > 2);
+  CHECK(pages < 128);
+  // As many pages as a replay is told to keep: the same misses.
+  const PlanRow kept = row_of(80, false, static_cast<std::uint32_t>(pages));
+  CHECK(many.point->misses == kept.point->misses);
+  CHECK(many.miss_ratio == kept.miss_ratio);
+  const PlanRow none = row_of(80, false, 0);
+  CHECK(none.point->resident_pages == 0);
+  CHECK(many.point->misses < none.point->misses);
+  CHECK(many.point->tpot.mean_ns < none.point->tpot.mean_ns);
+  CHECK(many.max_batch <= none.max_batch);
+}
+
 TEST_CASE("A plan that cannot be is refused", "[plan]") {
   const TraceReader trace = small_trace();
   const auto refused = [&](const PlanConfig& config) { return refusal([&] { plan_of(trace, config); }); };
@@ -254,6 +285,12 @@ TEST_CASE("A plan that cannot be is refused", "[plan]") {
   config.replay.resident_blocks = 1;
   CHECK(refused(config).starts_with("`resident_blocks`: blocks of 64 entries are not scaled"));
   config.replay.resident_blocks = 0;
+  config.resident_pages = true;
+  CHECK(refused(config).starts_with("`resident_pages`: blocks of 64 entries are not scaled"));
+  config.replay.new_token = NewToken::pinned;
+  CHECK(refused(config) == "`resident_pages`: the newest entry is in a resident page; expected `new_token` demand");
+  config.replay.new_token = NewToken::demand;
+  config.resident_pages = false;
   config.extrapolation = Extrapolation::generate;
   config.replay.warmup_steps = 1;
   CHECK(refused(config).starts_with("`warmup_steps`: has no effect here: traces are drawn"));

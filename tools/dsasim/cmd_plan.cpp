@@ -136,6 +136,8 @@ void add_plan_options(CLI::App& app, PlanConfig& plan) {
              "Copies of a request's KV in host memory: one for each GPU that attends to it, or one for all [rank]",
              host_copies_names);
   add_number<std::uint64_t>(app, "--ranks-per-link", plan.ranks_per_link, "GPUs behind one link [1]", 1, 64);
+  add_flag(app, "--resident-pages", plan.resident_pages,
+           "GPU memory that a batch leaves holds the newest pages of each request; their rows bypass the buffer");
   add_text(app, "--arrivals", plan.arrivals,
            "Batches over time, too: JSON lines (timestamp in ms, input_length, output_length), a CSV of start_step, or "
            "the start steps and lengths of the traces")
