@@ -33,7 +33,26 @@ double gpu_weights(const Model& model, const Deployment& deployment) {
   return bytes;
 }
 
+std::optional<std::uint64_t> host_limit(const Model& model, const PlanConfig& config) {
+  if (!config.host_bytes || config.nvme.empty()) {
+    return config.host_bytes;
+  }
+  double selected = 1;  // of the context
+  for (const ModelLayer& layer : model.layers) {
+    if (layer.top_k != 0 && layer.unit_tokens != 0) {
+      selected = std::min(
+          selected, static_cast<double>(layer.top_k) * layer.unit_tokens / static_cast<double>(config.context_tokens));
+    }
+  }
+  return rounded(static_cast<double>(*config.host_bytes) / selected, "the bytes of host memory");
+}
+
 }  // namespace
+
+std::uint64_t host_copies(const PlanConfig& config) noexcept {
+  const Deployment& deployment = config.replay.step.deployment;
+  return config.host_copies == HostCopies::shared || deployment.dp_attention ? 1 : deployment.tensor_parallel;
+}
 
 MemoryAccount::MemoryAccount(const Model& model, const Gpu& gpu, const StepKernels& kernels, const PlanConfig& config)
     : model_(model), kernels_(kernels), config_(config) {
@@ -50,6 +69,7 @@ MemoryAccount::MemoryAccount(const Model& model, const Gpu& gpu, const StepKerne
         static_cast<double>(usable) / 1e9);
   }
   free_bytes_ = usable - weight_bytes_;
+  most_host_bytes_ = host_limit(model, config);
 }
 
 std::uint64_t MemoryAccount::request_gpus() const noexcept {
@@ -59,9 +79,7 @@ std::uint64_t MemoryAccount::request_gpus() const noexcept {
 
 RequestBytes MemoryAccount::request(std::optional<std::uint64_t> slots, std::uint64_t context_tokens) const {
   constexpr std::string_view quantity = "the bytes of a request";
-  const Deployment& deployment = config_.replay.step.deployment;
-  const std::uint64_t copies =
-      config_.host_copies == HostCopies::shared || deployment.dp_attention ? 1 : deployment.tensor_parallel;
+  const std::uint64_t copies = dsasim::host_copies(config_);
   RequestBytes bytes;
   const auto add = [&](std::uint64_t& sum, std::uint64_t entries, std::uint64_t entry_bytes) {
     sum = checked_sum(sum, checked_product(entries, entry_bytes, quantity), quantity);
@@ -98,8 +116,8 @@ std::uint64_t MemoryAccount::max_batch(const RequestBytes& request) const noexce
   const std::uint64_t per_gpu = free_bytes_ / std::max<std::uint64_t>(request.gpu(), 1);
   // Bounded before it is multiplied: a request of few bytes fits very often.
   std::uint64_t batch = std::min(per_gpu, config_.max_batch) * request_gpus();
-  if (config_.host_bytes && request.host > 0) {
-    batch = std::min(batch, *config_.host_bytes / request.host);
+  if (most_host_bytes_ && request.host > 0) {
+    batch = std::min(batch, *most_host_bytes_ / request.host);
   }
   return std::min(batch, config_.max_batch);
 }

@@ -49,7 +49,7 @@ class Server {
   bool holds(std::uint64_t entries, std::uint64_t context_tokens) const {
     return entries >= context_tokens / buffers_.unit_tokens;
   }
-  bool host_holds(std::uint64_t bytes) const { return !config_.host_bytes || bytes <= *config_.host_bytes; }
+  bool host_holds(std::uint64_t bytes) const { return bytes <= memory_.most_host_bytes().value_or(bytes); }
 
   bool is_due(std::size_t request) const;
   void take_arrivals();
@@ -241,6 +241,7 @@ bool Server::collect_misses(std::uint64_t resident_pages, const BufferMisses& mi
     }
     moves = true;
     const std::vector<std::uint32_t>& rows = misses.requests[running.request % misses.requests.size()].rows;
+    const std::vector<std::uint32_t>& blocks = misses.requests[running.request % misses.requests.size()].blocks;
     const std::uint64_t steps = rows.size() / misses.layers;
     const std::uint64_t again = steps - steps / 2;
     const std::uint64_t at = running.steps < steps ? running.steps : steps / 2 + (running.steps - steps) % again;
@@ -249,6 +250,7 @@ bool Server::collect_misses(std::uint64_t resident_pages, const BufferMisses& mi
       LayerMisses& of_gpu = misses_[running.gpu * misses.layers + layer];
       of_gpu.rows += missed;
       of_gpu.most_rows = std::max(of_gpu.most_rows, missed);
+      of_gpu.blocks += blocks.empty() ? 0 : blocks[at * misses.layers + layer];
     }
   }
   return moves;
@@ -262,7 +264,7 @@ std::uint64_t Server::step_ns() {
   if (!buffers_.misses || all_resident) {
     return timeline_.compute_ns(queries());
   }
-  const BufferMisses& misses = buffers_.misses(pages);
+  const BufferMisses& misses = buffers_.misses(pages, host_bytes_);
   const bool moves = collect_misses(pages, misses);
   const HotBuffer buffer{
       .slots = *buffers_.slots, .context_fits = !moves, .looked_up = pages > 0 ? misses.looked_up_share() : 1};

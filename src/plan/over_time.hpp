@@ -15,8 +15,8 @@ namespace dsasim {
 struct ServedBuffers {
   std::optional<std::uint64_t> slots = {};       ///< none: everything is in GPU memory
   std::optional<std::uint64_t> held_slots = {};  ///< with those outside the capacity
-  /// Below so many resident pages; empty: nothing moves.
-  std::function<const BufferMisses&(std::uint64_t resident_pages)> misses = {};
+  /// Below so many resident pages, of requests that have so many bytes behind the GPUs; empty: nothing moves.
+  std::function<const BufferMisses&(std::uint64_t resident_pages, std::uint64_t host_bytes)> misses = {};
   std::uint64_t unit_tokens = 1;
   std::uint64_t resident_pages = 0;  ///< of each request, at least
   bool spare_holds_pages = false;    ///< GPU memory that the batch leaves has more of them

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <compare>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -52,6 +53,9 @@ void check(const PlanConfig& config) {
   require_range("`max_batch`", config.max_batch, most_batch);
   require_range("`batch`", config.batch.value_or(1), config.max_batch);
   require_range("`ranks_per_link`", config.ranks_per_link, 1024);
+  if (!config.nvme.empty() && !config.host_bytes) {
+    throw ConfigError("`nvme`", "has no effect where host memory holds all KV; expected `host_memory`");
+  }
   if (config.resident_pages && config.replay.new_token != NewToken::demand) {
     throw ConfigError("`resident_pages`", "the newest entry is in a resident page; expected `new_token` demand");
   }
@@ -98,18 +102,35 @@ Memory make_link(const std::string& name, double factor) {
   return memory;
 }
 
-/// One buffer size: its slots (none: everything in GPU memory), and what they miss below so many resident pages, which
-/// is replayed when it is first asked for.
+/// What is above and below a buffer.
+struct Around {
+  std::uint64_t resident_pages = 0;  ///< of each request
+  std::uint64_t host_entries = 0;    ///< of each request and layer; 0: all
+
+  friend auto operator<=>(const Around&, const Around&) = default;
+};
+
+/// One buffer size: its slots (none: everything in GPU memory), and what they miss, replayed when it is first asked
+/// for.
 struct Case {
   std::optional<std::uint64_t> slots = {};
-  std::map<std::uint32_t, BufferMisses> misses = {};
+  std::map<Around, BufferMisses> misses = {};
 };
 
 /// Rounded down to three binary digits, so that a plan replays few of them.
-std::uint64_t few_pages(std::uint64_t pages) {
+std::uint64_t one_of_few(std::uint64_t number) {
   constexpr int digits = 3;
-  const int dropped = std::max(static_cast<int>(std::bit_width(pages)) - digits, 0);
-  return pages >> static_cast<unsigned>(dropped) << static_cast<unsigned>(dropped);
+  const int dropped = std::max(static_cast<int>(std::bit_width(number)) - digits, 0);
+  return number >> static_cast<unsigned>(dropped) << static_cast<unsigned>(dropped);
+}
+
+/// Drives below host memory, and what a block of theirs has.
+Memory make_drives(const std::string& name) {
+  Memory memory = make_memory(parse_memory(name));
+  if (memory.model_name != "nvme") {
+    throw ConfigError("`nvme`", "{} is no drive; expected a configuration of the memory model nvme", name);
+  }
+  return memory;
 }
 
 /// All that is asked of one plan.
@@ -131,9 +152,16 @@ class Planner {
   std::optional<std::uint64_t> held_slots(const Case& of) const;
   bool context_fits(std::uint64_t slots) const { return slots >= context_entries_; }
   Case make_case(const BufferSize& size, double factor) const;
-  const BufferMisses& misses(Case& of, std::uint64_t resident_pages) const;
+  /// Of every size, where they are all asked for alike: one pass over the traces.
+  void replay_together(std::vector<Case>& cases, const std::function<void(double share)>& on_share) const;
+  std::vector<BufferMisses> replay_sizes(std::span<const std::uint64_t> slots, const Around& around,
+                                         const std::function<void(double share)>& on_share) const;
+  const BufferMisses& misses(Case& of, const Around& around) const;
   /// Of each request's newest pages, those that are in GPU memory above its buffer.
   std::uint64_t resident_pages(const MemoryAccount& memory, const Case& of, std::uint64_t batch) const;
+  /// Of requests that have so many bytes behind the GPUs.
+  std::uint64_t host_entries(std::uint64_t bytes) const;
+  Around around(const MemoryAccount& memory, const Case& of, std::uint64_t batch) const;
   StepTimeline timeline(MemoryModel& link) const;
   MemoryAccount account(const PlanConfig& config) const { return {model_, gpu_, kernels_, config}; }
 
@@ -160,6 +188,9 @@ class Planner {
   std::unique_ptr<DrawnTraces> drawn_;
   std::unique_ptr<HiddenLayers> hidden_;  ///< that the layers of `misses` stand for
   std::optional<ArrivingRequests> arriving_;
+  Memory drive_memory_;
+  Drives drives_;
+  std::uint64_t row_bytes_ = 1;  ///< of the first layer that selects
   std::function<void(double share)> on_share_;
 };
 
@@ -185,6 +216,17 @@ Planner::Planner(std::span<const TraceReader* const> traces, const PlanConfig& c
       slots_of(size, 1);  // before anything takes time
     }
   }
+  for (const ModelLayer& layer : model_.layers) {
+    if (layer.top_k != 0) {
+      row_bytes_ = std::max<std::uint64_t>(kernels_.entry_bytes(layer), 1);
+      break;
+    }
+  }
+  if (!config.nvme.empty()) {
+    drive_memory_ = make_drives(config.nvme);
+    drives_ = {.model = drive_memory_.model.get(),
+               .block_bytes = drive_memory_.config->integer("block_bytes", 1, std::uint64_t{1} << 30U)};
+  }
   if (!config.arrivals.empty()) {
     arriving_ = arriving_requests(traces, config.arrivals);
   }
@@ -196,6 +238,9 @@ void Planner::check_traces() const {
   }
   const TraceReader& first = *traces_.front();
   for (const TraceReader* trace : traces_) {
+    if (!config_.nvme.empty() && trace->header().ids == IdKind::physical) {
+      throw ConfigError("`nvme`", "needs positions, and {} holds physical slots", trace->name());
+    }
     trace->require_single_queries("plan");
     trace->require_equal_stores("plan");
     const HiddenLayers fits(model_, trace->header());
@@ -269,18 +314,42 @@ Case Planner::make_case(const BufferSize& size, double factor) const {
   return size.is_all() ? Case{} : Case{.slots = slots_of(size, factor)};
 }
 
-const BufferMisses& Planner::misses(Case& of, std::uint64_t resident_pages) const {
-  const auto pages = static_cast<std::uint32_t>(std::min(resident_pages, most_plan_context));
-  const auto known = of.misses.find(pages);
+std::vector<BufferMisses> Planner::replay_sizes(std::span<const std::uint64_t> slots, const Around& around,
+                                                const std::function<void(double share)>& on_share) const {
+  ReplayConfig config = config_.replay;
+  config.resident_blocks = static_cast<std::uint32_t>(std::min(around.resident_pages, most_plan_context));
+  const HostRows host{.entries = around.host_entries,
+                      .block_entries = std::max<std::uint64_t>(drives_.block_bytes / row_bytes_, 1)};
+  return drawn_ ? drawn_->misses(config, slots, host, top_k_, jobs_, on_share)
+                : replay_misses(traces_, config, slots, host, top_k_, jobs_, on_share);
+}
+
+void Planner::replay_together(std::vector<Case>& cases, const std::function<void(double share)>& on_share) const {
+  std::vector<std::uint64_t> slots;
+  for (const Case& of : cases) {
+    if (of.slots) {
+      slots.push_back(*of.slots);
+    }
+  }
+  if (slots.empty() || config_.resident_pages || drives_.model != nullptr) {
+    return;  // the batch decides what is above and below a buffer
+  }
+  const Around same{.resident_pages = config_.replay.resident_blocks};
+  std::vector<BufferMisses> found = replay_sizes(slots, same, on_share);
+  auto next = found.begin();
+  for (Case& of : cases) {
+    if (of.slots) {
+      of.misses.emplace(same, std::move(*next++));
+    }
+  }
+}
+
+const BufferMisses& Planner::misses(Case& of, const Around& around) const {
+  const auto known = of.misses.find(around);
   if (known != of.misses.end()) {
     return known->second;
   }
-  ReplayConfig config = config_.replay;
-  config.resident_blocks = pages;
-  return of.misses
-      .emplace(pages, drawn_ ? drawn_->misses(config, *of.slots, top_k_, jobs_)
-                             : replay_misses(traces_, config, *of.slots, top_k_, jobs_))
-      .first->second;
+  return of.misses.emplace(around, std::move(replay_sizes({&*of.slots, 1}, around, {}).front())).first->second;
 }
 
 std::uint64_t Planner::resident_pages(const MemoryAccount& memory, const Case& of, std::uint64_t batch) const {
@@ -291,22 +360,38 @@ std::uint64_t Planner::resident_pages(const MemoryAccount& memory, const Case& o
   const std::uint64_t gpus = memory.request_gpus();
   const std::uint64_t requests = (batch + gpus - 1) / gpus;
   const std::uint64_t used = memory.request(held_slots(of)).gpu() * requests;
-  return std::max(least, few_pages(least + memory.spare_pages(used, requests)));
+  return std::max(least, one_of_few(least + memory.spare_pages(used, requests)));
 }
 
 StepTimeline Planner::timeline(MemoryModel& link) const {
   const std::size_t layers = drawn_ ? drawn_->header().layers.size() : traces_.front()->layer_count();
-  return {model_, kernels_, *hidden_, layers, link, config_};
+  return {model_, kernels_, *hidden_, layers, link, config_, drives_};
+}
+
+std::uint64_t Planner::host_entries(std::uint64_t bytes) const {
+  if (drives_.model == nullptr || !config_.host_bytes || bytes <= *config_.host_bytes) {
+    return 0;
+  }
+  const double held = static_cast<double>(*config_.host_bytes) / static_cast<double>(bytes);
+  return std::max<std::uint64_t>(one_of_few(static_cast<std::uint64_t>(held * static_cast<double>(context_entries_))),
+                                 1);
+}
+
+Around Planner::around(const MemoryAccount& memory, const Case& of, std::uint64_t batch) const {
+  const std::uint64_t host_bytes =
+      checked_product(memory.request(held_slots(of)).host, batch, "the bytes of a batch in host memory");
+  return {.resident_pages = resident_pages(memory, of, batch), .host_entries = host_entries(host_bytes)};
 }
 
 PlanPoint Planner::point(StepTimeline& timeline, const MemoryAccount& memory, Case& of, std::uint64_t batch) const {
-  const std::uint64_t pages = of.slots ? resident_pages(memory, of, batch) : 0;
+  const Around around = of.slots ? this->around(memory, of, batch) : Around{};
+  const std::uint64_t pages = around.resident_pages;
   if (!of.slots || pages * resident_block_entries >= context_entries_) {
     return {.batch = batch,
             .tpot = summarise({timeline.compute_ns(timeline.alike(batch))}),
             .resident_pages = whole_pages(context_entries_) / kv_page_entries};
   }
-  const BufferMisses& missed = misses(of, pages);
+  const BufferMisses& missed = misses(of, around);
   const HotBuffer buffer{.slots = *of.slots,
                          .context_fits = context_fits(*of.slots),
                          .looked_up = pages > 0 ? missed.looked_up_share() : 1};
@@ -344,9 +429,13 @@ PlanRow Planner::row(StepTimeline& timeline, const BufferSize& size, Case& of) c
   PlanRow row{.size = size, .slots = of.slots, .bytes = memory.request(held_slots(of))};
   row.max_batch = memory.max_batch(row.bytes);
   row.point = best_point(timeline, memory, of);
-  const std::uint64_t pages = row.point ? row.point->resident_pages : config_.replay.resident_blocks;
-  if (of.slots && !context_fits(*of.slots) && pages * resident_block_entries < context_entries_) {
-    row.miss_ratio = misses(of, pages).ratio();
+  if (!of.slots) {
+    return row;
+  }
+  const Around around =
+      row.point ? this->around(memory, of, row.point->batch) : Around{.resident_pages = config_.replay.resident_blocks};
+  if (!context_fits(*of.slots) && around.resident_pages * resident_block_entries < context_entries_) {
+    row.miss_ratio = misses(of, around).ratio();
     if (drawn_) {
       row.trace_error = drawn_->error(config_.replay, *of.slots, top_k_, jobs_);
     }
@@ -362,8 +451,9 @@ std::optional<OverTime> Planner::over_time(StepTimeline& timeline, Case& of,
                         .resident_pages = config_.replay.resident_blocks,
                         .spare_holds_pages = config_.resident_pages};
   if (of.slots) {
-    buffers.misses = [&](std::uint64_t pages) -> const BufferMisses& {
-      return misses(of, std::max<std::uint64_t>(few_pages(pages), config_.replay.resident_blocks));
+    buffers.misses = [&](std::uint64_t pages, std::uint64_t host_bytes) -> const BufferMisses& {
+      return misses(of, {.resident_pages = std::max<std::uint64_t>(one_of_few(pages), config_.replay.resident_blocks),
+                         .host_entries = host_entries(host_bytes)});
     };
   }
   return serve(timeline, account(config_), buffers, *arriving_, config_, on_share);
@@ -434,14 +524,19 @@ PlanResult Planner::run() {
   StepTimeline timeline = this->timeline(*link.model);
   const double drawn = draws ? drawing : 0;
   std::optional<std::size_t> best_hot;
-  Case hot;  // of the former
   Case in_gpu;
   const auto all = best_point(timeline, memory, in_gpu);
   const auto beats = [&](const std::optional<PlanPoint>& point, const std::optional<std::size_t>& other) {
     return point && (!other || point->tokens_per_s() > result.rows[*other].point->tokens_per_s());
   };
+  std::vector<Case> cases;
+  cases.reserve(config_.slots.size());
+  std::transform(config_.slots.begin(), config_.slots.end(), std::back_inserter(cases),
+                 [&](const BufferSize& size) { return make_case(size, 1); });
+  constexpr double replaying = 0.7;  // of the rest
+  replay_together(cases, [&](double share) { on_share_(drawn + (1 - drawn) * replaying * share); });
   for (const BufferSize& size : config_.slots) {
-    Case of = make_case(size, 1);
+    Case& of = cases[result.rows.size()];
     PlanRow row = this->row(timeline, size, of);
     if (of.slots) {
       row.break_even_batch = break_even(timeline, row, of, all);
@@ -449,7 +544,7 @@ PlanResult Planner::run() {
     const auto on_row = [&](double part) {
       const double done =
           (static_cast<double>(result.rows.size()) + part) / static_cast<double>(config_.slots.size() + 1);
-      on_share_(drawn + (1 - drawn) * done);
+      on_share_(drawn + (1 - drawn) * (replaying + (1 - replaying) * done));
     };
     if (arriving_) {
       row.over_time = over_time(timeline, of, on_row);
@@ -460,14 +555,13 @@ PlanResult Planner::run() {
     }
     if (of.slots && beats(row.point, best_hot)) {
       best_hot = result.rows.size();
-      hot = std::move(of);
     }
     result.best = beats(row.point, result.best) ? result.rows.size() : result.best;
     result.rows.push_back(std::move(row));
     on_row(0);
   }
   if (result.best) {
-    result.sensitivity = sensitivity(timeline, result.rows[*result.best], result.best == best_hot ? hot : in_gpu);
+    result.sensitivity = sensitivity(timeline, result.rows[*result.best], cases[*result.best]);
   }
   return result;
 }
@@ -484,6 +578,10 @@ std::vector<BufferSize> parse_buffer_sizes(std::string_view option, std::string_
 
 double PlanPoint::tokens_per_s() const noexcept {
   return tpot.mean_ns == 0 ? 0 : static_cast<double>(batch) * 1e9 / tpot.mean_ns;
+}
+
+double PlanPoint::nvme_bytes_per_s() const noexcept {
+  return tpot.mean_ns == 0 ? 0 : nvme_bytes * 1e9 / tpot.mean_ns;
 }
 
 double PlanPoint::link_bytes_per_s() const noexcept {

@@ -1,6 +1,7 @@
 #include "plan/step_timeline.hpp"
 
 #include "dsasim/checked.hpp"
+#include "plan/memory_account.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -24,8 +25,8 @@ std::uint64_t looked_up_rows(const ModelLayer& layer, const HotBuffer& buffer) {
 }  // namespace
 
 StepTimeline::StepTimeline(const Model& model, const StepKernels& kernels, const HiddenLayers& hidden,
-                           std::size_t trace_layers, MemoryModel& host, const PlanConfig& config)
-    : model_(model), kernels_(kernels), host_(host), config_(config), trace_layers_(trace_layers) {
+                           std::size_t trace_layers, MemoryModel& host, const PlanConfig& config, const Drives& drives)
+    : model_(model), kernels_(kernels), host_(host), config_(config), drives_(drives), trace_layers_(trace_layers) {
   index_.resize(model.layers.size(), Index::none);
   traced_as_.resize(model.layers.size());
   for (std::size_t traced = 0; traced < trace_layers; ++traced) {
@@ -75,6 +76,14 @@ std::uint64_t StepTimeline::copy_ns(const ModelLayer& layer, std::uint64_t rows,
   return rounded(host_.gather_ns(gather), "the time of a swap-in");
 }
 
+std::uint64_t StepTimeline::blocks(std::span<const LayerMisses> misses, std::size_t traced_layer) const {
+  std::uint64_t blocks = 0;
+  for (std::size_t place = traced_layer; place < misses.size(); place += trace_layers_) {
+    blocks = checked_sum(blocks, misses[place].blocks, "the blocks of a step");
+  }
+  return checked_product(blocks, host_copies(config_), "the blocks of a step");
+}
+
 StepTimeline::Step StepTimeline::step(const StepQueries& queries, const HotBuffer& buffer,
                                       std::span<const LayerMisses> misses) {
   price(queries);
@@ -97,6 +106,13 @@ StepTimeline::Step StepTimeline::step(const StepQueries& queries, const HotBuffe
       const bool looks_up = index_[i] == Index::owned;
       copies_ns = std::max(copies_ns, copy_ns(layer, missed.rows, looks_up ? std::optional(lookup) : std::nullopt));
       rows = std::max(rows, missed.rows);
+    }
+    if (drives_.model != nullptr && index_[i] != Index::none) {
+      const std::uint64_t read = blocks(misses, traced_as_[i]);
+      const Gather reads{.row_bytes = drives_.block_bytes, .missed_rows = read};
+      copies_ns = checked_sum(copies_ns, rounded(drives_.model->gather_ns(reads), "the time of drives"), step_ns);
+      step.nvme_bytes = checked_sum(step.nvme_bytes, checked_product(read, drives_.block_bytes, "the bytes of drives"),
+                                    "the bytes of drives");
     }
     std::uint64_t wait_ns = copies_ns;
     if (index_[i] == Index::shared && config_.prefetch == Prefetch::anchor) {

@@ -17,6 +17,13 @@ namespace dsasim {
 struct LayerMisses {
   std::uint64_t rows = 0;
   std::uint64_t most_rows = 0;  ///< of one request
+  std::uint64_t blocks = 0;     ///< on drives, of rows that host memory does not hold
+};
+
+/// Drives below host memory.
+struct Drives {
+  MemoryModel* model = nullptr;  ///< null: there are none
+  std::uint64_t block_bytes = 0;
 };
 
 /// A buffer as its kernel sees it.
@@ -32,7 +39,8 @@ struct HotBuffer {
 /// A layer that owns an index swaps in before its attention; compute waits for it. A layer that shares the index lacks
 /// the same rows. Without prefetch its copies come before its attention, too. With it they are queued when those of the
 /// owner are done, one layer after the other, and the layer waits for what compute in between did not cover. Copies
-/// take nothing off compute.
+/// take nothing off compute. Rows on drives are read before the copies of their layer, which read them in host memory;
+/// the GPUs of the node share the drives.
 class StepTimeline {
  public:
   struct Step {
@@ -40,10 +48,11 @@ class StepTimeline {
     std::uint64_t exposed_ns = 0;  ///< of `ns`: waiting for swap-ins and copies
     std::uint64_t hidden_ns = 0;   ///< copies beside compute
     std::uint64_t link_bytes = 0;  ///< of rows, over one link: of the GPU with most of them in each layer
+    std::uint64_t nvme_bytes = 0;  ///< of blocks, by all drives
   };
 
   StepTimeline(const Model& model, const StepKernels& kernels, const HiddenLayers& hidden, std::size_t trace_layers,
-               MemoryModel& host, const PlanConfig& config);
+               MemoryModel& host, const PlanConfig& config, const Drives& drives = {});
 
   /// So many requests of the plan's context.
   StepQueries alike(std::uint64_t batch) const noexcept {
@@ -63,12 +72,15 @@ class StepTimeline {
   enum class Index : std::uint8_t { none, owned, shared };
 
   void price(const StepQueries& queries);
+  /// Of one layer, of all GPUs.
+  std::uint64_t blocks(std::span<const LayerMisses> misses, std::size_t traced_layer) const;
   std::uint64_t copy_ns(const ModelLayer& layer, std::uint64_t rows, const std::optional<SwapIn>& swap_in);
 
   const Model& model_;
   const StepKernels& kernels_;
   MemoryModel& host_;
   const PlanConfig& config_;
+  Drives drives_;
   std::size_t trace_layers_;
   std::vector<Index> index_;            ///< by hidden layer
   std::vector<std::size_t> traced_as_;  ///< by hidden layer that selects: the layer of the trace

@@ -41,6 +41,7 @@ Json config_json(const PlanResult& result) {
   out["extrapolate"] = name_of(extrapolation_names, config.extrapolation);
   out["memory_fraction"] = config.memory_fraction;
   out["host_bytes"] = or_null(config.host_bytes);
+  out["nvme"] = config.nvme.empty() ? Json(nullptr) : Json(config.nvme);
   out["host_copies"] = name_of(host_copies_names, config.host_copies);
   out["ranks_per_link"] = config.ranks_per_link;
   out["resident_pages"] = config.resident_pages;
@@ -59,6 +60,9 @@ Json row_json(const PlanRow& row) {
   const auto of_point = [&](const char* name, auto value) { out[name] = row.point ? Json(value(*row.point)) : Json(); };
   of_point("link_bytes_per_step", [](const PlanPoint& point) { return point.link_bytes; });
   of_point("link_bytes_per_s", [](const PlanPoint& point) { return point.link_bytes_per_s(); });
+  of_point("nvme_share", [](const PlanPoint& point) { return point.nvme_share; });
+  of_point("nvme_bytes_per_step", [](const PlanPoint& point) { return point.nvme_bytes; });
+  of_point("nvme_bytes_per_s", [](const PlanPoint& point) { return point.nvme_bytes_per_s(); });
   of_point("exposed_ns", [](const PlanPoint& point) { return point.exposed_ns; });
   of_point("hidden_ns", [](const PlanPoint& point) { return point.hidden_ns; });
   of_point("tpot_ns", [](const PlanPoint& point) { return point.tpot.mean_ns; });
@@ -185,7 +189,7 @@ std::string best_text(const PlanResult& result) {
   }
   text += ".\n";
   if (best.bytes.host > 0) {
-    text += fmt::format("Host memory for this batch: {}{}.\n",
+    text += fmt::format("{} for this batch: {}{}.\n", result.config.nvme.empty() ? "Host memory" : "KV on drives",
                         bytes_text(static_cast<double>(best.bytes.host) * static_cast<double>(point.batch)),
                         result.config.host_copies == HostCopies::rank &&
                                 !result.config.replay.step.deployment.dp_attention &&
@@ -239,6 +243,17 @@ std::string resident_text(const PlanResult& result) {
     }
   }
   return text.empty() ? text : "Pages of a request in GPU memory above its buffer: " + text + ".\n";
+}
+
+std::string nvme_text(const PlanResult& result) {
+  std::string text;
+  for (const PlanRow& row : result.rows) {
+    if (!result.config.nvme.empty() && row.point && !row.size.is_all()) {
+      text += fmt::format("{}{} {:.1f}% of misses, {:.1f} GB/s", text.empty() ? "" : "; ", row.size.text,
+                          100 * row.point->nvme_share, row.point->nvme_bytes_per_s() / 1e9);
+    }
+  }
+  return text.empty() ? text : fmt::format("Read from {}: {}.\n", result.config.nvme, text);
 }
 
 std::string over_time_text(const PlanResult& result) {
@@ -313,7 +328,7 @@ std::string plan_text(const PlanResult& result) {
     append_row(out, result, i);
   }
   out += "\n" + best_text(result) + break_even_text(result) + sensitivity_text(result.sensitivity) +
-         error_text(result) + resident_text(result) + over_time_text(result);
+         error_text(result) + resident_text(result) + nvme_text(result) + over_time_text(result);
   return out;
 }
 

@@ -131,8 +131,9 @@ TEST_CASE("A buffer fills anew when its request is admitted, and host memory sen
   const Deployed deployed("glm-5.1", config);
   Served served(deployed, 1000);
   const BufferMisses misses{.layers = 1, .requests = {{.rows = {1, 2, 3, 4}}}};
-  const ServedBuffers buffers{
-      .slots = 8, .held_slots = 8, .misses = [&](std::uint64_t) -> const BufferMisses& { return misses; }};
+  const ServedBuffers buffers{.slots = 8,
+                              .held_slots = 8,
+                              .misses = [&](std::uint64_t, std::uint64_t) -> const BufferMisses& { return misses; }};
   // The second request goes back at its third step, when the first one has its third page.
   const OverTime run =
       *served.run(buffers, {{.prompt_tokens = 126, .output_tokens = 6}, {.prompt_tokens = 100, .output_tokens = 4}});
@@ -156,7 +157,7 @@ TEST_CASE("Resident pages spill when another request comes in", "[plan]") {
   std::vector<std::uint64_t> asked;
   const ServedBuffers buffers{.slots = 64,
                               .held_slots = 64 + 2 * 64,
-                              .misses = [&](std::uint64_t pages) -> const BufferMisses& {
+                              .misses = [&](std::uint64_t pages, std::uint64_t) -> const BufferMisses& {
                                 asked.push_back(pages);
                                 return misses;
                               },

@@ -151,6 +151,100 @@ TEST_CASE("A batch misses what its requests do, each at its own step", "[plan]")
   CHECK(batch_point(timeline, {.slots = 4096}, misses, 4, 2).exposed_ns == 6 * 39 * 1000);
 }
 
+// A prompt of 4 entries, selections of 2, a buffer of 2, host memory of 3, blocks of 2. Buffer and host memory before
+// each step, oldest first; an entry that the step appends comes into host memory first.
+//   {0, 1}: -      {2, 3, 4}  lacks 0 and 1, both beyond host memory: one block
+//   {0, 4}: {0, 1} {0, 1, 5}  lacks 4, which 5 displaced: one block
+//   {1, 5}: {0, 4} {5, 4, 6}  lacks 1, which takes the place of 5, and 5: two blocks
+//   {7, 1}: {1, 5} {1, 5, 7}  lacks 7, which displaces 1, and 1: host memory has both
+TEST_CASE("Host memory that holds a part has what was used last, and drives the rest", "[plan]") {
+  const TraceReader trace = written(one_stream({{0, 1}, {0, 4}, {1, 5}, {7, 1}}, 4));
+  const std::array traces = {&trace};
+  ReplayConfig config;
+  config.policy = parse_policy("lru");
+  const std::uint64_t slots = 2;
+  const auto misses = [&](std::uint64_t host_entries) {
+    return replay_misses(traces, config, {&slots, 1}, {.entries = host_entries, .block_entries = 2}, 2, 1).front();
+  };
+  const BufferMisses found = misses(3);
+  CHECK(found.requests.front().rows == std::vector<std::uint32_t>{2, 1, 2, 2});
+  CHECK(found.requests.front().blocks == std::vector<std::uint32_t>{1, 1, 2, 0});
+  CHECK(found.beyond_host == 5);
+  CHECK(found.nvme_share() == Approx(5.0 / 7));
+  CHECK(misses(8).beyond_host == 0);
+  CHECK(misses(0).requests.front().blocks.empty());
+}
+
+TEST_CASE("Each buffer size of one pass is that of its own, and more host memory reads no more from drives", "[plan]") {
+  const TraceReader trace = small_trace({.requests = 4, .layers = 2, .top_k = 8, .longest_prompt = 60});
+  const std::array traces = {&trace};
+  ReplayConfig config;
+  config.policy = parse_policy(GENERATE("lru", "hisparse"));
+  const std::array<std::uint64_t, 3> slots = {8, 11, 24};
+  std::array<std::uint64_t, 3> beyond = {~0ULL, ~0ULL, ~0ULL};
+  for (const std::uint64_t entries : {1U, 9U, 20U, 45U, 1000U}) {
+    const HostRows host{.entries = entries, .block_entries = 3};
+    const auto together = replay_misses(traces, config, slots, host, 8, 1);
+    for (std::size_t size = 0; size < slots.size(); ++size) {
+      const BufferMisses alone = replay_misses(traces, config, {&slots[size], 1}, host, 8, 2).front();
+      CHECK(together[size].misses == alone.misses);
+      CHECK(together[size].beyond_host == alone.beyond_host);
+      for (std::size_t request = 0; request < alone.requests.size(); ++request) {
+        CHECK(together[size].requests[request].rows == alone.requests[request].rows);
+        CHECK(together[size].requests[request].blocks == alone.requests[request].blocks);
+      }
+      CHECK(alone.beyond_host <= beyond[size]);
+      CHECK(alone.beyond_host <= alone.misses);
+      beyond[size] = alone.beyond_host;
+    }
+  }
+  CHECK(beyond == std::array<std::uint64_t, 3>{0, 0, 0});
+}
+
+// Each of 8 GPUs reads its own copy of 3 blocks in each of 78 layers, one block after the other at 500 ns, before 10
+// rows of 100 ns; with one copy for all, they read once.
+TEST_CASE("Drives are read before the copies, by all GPUs of the node", "[plan]") {
+  PlanConfig config;
+  config.host_copies = GENERATE(HostCopies::rank, HostCopies::shared);
+  const Deployed deployed("glm-5.1", config);
+  TraceHeader header;
+  header.layers = {{}};
+  const HiddenLayers hidden(deployed.model, header);
+  RowLink link(100);
+  RowLink drive(500);
+  StepTimeline timeline(deployed.model, *deployed.kernels, hidden, 1, link, deployed.config,
+                        {.model = &drive, .block_bytes = 4096});
+  const std::array missed = {LayerMisses{.rows = 10, .most_rows = 10, .blocks = 3}};
+  const StepTimeline::Step step = timeline.step(timeline.alike(1), {.slots = 4096}, missed);
+  const std::uint64_t blocks = config.host_copies == HostCopies::rank ? 24 : 3;
+  CHECK(step.exposed_ns == 78 * (blocks * 500 + 10 * 100));
+  CHECK(step.nvme_bytes == 78 * blocks * 4096);
+}
+
+// Host memory of 10 contexts. A selection is 2,048 of 32,768 entries: with drives it would do for 160 requests, and GPU
+// memory bounds them. In it each of 58 requests then has 10 / 58 of its entries.
+TEST_CASE("Drives let run what host memory does not hold", "[plan]") {
+  const TraceReader trace = small_trace();
+  PlanConfig config = small_plan("lru", "2x");
+  config.host_copies = HostCopies::shared;
+  config.host_bytes = 78ULL * 656 * 32'768 * 10;
+  const PlanRow without = plan_of(trace, config).rows[0];
+  CHECK(without.max_batch == 10);
+  config.nvme = "pm1743";
+  const PlanRow with = plan_of(trace, config).rows[0];
+  CHECK(with.max_batch == 58);
+  CHECK(with.point->nvme_bytes > 0);
+  config.batch = 10;
+  const PlanRow held = plan_of(trace, config).rows[0];
+  CHECK(held.point->nvme_bytes == 0);
+  CHECK(held.point->tpot.mean_ns == without.point->tpot.mean_ns);
+  config.batch = 11;
+  CHECK(plan_of(trace, config).rows[0].point->nvme_share <= with.point->nvme_share);
+  config.host_bytes = *config.host_bytes / 16;
+  config.batch = 58;
+  CHECK(plan_of(trace, config).rows[0].max_batch == 10);
+}
+
 TEST_CASE("More slots of lru never move more bytes, and a faster link never makes a longer token", "[plan]") {
   const TraceReader trace = small_trace();
   PlanConfig config = small_plan("lru", "1x,1.5x,2x,3x,4x");
@@ -275,6 +369,12 @@ TEST_CASE("A plan that cannot be is refused", "[plan]") {
   config = small_plan("hisparse", "2x");
   config.host = "h200";
   CHECK(refused(config) == "`host`: h200 is no link to host memory; expected a configuration of the memory model host");
+  config = small_plan("hisparse", "2x");
+  config.nvme = "pm1743";
+  CHECK(refused(config) == "`nvme`: has no effect where host memory holds all KV; expected `host_memory`");
+  config.host_bytes = 1;
+  config.nvme = "pcie5";
+  CHECK(refused(config) == "`nvme`: pcie5 is no drive; expected a configuration of the memory model nvme");
   config = small_plan("hisparse", "2x");
   config.replay.step.model = "deepseek-r1";
   CHECK(refused(config).starts_with("`model`: deepseek-r1 selects nothing"));

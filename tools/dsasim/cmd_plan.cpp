@@ -132,6 +132,9 @@ void add_plan_options(CLI::App& app, PlanConfig& plan) {
       },
       "Of the node, for KV [as much as it takes]")
       .type("BYTES");
+  add_text(app, "--nvme", plan.nvme,
+           "Drives below host memory; `dsasim memories` lists them (model nvme) [none: host memory holds all KV]")
+      .type("NAME|FILE.json[,key=value...]");
   add_choice(app, "--host-copies", plan.host_copies,
              "Copies of a request's KV in host memory: one for each GPU that attends to it, or one for all [rank]",
              host_copies_names);
@@ -167,6 +170,9 @@ std::function<int()> add_plan(CLI::App& app) {
   options->result.add_options(app, "the plan");
   add_output_option(app, "--over-time", options->over_time,
                     "Write a CSV row for each stretch of steps with the same requests; needs --arrivals", ".csv");
+  options->rules.only_if(
+      app, {"--nvme"}, [&plan] { return plan.host_bytes.has_value(); },
+      "host memory that does not hold all KV: --host-memory");
   options->rules.only_if(
       app, {"--over-time"}, [&plan] { return !plan.arrivals.empty(); }, "--arrivals");
   return [options] { return run(*options); };

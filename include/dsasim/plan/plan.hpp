@@ -69,10 +69,14 @@ struct PlanConfig {
   /// Of the GPU's memory, for weights and requests; the rest is activations, graphs, communication.
   double memory_fraction = 0.9;
   std::optional<std::uint64_t> host_bytes;  ///< of the node, for KV; none: as much as it takes
+  /// Drives that hold all KV: a configuration of the memory model `nvme`, or a file; host memory holds the rows that
+  /// were used last, as far as host_bytes go. Empty: none, and host memory holds all KV.
+  std::string nvme;
   HostCopies host_copies = HostCopies::rank;
   std::uint64_t ranks_per_link = 1;  ///< GPUs behind one link
   /// GPU memory that a batch leaves holds pages of its requests above their buffers: the newest of each, all requests
-  /// alike. Their rows bypass the buffer, and more requests spill them. ReplayConfig::resident_blocks are never spilled.
+  /// alike. Their rows bypass the buffer, and more requests spill them. ReplayConfig::resident_blocks are never
+  /// spilled.
   bool resident_pages = false;
   std::string arrivals;  ///< empty: batches are steady; `arrivals_of_trace`, or a file as read_arrivals() takes
 };
@@ -93,9 +97,12 @@ struct PlanPoint {
   double hidden_ns = 0;                  ///< of a mean token: transfers beside compute
   double link_bytes = 0;                 ///< of a mean step, over one GPU's link
   double misses = 0;                     ///< of a mean step, layer and request, in rows
+  double nvme_share = 0;                 ///< of these rows, those that host memory does not hold
+  double nvme_bytes = 0;                 ///< of a mean step, read by all drives
   std::uint64_t resident_pages = 0;      ///< of each request's KV, above its buffer
   double tokens_per_s() const noexcept;  ///< of the node
   double link_bytes_per_s() const noexcept;
+  double nvme_bytes_per_s() const noexcept;
 };
 
 /// Of requests. Nearest ranks.
