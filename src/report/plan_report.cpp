@@ -1,6 +1,7 @@
 #include "dsasim/report/plan_report.hpp"
 
 #include "config/json_text.hpp"
+#include "dsasim/report/text_plot.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
 #include "report/config_json.hpp"
@@ -9,7 +10,10 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
+#include <utility>
+#include <vector>
 
 namespace dsasim {
 namespace {
@@ -330,6 +334,29 @@ std::string plan_text(const PlanResult& result) {
   out += "\n" + best_text(result) + break_even_text(result) + sensitivity_text(result.sensitivity) +
          error_text(result) + resident_text(result) + nvme_text(result) + over_time_text(result);
   return out;
+}
+
+std::string plan_plot(const PlanResult& result, unsigned columns) {
+  double most_tokens = 0;
+  double longest_ns = 0;
+  std::vector<std::pair<double, const PlanPoint*>> points;
+  for (const PlanRow& row : result.rows) {
+    if (row.point) {
+      most_tokens = std::max(most_tokens, row.point->tokens_per_s());
+      longest_ns = std::max(longest_ns, row.point->tpot.mean_ns);
+      points.emplace_back(static_cast<double>(row.slots.value_or(result.config.context_tokens)), &*row.point);
+    }
+  }
+  std::stable_sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  TextLine tokens{.name = fmt::format("tokens a second of the node, 100%: {:.0f}", most_tokens), .points = {}};
+  TextLine tpot{.name = fmt::format("mean TPOT, 100%: {} ms; below: slots, all of the context at its end",
+                                    milliseconds(longest_ns)),
+                .points = {}};
+  for (const auto& [slots, point] : points) {
+    tokens.points.push_back({.x = slots, .y = point->tokens_per_s() / most_tokens});
+    tpot.points.push_back({.x = slots, .y = point->tpot.mean_ns / longest_ns});
+  }
+  return text_plot(std::array{std::move(tokens), std::move(tpot)}, columns);
 }
 
 std::string over_time_csv(const PlanResult& result) {

@@ -969,7 +969,8 @@ def on_terminal(words: list, folder: Path, **environment) -> tuple[int, str]:
 def plot_complaints(tool: Path, folder: Path) -> list[str]:
     """--plot draws below the text on a terminal that can, and is refused elsewhere."""
     found = []
-    for arguments in ("curve t.dsat", "curve t.dsat --policy fifo --capacities 1x,2x", "compare t.dsat --policies lru,fifo"):
+    for arguments in ("curve t.dsat", "curve t.dsat --policy fifo --capacities 1x,2x", "compare t.dsat --policies lru,fifo",
+                      "plan t.dsat --gpu h200 --model glm-5.1 --tp 8 --context 8K --slots 1x,2x,all --extrapolate scale"):
         words = [tool, *arguments.split()]
         status, text = on_terminal(words, folder)
         drawn_status, drawn = on_terminal([*words, "--plot"], folder)

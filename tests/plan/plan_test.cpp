@@ -10,6 +10,8 @@
 #include "plan/deployed.hpp"
 #include "refusal.hpp"
 
+#include <fmt/core.h>
+
 #include <array>
 #include <cmath>
 #include <optional>
@@ -309,6 +311,19 @@ TEST_CASE("The limit of a token bounds the batch, and the break-even batch is th
   config.batch.reset();
   config.slo_tpot_ns = 1000;
   CHECK_FALSE(plan_of(trace, config).best);
+}
+
+TEST_CASE("A plot of a plan has tokens a second and TPOT, and nothing where nothing runs", "[plan]") {
+  const TraceReader trace = small_trace();
+  PlanConfig config = small_plan("lru", "all,4x,1x");
+  const PlanResult result = plan_of(trace, config);
+  const std::string plot = plan_plot(result, 80);
+  CHECK(plot.find(fmt::format("a tokens a second of the node, 100%: {:.0f}\n",
+                              result.rows[*result.best].point->tokens_per_s())) != std::string::npos);
+  CHECK(plot.find("b mean TPOT, 100%: ") != std::string::npos);
+  CHECK(plot.find(" 32,768\n") != std::string::npos);  // everything in GPU memory, at the right edge
+  config.slo_tpot_ns = 1000;
+  CHECK(plan_plot(plan_of(trace, config), 80).empty());
 }
 
 TEST_CASE("Drawn traces stand in for another context, with their error on the trace itself", "[plan]") {

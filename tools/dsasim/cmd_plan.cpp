@@ -2,6 +2,7 @@
 #include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "plot.hpp"
 #include "replay_options.hpp"
 #include "result.hpp"
 
@@ -24,6 +25,7 @@ struct Options : ReplayRun {
   PlanConfig plan;
   Result result;
   std::string over_time;
+  bool plot = false;
 };
 
 /// A number, and what a suffix makes of it.
@@ -87,7 +89,9 @@ int run(Options& options) {
     over_time->commit();
   }
   if (!options.result.is_text() || options.over_time != "-") {
-    options.result.write([&] { return plan_json(result); }, [&] { return plan_text(result); });
+    options.result.write(
+        [&] { return plan_json(result); },
+        [&] { return plan_text(result) + (options.plot ? "\n" + plan_plot(result, plot_columns()) : ""); });
   }
   return exit_done;
 }
@@ -168,6 +172,7 @@ std::function<int()> add_plan(CLI::App& app) {
       "several GPUs that attend to one request: --tp of 2 or more, and no --dp-attention");
   add_jobs_option(app, options->jobs);
   options->result.add_options(app, "the plan");
+  add_plot_option(app, options->rules, options->plot, options->result, "tokens a second and TPOT by slots");
   add_output_option(app, "--over-time", options->over_time,
                     "Write a CSV row for each stretch of steps with the same requests; needs --arrivals", ".csv");
   options->rules.only_if(
