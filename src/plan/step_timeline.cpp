@@ -22,6 +22,13 @@ std::uint64_t looked_up_rows(const ModelLayer& layer, const HotBuffer& buffer) {
   return static_cast<std::uint64_t>(std::ceil(layer.top_k * buffer.looked_up));
 }
 
+/// The kernel that copies what the owner of an index lacked: a few blocks of warps take the rows of all requests in
+/// turn (SGLang's copy_cache_planned_kernel, whose grid is 4 blocks whatever the batch: sgl-project/sglang#34847).
+SwapIn copies_of_plan(std::uint64_t rows) {
+  constexpr std::uint64_t blocks = 4;
+  return {.requests = blocks, .most_missed_rows = (rows + blocks - 1) / blocks, .selected_rows = 0, .slots = 0};
+}
+
 }  // namespace
 
 StepTimeline::StepTimeline(const Model& model, const StepKernels& kernels, const HiddenLayers& hidden,
@@ -69,7 +76,7 @@ std::uint64_t StepTimeline::compute_ns(const StepQueries& queries) {
 }
 
 /// Of one GPU's requests; those of other GPUs on the same link copy as much at the same time.
-std::uint64_t StepTimeline::copy_ns(const ModelLayer& layer, std::uint64_t rows, const std::optional<SwapIn>& swap_in) {
+std::uint64_t StepTimeline::copy_ns(const ModelLayer& layer, std::uint64_t rows, const SwapIn& swap_in) {
   const Gather gather{.row_bytes = kernels_.entry_bytes(layer),
                       .missed_rows = checked_product(rows, config_.ranks_per_link, "the rows of a step"),
                       .swap_in = swap_in};
@@ -103,8 +110,8 @@ StepTimeline::Step StepTimeline::step(const StepQueries& queries, const HotBuffe
                           .most_missed_rows = missed.most_rows,
                           .selected_rows = buffer.context_fits ? 0 : looked_up_rows(layer, buffer),
                           .slots = buffer.context_fits ? 0 : buffer.slots};
-      const bool looks_up = index_[i] == Index::owned;
-      copies_ns = std::max(copies_ns, copy_ns(layer, missed.rows, looks_up ? std::optional(lookup) : std::nullopt));
+      const bool is_ahead = index_[i] == Index::shared && config_.prefetch == Prefetch::anchor;
+      copies_ns = std::max(copies_ns, copy_ns(layer, missed.rows, is_ahead ? copies_of_plan(missed.rows) : lookup));
       rows = std::max(rows, missed.rows);
     }
     if (drives_.model != nullptr && index_[i] != Index::none) {

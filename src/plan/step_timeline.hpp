@@ -37,8 +37,9 @@ struct HotBuffer {
 /// ahead beside them. Keeps references to what it is made of.
 ///
 /// A layer that owns an index swaps in before its attention; compute waits for it. A layer that shares the index lacks
-/// the same rows. Without prefetch its copies come before its attention, too. With it they are queued when those of the
-/// owner are done, one layer after the other, and the layer waits for what compute in between did not cover. Copies
+/// the same rows. Without prefetch it swaps in before its attention, too, lookup included. With it the owner's plan is
+/// copied: queued when the owner's copies are done, one layer after the other, by a kernel that looks nothing up, and
+/// the layer waits for what compute in between did not cover. Copies
 /// take nothing off compute. Rows on drives are read before the copies of their layer, which read them in host memory;
 /// the GPUs of the node share the drives.
 class StepTimeline {
@@ -74,7 +75,7 @@ class StepTimeline {
   void price(const StepQueries& queries);
   /// Of one layer, of all GPUs.
   std::uint64_t blocks(std::span<const LayerMisses> misses, std::size_t traced_layer) const;
-  std::uint64_t copy_ns(const ModelLayer& layer, std::uint64_t rows, const std::optional<SwapIn>& swap_in);
+  std::uint64_t copy_ns(const ModelLayer& layer, std::uint64_t rows, const SwapIn& swap_in);
 
   const Model& model_;
   const StepKernels& kernels_;

@@ -110,6 +110,36 @@ TEST_CASE("Copies of layers that share an index hide behind compute, as far as i
   }
 }
 
+// GLM-5.2 again: 21 owners look up. Copies of the other 57 are of the owner's plan, by four blocks: 10 rows are at most
+// 3 each. Without prefetch all 78 look up.
+TEST_CASE("Only swap-ins look up, and copies ahead are shared out to four blocks", "[plan]") {
+  class Recorder final : public MemoryModel {
+   public:
+    double gather_ns(const Gather& gather) override {
+      REQUIRE(gather.swap_in);
+      const SwapIn& call = *gather.swap_in;
+      const bool looks_up =
+          call.requests == 2 && call.most_missed_rows == 7 && call.selected_rows == 2048 && call.slots == 4096;
+      lookups += looks_up ? 1 : 0;
+      planned += call.requests == 4 && call.most_missed_rows == 3 && call.selected_rows == 0 && call.slots == 0 ? 1 : 0;
+      return 0;
+    }
+    int lookups = 0;
+    int planned = 0;
+  };
+  PlanConfig config;
+  config.prefetch = GENERATE(Prefetch::none, Prefetch::anchor);
+  const Deployed deployed("glm-5.2", config);
+  TraceHeader header;
+  header.layers = {{}};
+  const HiddenLayers hidden(deployed.model, header);
+  Recorder link;
+  StepTimeline timeline(deployed.model, *deployed.kernels, hidden, 1, link, deployed.config);
+  timeline.step(timeline.alike(2), {.slots = 4096}, std::array{LayerMisses{.rows = 10, .most_rows = 7}});
+  CHECK(link.lookups == (config.prefetch == Prefetch::none ? 78 : 21));
+  CHECK(link.planned == (config.prefetch == Prefetch::none ? 0 : 57));
+}
+
 // Two layers' copies behind one owner: the second waits in the queue. In the trace's terms each of GLM-5.2's layers
 // lacks one row; a row takes a third of a step's compute.
 TEST_CASE("The link serves one layer after the other", "[plan]") {
