@@ -67,12 +67,13 @@ constexpr std::array models = {
                       .default_config = "pcie5",
                       .miss_time = "call_ns",
                       .make = make_host},
-    MemoryDescription{.name = "nvme",
-                      .sentence = "KV on drives: missed rows are read in whole blocks, as many a second as the drives can.",
-                      .source = "data sheets of drives (docs/memory.md)",
-                      .default_config = "pm1743",
-                      .miss_time = "latency_ns",
-                      .make = make_nvme},
+    MemoryDescription{
+        .name = "nvme",
+        .sentence = "KV on drives: missed rows are read in whole blocks, as many a second as the drives can.",
+        .source = "data sheets of drives (docs/memory.md)",
+        .default_config = "pm1743",
+        .miss_time = "latency_ns",
+        .make = make_nvme},
 };
 
 const MemoryDescription* find_model(std::string_view name) {

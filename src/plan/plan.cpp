@@ -12,10 +12,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <compare>
 #include <iterator>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 namespace dsasim {
@@ -107,7 +107,9 @@ struct Around {
   std::uint64_t resident_pages = 0;  ///< of each request
   std::uint64_t host_entries = 0;    ///< of each request and layer; 0: all
 
-  friend auto operator<=>(const Around&, const Around&) = default;
+  friend bool operator<(const Around& a, const Around& b) noexcept {
+    return std::tie(a.resident_pages, a.host_entries) < std::tie(b.resident_pages, b.host_entries);
+  }
 };
 
 /// One buffer size: its slots (none: everything in GPU memory), and what they miss, replayed when it is first asked

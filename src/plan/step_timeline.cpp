@@ -10,6 +10,7 @@ namespace dsasim {
 namespace {
 
 constexpr std::string_view step_ns = "the time of a step";  // to name what overflows
+constexpr std::string_view nvme_bytes = "the bytes of a step from drives";
 constexpr std::string_view link_bytes = "the bytes of a step over the link";
 
 /// From the start of a layer to the selection of its rows; norms stand twice in a layer.
@@ -91,6 +92,35 @@ std::uint64_t StepTimeline::blocks(std::span<const LayerMisses> misses, std::siz
   return checked_product(blocks, host_copies(config_), "the blocks of a step");
 }
 
+bool StepTimeline::is_ahead(std::size_t layer) const noexcept {
+  return index_[layer] == Index::shared && config_.prefetch == Prefetch::anchor;
+}
+
+StepTimeline::Copies StepTimeline::copies(std::size_t i, std::uint64_t local_batch, const HotBuffer& buffer,
+                                          std::span<const LayerMisses> misses) {
+  Copies copies;
+  if (index_[i] == Index::none) {
+    return copies;
+  }
+  const ModelLayer& layer = model_.layers[i];
+  for (std::size_t place = traced_as_[i]; place < misses.size(); place += trace_layers_) {
+    const LayerMisses& missed = misses[place];
+    const SwapIn lookup{.requests = local_batch,
+                        .most_missed_rows = missed.most_rows,
+                        .selected_rows = buffer.context_fits ? 0 : looked_up_rows(layer, buffer),
+                        .slots = buffer.context_fits ? 0 : buffer.slots};
+    const SwapIn call = is_ahead(i) ? copies_of_plan(missed.rows) : lookup;
+    copies.ns = std::max(copies.ns, copy_ns(layer, missed.rows, call));
+    copies.rows = std::max(copies.rows, missed.rows);
+  }
+  if (drives_.model != nullptr) {
+    copies.blocks = blocks(misses, traced_as_[i]);
+    const Gather reads{.row_bytes = drives_.block_bytes, .missed_rows = copies.blocks};
+    copies.ns = checked_sum(copies.ns, rounded(drives_.model->gather_ns(reads), "the time of drives"), step_ns);
+  }
+  return copies;
+}
+
 StepTimeline::Step StepTimeline::step(const StepQueries& queries, const HotBuffer& buffer,
                                       std::span<const LayerMisses> misses) {
   price(queries);
@@ -99,38 +129,21 @@ StepTimeline::Step StepTimeline::step(const StepQueries& queries, const HotBuffe
   Step step{.ns = outside_ns_};
   std::uint64_t link_free_ns = 0;
   for (std::size_t i = 0; i < model_.layers.size(); ++i) {
-    const ModelLayer& layer = model_.layers[i];
     const LayerNs& ns = types_[kernels_.type_of()[i]];
     step.ns = checked_sum(step.ns, ns.before, step_ns);
-    std::uint64_t copies_ns = 0;  // of the slowest GPU: experts wait for all
-    std::uint64_t rows = 0;
-    for (std::size_t gpu = 0; gpu < gpus && index_[i] != Index::none; ++gpu) {
-      const LayerMisses& missed = misses[gpu * trace_layers_ + traced_as_[i]];
-      const SwapIn lookup{.requests = local_batch,
-                          .most_missed_rows = missed.most_rows,
-                          .selected_rows = buffer.context_fits ? 0 : looked_up_rows(layer, buffer),
-                          .slots = buffer.context_fits ? 0 : buffer.slots};
-      const bool is_ahead = index_[i] == Index::shared && config_.prefetch == Prefetch::anchor;
-      copies_ns = std::max(copies_ns, copy_ns(layer, missed.rows, is_ahead ? copies_of_plan(missed.rows) : lookup));
-      rows = std::max(rows, missed.rows);
-    }
-    if (drives_.model != nullptr && index_[i] != Index::none) {
-      const std::uint64_t read = blocks(misses, traced_as_[i]);
-      const Gather reads{.row_bytes = drives_.block_bytes, .missed_rows = read};
-      copies_ns = checked_sum(copies_ns, rounded(drives_.model->gather_ns(reads), "the time of drives"), step_ns);
-      step.nvme_bytes = checked_sum(step.nvme_bytes, checked_product(read, drives_.block_bytes, "the bytes of drives"),
-                                    "the bytes of drives");
-    }
-    std::uint64_t wait_ns = copies_ns;
-    if (index_[i] == Index::shared && config_.prefetch == Prefetch::anchor) {
-      link_free_ns = checked_sum(link_free_ns, copies_ns, step_ns);
+    const Copies copies = this->copies(i, local_batch, buffer, misses);
+    std::uint64_t wait_ns = copies.ns;
+    if (is_ahead(i)) {
+      link_free_ns = checked_sum(link_free_ns, copies.ns, step_ns);
       wait_ns = link_free_ns - std::min(link_free_ns, step.ns);
     }
     step.exposed_ns += wait_ns;
-    step.hidden_ns += copies_ns - wait_ns;
+    step.hidden_ns += copies.ns - wait_ns;
+    const std::uint64_t row_bytes = kernels_.entry_bytes(model_.layers[i]);
     step.link_bytes = checked_sum(
-        step.link_bytes, checked_product(rows * config_.ranks_per_link, kernels_.entry_bytes(layer), link_bytes),
-        link_bytes);
+        step.link_bytes, checked_product(copies.rows * config_.ranks_per_link, row_bytes, link_bytes), link_bytes);
+    step.nvme_bytes =
+        checked_sum(step.nvme_bytes, checked_product(copies.blocks, drives_.block_bytes, nvme_bytes), nvme_bytes);
     step.ns = checked_sum(checked_sum(step.ns, wait_ns, step_ns), ns.after, step_ns);
     if (index_[i] == Index::owned) {
       link_free_ns = step.ns - ns.after;

@@ -73,6 +73,15 @@ class StepTimeline {
   enum class Index : std::uint8_t { none, owned, shared };
 
   void price(const StepQueries& queries);
+  /// Of one layer.
+  struct Copies {
+    std::uint64_t ns = 0;      ///< of the slowest GPU, as experts wait for all; and of the drives
+    std::uint64_t rows = 0;    ///< of the GPU that lacks most
+    std::uint64_t blocks = 0;  ///< on drives, of all GPUs
+  };
+
+  bool is_ahead(std::size_t layer) const noexcept;
+  Copies copies(std::size_t i, std::uint64_t local_batch, const HotBuffer& buffer, std::span<const LayerMisses> misses);
   /// Of one layer, of all GPUs.
   std::uint64_t blocks(std::span<const LayerMisses> misses, std::size_t traced_layer) const;
   std::uint64_t copy_ns(const ModelLayer& layer, std::uint64_t rows, const SwapIn& swap_in);

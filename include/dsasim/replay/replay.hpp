@@ -200,7 +200,7 @@ struct StepRow {
 
 struct ReplayHooks {
   std::function<void(const StepRow&)> on_row;  ///< in replay order, without warm-up steps
-  /// Before on_row of the same row, and in warm-up steps as well: the entries that missed, in the order in which they did.
+  /// Before on_row of the row, and in warm-up steps as well: the entries that missed, in the order in which they did.
   std::function<void(const StepRow& row, std::span<const EntryId> missed)> on_missed;
   /// The 64-byte lines that a gather of one layer reads from memory; in replay order, without warm-up steps.
   std::function<void(std::span<const std::uint64_t> lines)> on_lines;
