@@ -213,6 +213,19 @@ std::vector<ReplayResult> run_all(const TraceReader& trace, std::span<const Repl
         hooks.on_step(total * number + done, total * groups.size());
       };
     }
+    // A group numbers its own.
+    const auto renumber = [&, number](StepRow row) {
+      row.run = static_cast<std::uint32_t>(order[groups[number].runs[row.run]]);
+      return row;
+    };
+    if (hooks.on_row) {
+      hooks_of_group.on_row = [&, renumber](const StepRow& row) { hooks.on_row(renumber(row)); };
+    }
+    if (hooks.on_missed) {
+      hooks_of_group.on_missed = [&, renumber](const StepRow& row, std::span<const EntryId> missed) {
+        hooks.on_missed(renumber(row), missed);
+      };
+    }
     auto found = run_group(trace, together, groups[number].one_pass, hooks_of_group, jobs);
     for (std::size_t i = 0; i < found.size(); ++i) {
       results[order[groups[number].runs[i]]] = std::move(found[i]);

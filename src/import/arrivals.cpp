@@ -163,10 +163,14 @@ std::vector<Arrival> read_csv(const ArrivalOptions& options) {
 
 }  // namespace
 
-std::vector<Arrival> read_arrivals(const ArrivalOptions& options) {
-  const std::vector<unsigned char> start = read_first_text(options.file);
+bool arrivals_have_times(const std::string& file) {
+  const std::vector<unsigned char> start = read_first_text(file);
   const auto first = std::ranges::find_if(start, [](unsigned char c) { return c > ' '; });
-  return first != start.end() && (*first == '{' || *first == '[') ? read_json(options) : read_csv(options);
+  return first != start.end() && (*first == '{' || *first == '[');
+}
+
+std::vector<Arrival> read_arrivals(const ArrivalOptions& options) {
+  return arrivals_have_times(options.file) ? read_json(options) : read_csv(options);
 }
 
 std::vector<std::uint32_t> start_steps(std::span<const Arrival> arrivals, std::span<const std::uint64_t> steps,

@@ -5,6 +5,7 @@
 #include "memory/analytic.hpp"
 #include "memory/hbm/hbm_memory.hpp"
 #include "memory/host.hpp"
+#include "memory/nvme.hpp"
 #include "memory/serial.hpp"
 
 #include <algorithm>
@@ -36,6 +37,10 @@ std::unique_ptr<MemoryModel> make_host(const MemorySpec& /*spec*/, ConfigObject&
   return std::make_unique<HostMemory>(read_host(config));
 }
 
+std::unique_ptr<MemoryModel> make_nvme(const MemorySpec& /*spec*/, ConfigObject& config) {
+  return std::make_unique<NvmeMemory>(read_nvme(config));
+}
+
 constexpr std::array models = {
     MemoryDescription{.name = "serial",
                       .sentence = "Every missed page costs --miss-ns (200), one after the other: an upper bound.",
@@ -62,6 +67,13 @@ constexpr std::array models = {
                       .default_config = "pcie5",
                       .miss_time = "call_ns",
                       .make = make_host},
+    MemoryDescription{
+        .name = "nvme",
+        .sentence = "KV on drives: missed rows are read in whole blocks, as many a second as the drives can.",
+        .source = "data sheets of drives (docs/memory.md)",
+        .default_config = "pm1743",
+        .miss_time = "latency_ns",
+        .make = make_nvme},
 };
 
 const MemoryDescription* find_model(std::string_view name) {

@@ -34,6 +34,7 @@ std::uint64_t add_misses(const BufferMisses& misses, std::uint64_t batch, std::u
   for (std::uint64_t request = 0; request < batch; ++request) {
     const std::uint64_t kind = request % kinds;
     const std::vector<std::uint32_t>& rows = misses.requests[kind].rows;
+    const std::vector<std::uint32_t>& blocks = misses.requests[kind].blocks;
     const std::size_t steps = rows.size() / misses.layers;
     const std::uint64_t copies = (batch - kind + kinds - 1) / kinds;
     const std::size_t at = (step + ahead(request / kinds, copies, steps)) % steps;
@@ -42,6 +43,7 @@ std::uint64_t add_misses(const BufferMisses& misses, std::uint64_t batch, std::u
       const std::uint64_t missed = rows[at * misses.layers + layer];
       of_gpu[layer].rows += missed;
       of_gpu[layer].most_rows = std::max(of_gpu[layer].most_rows, missed);
+      of_gpu[layer].blocks += blocks.empty() ? 0 : blocks[at * misses.layers + layer];
       sum += missed;
     }
   }
@@ -64,16 +66,19 @@ PlanPoint batch_point(StepTimeline& timeline, const HotBuffer& buffer, const Buf
     if (!buffer.context_fits) {
       missed += static_cast<double>(add_misses(misses, batch, gpus, i * longest / timed, at_once));
     }
-    const StepTimeline::Step step = timeline.step(batch, buffer, at_once);
+    const StepTimeline::Step step = timeline.step(timeline.alike(batch), buffer, at_once);
     step_ns.push_back(step.ns);
     point.exposed_ns += static_cast<double>(step.exposed_ns);
     point.hidden_ns += static_cast<double>(step.hidden_ns);
     point.link_bytes += static_cast<double>(step.link_bytes);
+    point.nvme_bytes += static_cast<double>(step.nvme_bytes);
   }
   const auto steps = static_cast<double>(timed);
   point.exposed_ns /= steps;
   point.hidden_ns /= steps;
   point.link_bytes /= steps;
+  point.nvme_bytes /= steps;
+  point.nvme_share = misses.nvme_share();
   point.misses = missed / (steps * static_cast<double>(misses.layers) * static_cast<double>(batch));
   point.tpot = summarise(std::move(step_ns));
   return point;

@@ -44,7 +44,8 @@ ReplayScratch::ReplayScratch(const TraceReader& trace, const ReplayConfig& confi
   }
 }
 
-CacheRun::CacheRun(const TraceReader& trace, const ReplayConfig& config, bool sets, const ReplayHooks& hooks)
+CacheRun::CacheRun(const TraceReader& trace, const ReplayConfig& config, bool sets, const ReplayHooks& hooks,
+                   std::uint32_t number)
     : trace_(trace),
       config_(config),
       hooks_(hooks),
@@ -54,6 +55,8 @@ CacheRun::CacheRun(const TraceReader& trace, const ReplayConfig& config, bool se
       // take ids.
       sets_(sets && config.new_token != NewToken::allocate && !config.pins.any() && !config.prefetch.any() &&
             config.granularity.is_entry()),
+      number_(number),
+      lists_missed_(timing_.needs_missed() || hooks.on_missed),
       layout_(make_layout(trace, config, effective_.capacity_entries)) {
   result_.layers.resize(trace.layer_count());
   result_.requests.resize(trace.request_count());
@@ -125,7 +128,7 @@ void CacheRun::begin(std::size_t workers) {
 
 void CacheRun::begin_block(const ReplayBlock& block) {
   rows_.resize((block.steps.last - block.steps.first) * trace_.layer_count() * block.active.size());
-  if (timing_.needs_missed()) {
+  if (lists_missed_) {
     missed_.resize(std::max(missed_.size(), rows_.size()));
   }
 }
@@ -146,8 +149,9 @@ void CacheRun::replay_part(const ReplayBlock& block, const ReplayPart& part,
         rows_[row] = {.step = step,
                       .layer = layer,
                       .request = request,
-                      .counters = select(step, layer, request, selections, next_uses, scratch)};
-        if (timing_.needs_missed()) {
+                      .counters = select(step, layer, request, selections, next_uses, scratch),
+                      .run = number_};
+        if (lists_missed_) {
           missed_[row].swap(scratch.missed);
         }
       },
@@ -264,23 +268,26 @@ void CacheRun::end_block(const ReplayBlock& block) {
       const std::size_t first = first_row(step - block.steps.first, layer, block.active.size());
       const std::span<StepRow> rows{rows_.data() + first, block.active.size()};
       const std::span<const std::vector<EntryId>> missed =
-          timing_.needs_missed() ? std::span(missed_).subspan(first, rows.size()) : std::span<std::vector<EntryId>>();
+          lists_missed_ ? std::span(missed_).subspan(first, rows.size()) : std::span<std::vector<EntryId>>();
       timing_.time(rows, missed, counted);
-      if (counted) {
-        count(layer, rows);
+      for (std::size_t row = 0; row < rows.size(); ++row) {
+        if (hooks_.on_missed) {
+          hooks_.on_missed(rows[row], missed[row]);
+        }
+        if (counted) {
+          count(rows[row]);
+        }
       }
     }
     timing_.end_step(counted);
   }
 }
 
-void CacheRun::count(std::uint32_t layer, std::span<const StepRow> rows) {
-  for (const StepRow& row : rows) {
-    result_.layers[layer] += row.counters;
-    result_.requests[row.request] += row.counters;
-    if (hooks_.on_row) {
-      hooks_.on_row(row);
-    }
+void CacheRun::count(const StepRow& row) {
+  result_.layers[row.layer] += row.counters;
+  result_.requests[row.request] += row.counters;
+  if (hooks_.on_row) {
+    hooks_.on_row(row);
   }
 }
 

@@ -32,8 +32,10 @@ struct ReplayScratch {
 /// One configuration being replayed: its caches and its counters.
 class CacheRun final : public BlockRun {
  public:
-  /// `sets`: every selection comes with its set. Of the hooks, on_row is called. See replay() for what is thrown.
-  CacheRun(const TraceReader& trace, const ReplayConfig& config, bool sets, const ReplayHooks& hooks);
+  /// `sets`: every selection comes with its set. Of the hooks, on_row and on_missed are called, with rows of `number`.
+  /// See replay() for what is thrown.
+  CacheRun(const TraceReader& trace, const ReplayConfig& config, bool sets, const ReplayHooks& hooks,
+           std::uint32_t number);
 
   const ReplayConfig& config() const noexcept override { return config_; }
   const DirectoryLayout& layout() const noexcept override { return layout_; }
@@ -70,7 +72,7 @@ class CacheRun final : public BlockRun {
   void forget(std::uint64_t step, const ReplayPart& part, std::span<const std::uint32_t> active);
   /// Of a (step, layer), `step` counted from the block's first.
   std::size_t first_row(std::uint64_t step, std::uint32_t layer, std::size_t active) const noexcept;
-  void count(std::uint32_t layer, std::span<const StepRow> rows);
+  void count(const StepRow& row);
   /// Walks all directories.
   bool invariant() const;
 
@@ -80,6 +82,8 @@ class CacheRun final : public BlockRun {
   EffectiveConfig effective_;
   StepTiming timing_;
   bool sets_;
+  std::uint32_t number_;
+  bool lists_missed_;
   bool foresees_ = false;
   bool needs_scores_ = false;
   DirectoryLayout layout_;

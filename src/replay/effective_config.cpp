@@ -468,7 +468,7 @@ void add_time(const TraceReader& trace, EffectiveConfig& effective) {
                       effective.llc ? "llc" : "memory");
   }
   effective.memory_model = memory.model_name;
-  if (effective.memory_model == "host") {
+  if (effective.memory_model == "host" || effective.memory_model == "nvme") {
     effective.row_memory = RowMemory::host;
     effective.counts_set_aside = false;
   }

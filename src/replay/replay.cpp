@@ -69,7 +69,8 @@ std::vector<ReplayResult> replay_runs(const TraceReader& trace, std::span<const 
   CacheRuns runs;
   std::vector<BlockRun*> driven;
   for (const ReplayConfig& config : configs) {
-    driven.push_back(runs.emplace_back(std::make_unique<CacheRun>(trace, config, sets, hooks)).get());
+    const auto number = static_cast<std::uint32_t>(runs.size());
+    driven.push_back(runs.emplace_back(std::make_unique<CacheRun>(trace, config, sets, hooks, number)).get());
   }
   require_memory(trace, runs, tables);
   for (const auto& run : runs) {

@@ -1,6 +1,7 @@
 #include "dsasim/report/plan_report.hpp"
 
 #include "config/json_text.hpp"
+#include "dsasim/report/text_plot.hpp"
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
 #include "report/config_json.hpp"
@@ -9,7 +10,10 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
+#include <utility>
+#include <vector>
 
 namespace dsasim {
 namespace {
@@ -41,8 +45,11 @@ Json config_json(const PlanResult& result) {
   out["extrapolate"] = name_of(extrapolation_names, config.extrapolation);
   out["memory_fraction"] = config.memory_fraction;
   out["host_bytes"] = or_null(config.host_bytes);
+  out["nvme"] = config.nvme.empty() ? Json(nullptr) : Json(config.nvme);
   out["host_copies"] = name_of(host_copies_names, config.host_copies);
   out["ranks_per_link"] = config.ranks_per_link;
+  out["resident_pages"] = config.resident_pages;
+  out["arrivals"] = config.arrivals.empty() ? Json(nullptr) : Json(config.arrivals);
   return out;
 }
 
@@ -57,6 +64,9 @@ Json row_json(const PlanRow& row) {
   const auto of_point = [&](const char* name, auto value) { out[name] = row.point ? Json(value(*row.point)) : Json(); };
   of_point("link_bytes_per_step", [](const PlanPoint& point) { return point.link_bytes; });
   of_point("link_bytes_per_s", [](const PlanPoint& point) { return point.link_bytes_per_s(); });
+  of_point("nvme_share", [](const PlanPoint& point) { return point.nvme_share; });
+  of_point("nvme_bytes_per_step", [](const PlanPoint& point) { return point.nvme_bytes; });
+  of_point("nvme_bytes_per_s", [](const PlanPoint& point) { return point.nvme_bytes_per_s(); });
   of_point("exposed_ns", [](const PlanPoint& point) { return point.exposed_ns; });
   of_point("hidden_ns", [](const PlanPoint& point) { return point.hidden_ns; });
   of_point("tpot_ns", [](const PlanPoint& point) { return point.tpot.mean_ns; });
@@ -65,11 +75,35 @@ Json row_json(const PlanRow& row) {
   of_point("tokens_per_s", [](const PlanPoint& point) { return point.tokens_per_s(); });
   of_point("tokens_per_s_user",
            [](const PlanPoint& point) { return point.tokens_per_s() / static_cast<double>(point.batch); });
+  of_point("resident_pages", [](const PlanPoint& point) { return point.resident_pages; });
   out["gpu_bytes_per_request"] = row.bytes.gpu();
   out["key_bytes_per_request"] = row.bytes.keys;
   out["host_bytes_per_request"] = row.bytes.host;
   out["break_even_batch"] = or_null(row.break_even_batch);
   out["drawn_error"] = or_null(row.trace_error);
+  return out;
+}
+
+Json spread_json(const Spread& spread) {
+  return {{"mean_ns", spread.mean_ns}, {"p95_ns", spread.p95_ns}, {"p99_ns", spread.p99_ns}};
+}
+
+Json over_time_json(const PlanRow& row) {
+  Json out;
+  out["size"] = row.size.text;
+  const auto add = [&](const char* name, auto value) {
+    out[name] = row.over_time ? Json(value(*row.over_time)) : Json(nullptr);
+  };
+  add("requests", [](const OverTime& run) { return run.requests; });
+  add("tokens", [](const OverTime& run) { return run.tokens; });
+  add("steps", [](const OverTime& run) { return run.steps; });
+  add("duration_ns", [](const OverTime& run) { return run.duration_ns; });
+  add("tokens_per_s", [](const OverTime& run) { return run.tokens_per_s(); });
+  add("batch_mean", [](const OverTime& run) { return run.mean_running; });
+  add("batch_max", [](const OverTime& run) { return run.most_running; });
+  add("wait", [](const OverTime& run) { return spread_json(run.wait); });
+  add("tpot", [](const OverTime& run) { return spread_json(run.tpot); });
+  add("preemptions", [](const OverTime& run) { return run.preemptions; });
   return out;
 }
 
@@ -159,7 +193,7 @@ std::string best_text(const PlanResult& result) {
   }
   text += ".\n";
   if (best.bytes.host > 0) {
-    text += fmt::format("Host memory for this batch: {}{}.\n",
+    text += fmt::format("{} for this batch: {}{}.\n", result.config.nvme.empty() ? "Host memory" : "KV on drives",
                         bytes_text(static_cast<double>(best.bytes.host) * static_cast<double>(point.batch)),
                         result.config.host_copies == HostCopies::rank &&
                                 !result.config.replay.step.deployment.dp_attention &&
@@ -205,6 +239,52 @@ std::string error_text(const PlanResult& result) {
   return text.empty() ? text : "Drawn misses against the trace's own, at its own shape: " + text + ".\n";
 }
 
+std::string resident_text(const PlanResult& result) {
+  std::string text;
+  for (const PlanRow& row : result.rows) {
+    if (result.config.resident_pages && row.point && !row.size.is_all()) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", row.size.text, grouped(row.point->resident_pages));
+    }
+  }
+  return text.empty() ? text : "Pages of a request in GPU memory above its buffer: " + text + ".\n";
+}
+
+std::string nvme_text(const PlanResult& result) {
+  std::string text;
+  for (const PlanRow& row : result.rows) {
+    if (!result.config.nvme.empty() && row.point && !row.size.is_all()) {
+      text += fmt::format("{}{} {:.1f}% of misses, {:.1f} GB/s", text.empty() ? "" : "; ", row.size.text,
+                          100 * row.point->nvme_share, row.point->nvme_bytes_per_s() / 1e9);
+    }
+  }
+  return text.empty() ? text : fmt::format("Read from {}: {}.\n", result.config.nvme, text);
+}
+
+std::string over_time_text(const PlanResult& result) {
+  if (result.config.arrivals.empty()) {
+    return "";
+  }
+  std::string out = fmt::format("\nBatches over time, arrivals: {}\n", result.config.arrivals);
+  auto to = std::back_inserter(out);
+  fmt::format_to(to, "{:<7} {:>8} {:>8} {:>13} {:>24} {:>24} {:>9}\n", "buffer", "lasts s", "tokens/s",
+                 "batch: mean max", "wait s: mean, P95, P99", "TPOT ms: mean, P95, P99", "sent back");
+  for (const PlanRow& row : result.rows) {
+    if (!row.over_time) {
+      fmt::format_to(to, " {:<6} the longest request does not fit\n", row.size.text);
+      continue;
+    }
+    const OverTime& run = *row.over_time;
+    const auto seconds = [](double ns) { return fmt::format("{:.2f}", ns / 1e9); };
+    fmt::format_to(to, " {:<6} {:>8} {:>8.0f} {:>10.1f} {:>4} {:>8} {:>7} {:>7} {:>8} {:>7} {:>7} {:>9}\n",
+                   row.size.text, seconds(static_cast<double>(run.duration_ns)), run.tokens_per_s(), run.mean_running,
+                   grouped(run.most_running), seconds(run.wait.mean_ns), seconds(static_cast<double>(run.wait.p95_ns)),
+                   seconds(static_cast<double>(run.wait.p99_ns)), milliseconds(run.tpot.mean_ns),
+                   milliseconds(static_cast<double>(run.tpot.p95_ns)),
+                   milliseconds(static_cast<double>(run.tpot.p99_ns)), grouped(run.preemptions));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string plan_json(const PlanResult& result) {
@@ -226,6 +306,10 @@ std::string plan_json(const PlanResult& result) {
   out["tokens_per_s_with_a_tenth_more"] = {{"link", or_null(result.sensitivity.link)},
                                            {"memory", or_null(result.sensitivity.memory)},
                                            {"slots", or_null(result.sensitivity.slots)}};
+  out["over_time"] = Json::array();
+  if (!result.config.arrivals.empty()) {
+    std::transform(result.rows.begin(), result.rows.end(), std::back_inserter(out["over_time"]), over_time_json);
+  }
   return json_text(out);
 }
 
@@ -247,7 +331,43 @@ std::string plan_text(const PlanResult& result) {
   for (std::size_t i = 0; i < result.rows.size(); ++i) {
     append_row(out, result, i);
   }
-  out += "\n" + best_text(result) + break_even_text(result) + sensitivity_text(result.sensitivity) + error_text(result);
+  out += "\n" + best_text(result) + break_even_text(result) + sensitivity_text(result.sensitivity) +
+         error_text(result) + resident_text(result) + nvme_text(result) + over_time_text(result);
+  return out;
+}
+
+std::string plan_plot(const PlanResult& result, unsigned columns) {
+  double most_tokens = 0;
+  double longest_ns = 0;
+  std::vector<std::pair<double, const PlanPoint*>> points;
+  for (const PlanRow& row : result.rows) {
+    if (row.point) {
+      most_tokens = std::max(most_tokens, row.point->tokens_per_s());
+      longest_ns = std::max(longest_ns, row.point->tpot.mean_ns);
+      points.emplace_back(static_cast<double>(row.slots.value_or(result.config.context_tokens)), &*row.point);
+    }
+  }
+  std::stable_sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  TextLine tokens{.name = fmt::format("tokens a second of the node, 100%: {:.0f}", most_tokens), .points = {}};
+  TextLine tpot{.name = fmt::format("mean TPOT, 100%: {} ms; below: slots, all of the context at its end",
+                                    milliseconds(longest_ns)),
+                .points = {}};
+  for (const auto& [slots, point] : points) {
+    tokens.points.push_back({.x = slots, .y = point->tokens_per_s() / most_tokens});
+    tpot.points.push_back({.x = slots, .y = point->tpot.mean_ns / longest_ns});
+  }
+  return text_plot(std::array{std::move(tokens), std::move(tpot)}, columns);
+}
+
+std::string over_time_csv(const PlanResult& result) {
+  std::string out = "size,start_ns,ns,steps,running,waiting,preemptions,gpu_bytes,host_bytes\n";
+  for (const PlanRow& row : result.rows) {
+    for (const BatchStretch& stretch : row.over_time ? row.over_time->stretches : std::vector<BatchStretch>{}) {
+      fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{}\n", row.size.text, stretch.start_ns,
+                     stretch.ns, stretch.steps, stretch.running, stretch.waiting, stretch.preemptions,
+                     stretch.gpu_bytes, stretch.host_bytes);
+    }
+  }
   return out;
 }
 

@@ -808,7 +808,9 @@ READS = {
     "report": (f"t.dsat lru.json --per-step in.csv {STEP} --kernels k.json --memory mem.json --mark g.json", ["--output"]),
     "diff": ("lru.json lru.txt --since up.txt", ["--json", "--csv"]),
     "study": (f"t.dsat {STEP} --kernels k.json --memory mem.json", ["--json", "--csv"]),
-    "plan": (f"t.dsat batch.dsat {STEP} --kernels k.json --host host.json --context 8K", ["--json", "--csv"]),
+    "plan": (f"t.dsat batch.dsat {STEP} --kernels k.json --host host.json --nvme nvme.json --host-memory 8GB "
+             "--context 8K --arrivals arrivals.csv",
+             ["--json", "--csv", "--over-time"]),
     "sweep": ("grid.json", ["--output"]),
     "merge": ("part.csv part2.csv", ["--output", "--json", "--csv"]),
     "roofline": (f"{STEP} --context 1000 --batch 4 --rate 1", ["--json", "--csv"]),
@@ -827,7 +829,7 @@ def inputs_of(arguments: str) -> list[str]:
 
 def overwriting_complaints(tool: Path, folder: Path, repository: Path) -> list[str]:
     """An output that is an input, under whatever name, is refused, and nothing is written."""
-    for name, source in (("m", "models/deepseek-v3.2"), ("mem", "memory/h200"), ("gmem", "memory/h200"), ("host", "memory/pcie5"),
+    for name, source in (("m", "models/deepseek-v3.2"), ("mem", "memory/h200"), ("gmem", "memory/h200"), ("host", "memory/pcie5"), ("nvme", "memory/pm1743"),
                          ("g", "gpus/h200"), ("k", "kernels/h200")):
         text = (repository / f"configs/{source}.json").read_text()
         (folder / f"{name}.json").write_text(text.replace('"memory": "h200"', '"memory": "./gmem.json"'))
@@ -967,7 +969,8 @@ def on_terminal(words: list, folder: Path, **environment) -> tuple[int, str]:
 def plot_complaints(tool: Path, folder: Path) -> list[str]:
     """--plot draws below the text on a terminal that can, and is refused elsewhere."""
     found = []
-    for arguments in ("curve t.dsat", "curve t.dsat --policy fifo --capacities 1x,2x", "compare t.dsat --policies lru,fifo"):
+    for arguments in ("curve t.dsat", "curve t.dsat --policy fifo --capacities 1x,2x", "compare t.dsat --policies lru,fifo",
+                      "plan t.dsat --gpu h200 --model glm-5.1 --tp 8 --context 8K --slots 1x,2x,all --extrapolate scale"):
         words = [tool, *arguments.split()]
         status, text = on_terminal(words, folder)
         drawn_status, drawn = on_terminal([*words, "--plot"], folder)

@@ -246,6 +246,18 @@ TEST_CASE("host: a call and whole transfers of missed rows cost, nothing else", 
   CHECK_THROWS_AS(make_memory(parse_memory("pcie5,transfer_bytes=0")), ConfigError);
 }
 
+// 3 rows of 700 bytes are 6 blocks of 512. By 1e8 reads a second 10 ns each, by 4 GB/s 128 ns; two drives share them.
+TEST_CASE("nvme: whole blocks, as many as the drives read", "[memory]") {
+  const Memory memory =
+      make_memory(parse_memory("nvme,latency_ns=100,reads_per_s=1e8,gb_s=4,block_bytes=512,drives=2"));
+  CHECK(memory.model->gather_ns({.row_bytes = 700, .hit_rows = 5}) == 0);
+  CHECK(memory.model->gather_ns({.row_bytes = 700, .missed_rows = 3}) == 100 + 6 * 128 / 2);
+  const Memory busy = make_memory(parse_memory("pm1743,latency_ns=0"));
+  CHECK(busy.model->gather_ns({.row_bytes = 656, .missed_rows = 2'500'000}) == 1e9);
+  CHECK_THROWS_AS(make_memory(parse_memory("nvme,drives=0")), ConfigError);
+  CHECK_THROWS_AS(make_memory(parse_memory("nvme,reads_per_s=0")), ConfigError);
+}
+
 TEST_CASE("serial's time of a miss is refused by every other memory, which names its own", "[memory]") {
   const auto refusal = [](const char* memory) {
     MemorySpec spec = parse_memory(memory);

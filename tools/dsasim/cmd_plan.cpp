@@ -1,6 +1,8 @@
 #include "command.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "plot.hpp"
 #include "replay_options.hpp"
 #include "result.hpp"
 
@@ -10,6 +12,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +23,8 @@ struct Options : ReplayRun {
   std::vector<std::string> traces;
   PlanConfig plan;
   Result result;
+  std::string over_time;
+  bool plot = false;
 };
 
 /// In nanoseconds.
@@ -41,13 +46,25 @@ int run(Options& options) {
   check(options);
   const OpenTraces open = open_traces(options.traces, options.spec);
   options.result.open();
+  std::optional<Output> over_time;
+  if (!options.over_time.empty()) {
+    over_time.emplace("--over-time", options.over_time);
+  }
   const PolicySpec policy = options.plan.replay.policy;
   options.plan.replay = options.spec.config;
   options.plan.replay.policy = policy;
   Progress progress("plan");
   const PlanResult result =
       plan(open.views, options.plan, options.jobs, [&](double share) { progress.update_share(share); });
-  options.result.write([&] { return plan_json(result); }, [&] { return plan_text(result); });
+  if (over_time) {
+    over_time->write(over_time_csv(result));
+    over_time->commit();
+  }
+  if (!options.result.is_text() || options.over_time != "-") {
+    options.result.write(
+        [&] { return plan_json(result); },
+        [&] { return plan_text(result) + (options.plot ? "\n" + plan_plot(result, plot_columns()) : ""); });
+  }
   return exit_done;
 }
 
@@ -88,10 +105,19 @@ void add_plan_options(CLI::App& app, PlanConfig& plan) {
       },
       "Of the node, for KV [as much as it takes]")
       .type("BYTES");
+  add_text(app, "--nvme", plan.nvme,
+           "Drives below host memory; `dsasim memories` lists them (model nvme) [none: host memory holds all KV]")
+      .type("NAME|FILE.json[,key=value...]");
   add_choice(app, "--host-copies", plan.host_copies,
              "Copies of a request's KV in host memory: one for each GPU that attends to it, or one for all [rank]",
              host_copies_names);
   add_number<std::uint64_t>(app, "--ranks-per-link", plan.ranks_per_link, "GPUs behind one link [1]", 1, 64);
+  add_flag(app, "--resident-pages", plan.resident_pages,
+           "GPU memory that a batch leaves holds the newest pages of each request; their rows bypass the buffer");
+  add_text(app, "--arrivals", plan.arrivals,
+           "Batches over time, too: JSON lines (timestamp in ms, input_length, output_length), a CSV of start_step, or "
+           "the start steps and lengths of the traces")
+      .type("FILE|trace");
 }
 
 }  // namespace
@@ -115,6 +141,14 @@ std::function<int()> add_plan(CLI::App& app) {
       "several GPUs that attend to one request: --tp of 2 or more, and no --dp-attention");
   add_jobs_option(app, options->jobs);
   options->result.add_options(app, "the plan");
+  add_plot_option(app, options->rules, options->plot, options->result, "tokens a second and TPOT by slots");
+  add_output_option(app, "--over-time", options->over_time,
+                    "Write a CSV row for each stretch of steps with the same requests; needs --arrivals", ".csv");
+  options->rules.only_if(
+      app, {"--nvme"}, [&plan] { return plan.host_bytes.has_value(); },
+      "host memory that does not hold all KV: --host-memory");
+  options->rules.only_if(
+      app, {"--over-time"}, [&plan] { return !plan.arrivals.empty(); }, "--arrivals");
   return [options] { return run(*options); };
 }
 

@@ -1,5 +1,6 @@
 #include "plot.hpp"
 
+#include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -42,8 +43,8 @@ unsigned plot_columns() {
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : usual;
 }
 
-void add_plot_option(CLI::App& app, OptionRules& rules, bool& plot, const Result& result) {
-  add_flag(app, "--plot", plot, "Draw the miss ratios below the text, on a terminal");
+void add_plot_option(CLI::App& app, OptionRules& rules, bool& plot, const Result& result, std::string_view what) {
+  add_flag(app, "--plot", plot, fmt::format("Draw {} below the text, on a terminal", what));
   rules.only_if(
       app, {"--plot"}, [&result] { return result.is_text() && plot_columns() > 0; },
       "a terminal as stdout that shows UTF-8, and neither --json nor --csv");

@@ -46,8 +46,8 @@ std::vector<ReplayResult> run_group(const TraceReader& trace, std::span<const Re
                                     const ReplayHooks& hooks, std::uint32_t jobs);
 
 /// Replays a trace through any configurations, in their order. This is where it is decided what shares a decoding, a
-/// look into the future or a pass, and what has to wait for memory. `hooks.on_step` counts the steps of all groups.
-/// Throws as replay() does.
+/// look into the future or a pass, and what has to wait for memory. Rows that hooks get come group by group; what one
+/// pass counts has none. `hooks.on_step` counts the steps of all groups. Throws as replay() does.
 std::vector<ReplayResult> run_all(const TraceReader& trace, std::span<const ReplayConfig> configs, Wanted wanted,
                                   const ReplayHooks& hooks = {}, std::uint32_t jobs = 1);
 

@@ -32,6 +32,10 @@ struct Arrival {
 /// is missing or has no use.
 std::vector<Arrival> read_arrivals(const ArrivalOptions& options);
 
+/// Whether a file of arrivals has times, which read_arrivals() needs a step_ms for; otherwise it has steps. Throws as
+/// that does for a file that cannot be read.
+bool arrivals_have_times(const std::string& file);
+
 /// By request, the step at which it begins to decode: that of its arrival, or a later one while `max_batch` requests
 /// decode. Requests begin in the order in which they arrive, and request i decodes for steps[i] steps. No more requests
 /// than arrivals. Throws ConfigError where one would begin beyond the steps that a trace can have.

@@ -51,6 +51,10 @@ inline constexpr std::array extrapolation_names = {ChoiceName<Extrapolation>{"ge
 
 /// Entries of a page of KV, of which requests get whole ones: SGLang's and vLLM's for these models.
 inline constexpr std::uint64_t kv_page_entries = 64;
+inline constexpr std::uint64_t most_plan_context = 100'000'000;  ///< tokens
+/// In the place of a file of arrivals: requests come in at the traces' start steps, with the lengths that they have
+/// there.
+inline constexpr std::string_view arrivals_of_trace = "trace";
 
 struct PlanConfig {
   ReplayConfig replay;               ///< policy, what enters a buffer when, steps, model, GPU and deployment
@@ -65,8 +69,16 @@ struct PlanConfig {
   /// Of the GPU's memory, for weights and requests; the rest is activations, graphs, communication.
   double memory_fraction = 0.9;
   std::optional<std::uint64_t> host_bytes;  ///< of the node, for KV; none: as much as it takes
+  /// Drives that hold all KV: a configuration of the memory model `nvme`, or a file; host memory holds the rows that
+  /// were used last, as far as host_bytes go. Empty: none, and host memory holds all KV.
+  std::string nvme;
   HostCopies host_copies = HostCopies::rank;
   std::uint64_t ranks_per_link = 1;  ///< GPUs behind one link
+  /// GPU memory that a batch leaves holds pages of its requests above their buffers: the newest of each, all requests
+  /// alike. Their rows bypass the buffer, and more requests spill them. ReplayConfig::resident_blocks are never
+  /// spilled.
+  bool resident_pages = false;
+  std::string arrivals;  ///< empty: batches are steady; `arrivals_of_trace`, or a file as read_arrivals() takes
 };
 
 /// Bytes of one request.
@@ -85,8 +97,46 @@ struct PlanPoint {
   double hidden_ns = 0;                  ///< of a mean token: transfers beside compute
   double link_bytes = 0;                 ///< of a mean step, over one GPU's link
   double misses = 0;                     ///< of a mean step, layer and request, in rows
+  double nvme_share = 0;                 ///< of these rows, those that host memory does not hold
+  double nvme_bytes = 0;                 ///< of a mean step, read by all drives
+  std::uint64_t resident_pages = 0;      ///< of each request's KV, above its buffer
   double tokens_per_s() const noexcept;  ///< of the node
   double link_bytes_per_s() const noexcept;
+  double nvme_bytes_per_s() const noexcept;
+};
+
+/// Of requests. Nearest ranks.
+struct Spread {
+  double mean_ns = 0;
+  std::uint64_t p95_ns = 0;
+  std::uint64_t p99_ns = 0;
+};
+
+/// Steps in which the same requests decode, and others wait.
+struct BatchStretch {
+  std::uint64_t start_ns = 0;
+  std::uint64_t ns = 0;
+  std::uint64_t steps = 0;
+  std::uint64_t running = 0;
+  std::uint64_t waiting = 0;      ///< at its start
+  std::uint64_t preemptions = 0;  ///< before its first step
+  std::uint64_t gpu_bytes = 0;    ///< at its last step: of the GPU that holds most
+  std::uint64_t host_bytes = 0;   ///< likewise, of the node
+};
+
+/// A batch of requests that come in one after the other.
+struct OverTime {
+  std::uint64_t requests = 0;
+  std::uint64_t tokens = 0;
+  std::uint64_t steps = 0;
+  std::uint64_t duration_ns = 0;  ///< from the first arrival to the last token
+  double mean_running = 0;        ///< of that time
+  std::uint64_t most_running = 0;
+  std::uint64_t preemptions = 0;
+  Spread wait = {};  ///< for memory, and for the end of a step; after a preemption, too
+  Spread tpot = {};  ///< of a request: from its admission to its last token, by its tokens
+  std::vector<BatchStretch> stretches = {};
+  double tokens_per_s() const noexcept;
 };
 
 /// One buffer size.
@@ -100,6 +150,7 @@ struct PlanRow {
       {};  ///< drawn / real misses at the trace's own shape - 1; none where nothing is drawn
   std::optional<PlanPoint> point = {};                 ///< none: nothing fits, or nothing keeps the limit
   std::optional<std::uint64_t> break_even_batch = {};  ///< from which it beats everything in GPU memory, at its best
+  std::optional<OverTime> over_time = {};              ///< none: no arrivals, or one of them never fits
 };
 
 /// What a tenth more of something does to the tokens a second of the best row; none: the row has nothing of it.

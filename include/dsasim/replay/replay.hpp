@@ -195,10 +195,13 @@ struct StepRow {
   std::uint32_t layer;
   std::uint32_t request;
   Counters counters;
+  std::uint32_t run = 0;  ///< the place of its configuration among those that are replayed
 };
 
 struct ReplayHooks {
   std::function<void(const StepRow&)> on_row;  ///< in replay order, without warm-up steps
+  /// Before on_row of the row, and in warm-up steps as well: the entries that missed, in the order in which they did.
+  std::function<void(const StepRow& row, std::span<const EntryId> missed)> on_missed;
   /// The 64-byte lines that a gather of one layer reads from memory; in replay order, without warm-up steps.
   std::function<void(std::span<const std::uint64_t> lines)> on_lines;
   std::function<void(const StepTimeRow&)> on_times;                      ///< likewise, with a model and a GPU
