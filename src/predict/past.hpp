@@ -52,10 +52,13 @@ class Past {
   /// At which the entry was selected last, or `never`.
   std::uint64_t last_step(EntryId id) const noexcept { return selected_at_[value(id)] - 1; }
 
+  /// Where the horizon begins, once something is selected.
+  std::uint64_t candidates_from() const noexcept { return latest_step_ - std::min(latest_step_, horizon_steps); }
+
   /// Calls f(id, step) for each entry that was selected within the horizon, with the step at which it was last.
   template <class F>
   void for_each_candidate(F&& f) const {
-    const std::uint64_t from = latest_step_ - std::min(latest_step_, horizon_steps);
+    const std::uint64_t from = candidates_from();
     for (const EntryId id : candidates_) {
       const std::uint64_t step = last_step(id);
       if (step >= from) {

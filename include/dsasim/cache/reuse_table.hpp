@@ -61,6 +61,10 @@ class ReuseTable {
             .cell = (ages * 16U + frequency_class(x)) * 4U + distance_class(distance)};
   }
 
+  /// expected() >= so much, without a division.
+  bool reaches(const View& of, std::uint32_t expectation) const noexcept {
+    return cells_[of.cell].sum + prior_weight * of.prior >= expectation * (cells_[of.cell].weight + prior_weight);
+  }
   std::uint32_t expected(const View& of) const noexcept {
     return quotient(cells_[of.cell].sum + prior_weight * of.prior, cells_[of.cell].weight + prior_weight);
   }
@@ -75,6 +79,9 @@ class ReuseTable {
     cells_[cell].sum += outcome * entry_weight;
     cells_[cell].weight += entry_weight;
   }
+  /// learn() of so many entries, of all of which the outcome is 0.
+  void learn_none(std::uint32_t cell, std::uint32_t entries) noexcept { cells_[cell].weight += entries * entry_weight; }
+  std::size_t cells() const noexcept { return cells_.size(); }
 
  private:
   static constexpr std::uint64_t prior_weight = 10240;
