@@ -37,11 +37,17 @@ class Ranking {
   bool full() const noexcept { return entries_.size() >= wanted_; }
   /// An entry is added once.
   void add(double rank, EntryId id) {
-    const Entry entry{.rank = rank, .id = id};
-    if (before(entry, last_) && (left_out_ == nullptr || !left_out_->has(id))) {
-      entries_.push_back(entry);
-      if (entries_.size() >= 2 * wanted_ + kept_besides) {
-        keep_wanted();
+    if (before({.rank = rank, .id = id}, last_) && !leaves_out(id)) {
+      keep(rank, id);
+    }
+  }
+  /// The same of a rank that takes work to find: `rank` is called for an entry that no guess leaves out.
+  template <class Rank>
+  void add_ranked_by(Rank&& rank, EntryId id) {
+    if (!leaves_out(id)) {
+      const Entry entry{.rank = rank(), .id = id};
+      if (before(entry, last_)) {
+        keep(entry.rank, id);
       }
     }
   }
@@ -72,6 +78,15 @@ class Ranking {
 
   static bool before(const Entry& a, const Entry& b) noexcept {
     return a.rank > b.rank || (a.rank == b.rank && value(a.id) > value(b.id));
+  }
+
+  bool leaves_out(EntryId id) const { return left_out_ != nullptr && left_out_->has(id); }
+
+  void keep(double rank, EntryId id) {
+    entries_.push_back({.rank = rank, .id = id});
+    if (entries_.size() >= 2 * wanted_ + kept_besides) {
+      keep_wanted();
+    }
   }
 
   /// Of more than are wanted.

@@ -96,12 +96,10 @@ class ReuseTable {
 
   /// Half octaves: the largest b in 1..15 with frequency >= 65536 * 2^((b - 15) / 2), 0 if there is none.
   static std::uint32_t frequency_class(std::uint64_t frequency) noexcept {
-    constexpr std::uint32_t first_octave = 9;  // 65536 * 2^-7
-    constexpr std::uint64_t least = std::uint64_t{1} << first_octave;
-    const std::uint64_t classed = std::max(frequency, least);
-    const auto octave = static_cast<std::uint32_t>(std::bit_width(classed)) - 1;
-    const bool upper_half = classed * classed >> (2 * octave + 1) != 0;  // not below sqrt(2) of the octave's first
-    return frequency < least ? 0 : 2 * (octave - first_octave) + 1 + (upper_half ? 1U : 0U);
+    // The square's octave is a half octave of the frequency; 512 = 65536 * 2^-7 is in the first.
+    constexpr std::uint32_t below = 18;
+    return static_cast<std::uint32_t>(std::bit_width(frequency * frequency | (std::uint64_t{1} << (below - 1)))) -
+           below;
   }
 
   std::uint32_t distance_class(std::int64_t distance) const noexcept {

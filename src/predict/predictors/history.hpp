@@ -78,14 +78,21 @@ class TablePredictor : public Predictor {
   void add(const Moment& now, EntryId id, std::uint64_t age, Ranking& ranking) {
     const auto seen = view(now, id, age);
     ++candidates_[seen.cell];
-    if (table_.reaches(seen, static_cast<std::uint32_t>(std::max(ranking.least_rank(), 0.0)))) {
-      ranking.add(table_.expected(seen) + static_cast<double>(seen.frequency) / ReuseTable::one, id);
+    if (ranking.least_rank() != least_rank_) {
+      least_rank_ = ranking.least_rank();
+      least_expected_ = static_cast<std::uint32_t>(std::max(least_rank_, 0.0));
+    }
+    if (table_.reaches(seen, least_expected_)) {
+      ranking.add_ranked_by(
+          [&] { return table_.expected(seen) + static_cast<double>(seen.frequency) / ReuseTable::one; }, id);
     }
   }
 
   ReuseTable table_;
-  ZeroedArray<Frequency> frequencies_;           ///< by id
-  std::vector<std::uint32_t> candidates_;        ///< by cell: how many the last rank() added
+  ZeroedArray<Frequency> frequencies_;     ///< by id
+  std::vector<std::uint32_t> candidates_;  ///< by cell: how many the last rank() added
+  double least_rank_ = 0;  ///< of a guess, when it was last looked at; what is expected of it is the integer below
+  std::uint32_t least_expected_ = 0;
   std::uint64_t candidates_from_ = Past::never;  ///< of these, those of the layer's own: the step; `never` if none are
 };
 
