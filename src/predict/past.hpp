@@ -24,6 +24,7 @@ class Past {
     selected_at_.reset(id_limit);
     candidates_.clear();
     latest_.clear();
+    steps_before_.clear();
     latest_step_ = never;
     kept_from_ = 0;
   }
@@ -33,8 +34,10 @@ class Past {
     if (step > kept_from_ + 2 * horizon_steps) {  // not at each step: most candidates stay
       drop_before(step - horizon_steps);
     }
+    steps_before_.clear();
     for (const EntryId id : ids) {
       std::uint64_t& at = selected_at_[value(id)];
+      steps_before_.push_back(at - 1);
       if (at == 0 || at - 1 < kept_from_) {
         candidates_.push_back(id);
       }
@@ -49,13 +52,19 @@ class Past {
   std::span<const EntryId> latest() const noexcept { return latest_; }
   std::uint64_t latest_step() const noexcept { return latest_step_; }
 
+  /// At which they were selected last before that, in the same order, or `never`.
+  std::span<const std::uint64_t> steps_before() const noexcept { return steps_before_; }
+
   /// At which the entry was selected last, or `never`.
   std::uint64_t last_step(EntryId id) const noexcept { return selected_at_[value(id)] - 1; }
+
+  /// Where the horizon begins, once something is selected.
+  std::uint64_t candidates_from() const noexcept { return latest_step_ - std::min(latest_step_, horizon_steps); }
 
   /// Calls f(id, step) for each entry that was selected within the horizon, with the step at which it was last.
   template <class F>
   void for_each_candidate(F&& f) const {
-    const std::uint64_t from = latest_step_ - std::min(latest_step_, horizon_steps);
+    const std::uint64_t from = candidates_from();
     for (const EntryId id : candidates_) {
       const std::uint64_t step = last_step(id);
       if (step >= from) {
@@ -73,6 +82,7 @@ class Past {
   ZeroedArray<std::uint64_t> selected_at_;  ///< by id: one more than the step, 0 if it never was
   std::vector<EntryId> candidates_;         ///< those selected since kept_from_
   std::vector<EntryId> latest_;
+  std::vector<std::uint64_t> steps_before_;  ///< by entry of the latest
   std::uint64_t latest_step_ = never;
   std::uint64_t kept_from_ = 0;  ///< step
 };

@@ -96,6 +96,7 @@ class RankPolicy {
 
   void on_begin(const StepSelection& selection) {
     now_ = selection.from.step;
+    inserts_ = false;
     ranks_.begin(selection);
     clear_named();
     for (std::size_t i = 0; i < selection.ids.size(); ++i) {
@@ -122,10 +123,8 @@ class RankPolicy {
   bool admits() noexcept { return staged_.empty() || staged_[next_miss_++] == 0; }
 
   SlotId victim(std::uint32_t /*key*/) noexcept {
-    if (victims_.empty()) {  // an insert
-      clear_named();
-      find_evictable();
-      rank(1);
+    if (victims_.empty()) {
+      return victim_of_insert();
     }
     const SlotId slot{victims_.back()};
     victims_.pop_back();
@@ -136,6 +135,7 @@ class RankPolicy {
 
   void on_forget(Access access) noexcept {
     named_[value(access.slot)] = left;
+    inserts_ = false;
     on_forget_departed(access.key);
   }
   void on_forget_departed(std::uint32_t key) noexcept {
@@ -153,6 +153,9 @@ class RankPolicy {
     use(entry);
     entry.resident = true;
     entry.slot = value(access.slot);
+    if (inserts_) {
+      take_place_of_victim(access.key);
+    }
   }
 
   void on_end() noexcept {
@@ -211,14 +214,50 @@ class RankPolicy {
     }
   }
 
-  /// Chooses the `count` that leave, or do not come in; at least one, and no more than residents that may leave.
-  void rank(std::size_t count) {
+  void order_candidates() {
     ranks_.look(entries_, candidates(), now_);
     orders_.resize(count_);
     for (std::size_t i = 0; i < count_; ++i) {
       orders_[i] = order_of(ranks_.worth(i, entries_[candidates_[i].key], now_));
     }
     chosen_.resize(count_);
+  }
+
+  /// Inserts that follow each other rank the residents once: chosen_ is a heap of all, what leaves first in front.
+  SlotId victim_of_insert() {
+    if (!inserts_) {
+      clear_named();
+      find_evictable();
+      order_candidates();
+      std::iota(chosen_.begin(), chosen_.end(), 0U);
+      std::make_heap(chosen_.begin(), chosen_.end(), leaves_later());
+      inserts_ = true;
+    }
+    std::pop_heap(chosen_.begin(), chosen_.end(), leaves_later());
+    return SlotId{candidates_[chosen_.back()].slot};
+  }
+
+  void take_place_of_victim(std::uint32_t key) {
+    const std::uint32_t i = chosen_.back();
+    candidates_[i].key = key;
+    ranks_.look(entries_, candidates().subspan(i, 1), now_);
+    orders_[i] = order_of(ranks_.worth(0, entries_[key], now_));
+    std::push_heap(chosen_.begin(), chosen_.end(), leaves_later());
+  }
+
+  auto age_and_key(std::uint32_t candidate) const noexcept {
+    const std::uint32_t key = candidates_[candidate].key;
+    return std::tuple(entries_[key].last_use, key);
+  }
+  auto leaves_later() const noexcept {
+    return [this](std::uint32_t a, std::uint32_t b) {
+      return orders_[a] != orders_[b] ? orders_[a] > orders_[b] : age_and_key(a) > age_and_key(b);
+    };
+  }
+
+  /// Chooses the `count` that leave, or do not come in; at least one, and no more than residents that may leave.
+  void rank(std::size_t count) {
+    order_candidates();
     if (residents_ < count_) {
       admit_beyond_staging();
     }
@@ -263,10 +302,8 @@ class RankPolicy {
     }
     if (end > count) {
       const auto at = [this](std::size_t place) { return chosen_.begin() + static_cast<std::ptrdiff_t>(place); };
-      std::nth_element(at(taken), at(count), at(end), [this](std::uint32_t a, std::uint32_t b) {
-        const auto age_and_key = [this](const Candidate& of) { return std::tuple(entries_[of.key].last_use, of.key); };
-        return age_and_key(candidates_[a]) < age_and_key(candidates_[b]);
-      });
+      std::nth_element(at(taken), at(count), at(end),
+                       [this](std::uint32_t a, std::uint32_t b) { return age_and_key(a) < age_and_key(b); });
     }
     chosen_.resize(count);
   }
@@ -319,7 +356,8 @@ class RankPolicy {
   std::size_t residents_ = 0;           ///< of these
   std::vector<std::uint32_t> orders_;   ///< by candidate: what it is worth
   std::vector<std::uint32_t> bucket_;   ///< of these, the ones among which the last one chosen is
-  std::vector<std::uint32_t> chosen_;   ///< candidates
+  std::vector<std::uint32_t> chosen_;   ///< candidates; while inserts follow each other, a heap of them
+  bool inserts_ = false;                ///< they do
   std::vector<std::uint32_t> victims_;  ///< slots
   std::vector<std::uint8_t> staged_;    ///< by miss of the open selection: 1 if it
                                         ///< does not come in; empty if all do

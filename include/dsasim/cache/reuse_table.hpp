@@ -28,24 +28,21 @@ class ReuseTable {
   };
 
   explicit ReuseTable(std::uint32_t top_k, std::uint32_t kinds = 1)
-      : top_k_(top_k), cells_(std::size_t{kinds} * cells_of_a_kind) {
-    for (std::uint64_t power = one; std::uint64_t & entry : decay_) {
-      entry = power;
-      power -= power / 32;
-    }
-    for (std::uint64_t age = 0; age < prior_.size(); ++age) {
-      prior_[age] = one / 2 / (age + 3);
-    }
+      : quarter_of_top_k_(top_k / 4), top_k_(top_k), cells_(std::size_t{kinds} * cells_of_a_kind) {
     constexpr std::array<std::uint64_t, 15> limits = {0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 34, 48};
-    for (std::uint64_t age = 0; age < age_class_.size(); ++age) {
+    std::uint64_t power = one;
+    for (std::uint64_t age = 0; age < ages_.size(); ++age) {
       const auto below = std::lower_bound(limits.begin(), limits.end(), age) - limits.begin();
-      age_class_[age] = static_cast<std::uint8_t>(below);
+      ages_[age] = {.decay = power,
+                    .prior = static_cast<std::uint32_t>(one / 2 / (age + 3)),
+                    .first_cell = static_cast<std::uint32_t>(below) * cells_of_an_age};
+      power -= power / 32;
     }
   }
 
   /// Of an entry whose frequency was `then` at its last use.
   std::uint32_t frequency(std::uint16_t then, std::uint64_t age) const noexcept {
-    return age < decay_.size() ? static_cast<std::uint32_t>(then * decay_[age] / one) : 0;
+    return age < ages_.size() ? static_cast<std::uint32_t>(then * ages_[age].decay / one) : 0;
   }
   /// After one selection more.
   static std::uint16_t selected(std::uint32_t frequency) noexcept {
@@ -53,14 +50,21 @@ class ReuseTable {
   }
 
   View view(std::uint16_t then, std::uint64_t age, std::int64_t distance, std::uint32_t kind = 0) const noexcept {
-    const std::uint32_t x = frequency(then, age);
-    const std::uint64_t prior = x / 2 + (age < prior_.size() ? prior_[age] : one / 2 / (age + 3));
-    const std::uint32_t ages = kind * 16U + age_class_[std::min(age, oldest)];
-    return {.frequency = x,
-            .prior = static_cast<std::uint32_t>(prior),
-            .cell = (ages * 16U + frequency_class(x)) * 4U + distance_class(distance)};
+    const std::uint32_t others = kind * cells_of_a_kind + distance_class(distance);
+    if (age >= ages_.size()) {
+      return {.frequency = 0,
+              .prior = static_cast<std::uint32_t>(one / 2 / (age + 3)),
+              .cell = others + ages_.back().first_cell};
+    }
+    const Age& of = ages_[age];
+    const auto x = static_cast<std::uint32_t>(then * of.decay / one);
+    return {.frequency = x, .prior = x / 2 + of.prior, .cell = others + of.first_cell + 4 * frequency_class(x)};
   }
 
+  /// expected() >= so much, without a division.
+  bool reaches(const View& of, std::uint32_t expectation) const noexcept {
+    return cells_[of.cell].sum + prior_weight * of.prior >= expectation * (cells_[of.cell].weight + prior_weight);
+  }
   std::uint32_t expected(const View& of) const noexcept {
     return quotient(cells_[of.cell].sum + prior_weight * of.prior, cells_[of.cell].weight + prior_weight);
   }
@@ -75,13 +79,21 @@ class ReuseTable {
     cells_[cell].sum += outcome * entry_weight;
     cells_[cell].weight += entry_weight;
   }
+  /// learn() of so many entries, of all of which the outcome is 0.
+  void learn_none(std::uint32_t cell, std::uint32_t entries) noexcept { cells_[cell].weight += entries * entry_weight; }
+  std::size_t cells() const noexcept { return cells_.size(); }
 
  private:
   static constexpr std::uint64_t prior_weight = 10240;
   static constexpr std::uint64_t entry_weight = 1024;
-  static constexpr std::size_t cells_of_a_kind = std::size_t{16} * 16 * 4;
-  static constexpr std::uint64_t oldest = 49;  ///< all ages above are of one class
+  static constexpr std::uint32_t cells_of_an_age = 16 * 4;
+  static constexpr std::uint32_t cells_of_a_kind = 16 * cells_of_an_age;
 
+  struct Age {
+    std::uint64_t decay;       ///< (31/32)^steps
+    std::uint32_t prior;       ///< without the frequency's part
+    std::uint32_t first_cell;  ///< of its class
+  };
   struct Cell {
     std::uint64_t sum = 0;
     std::uint64_t weight = 0;
@@ -89,16 +101,15 @@ class ReuseTable {
 
   /// Half octaves: the largest b in 1..15 with frequency >= 65536 * 2^((b - 15) / 2), 0 if there is none.
   static std::uint32_t frequency_class(std::uint64_t frequency) noexcept {
-    constexpr std::uint32_t first_octave = 9;  // 65536 * 2^-7
-    constexpr std::uint64_t least = std::uint64_t{1} << first_octave;
-    const std::uint64_t classed = std::max(frequency, least);
-    const auto octave = static_cast<std::uint32_t>(std::bit_width(classed)) - 1;
-    const bool upper_half = classed * classed >> (2 * octave + 1) != 0;  // not below sqrt(2) of the octave's first
-    return frequency < least ? 0 : 2 * (octave - first_octave) + 1 + (upper_half ? 1U : 0U);
+    // The square's octave is a half octave of the frequency; 512 = 65536 * 2^-7 is in the first.
+    constexpr std::uint32_t below = 18;
+    return static_cast<std::uint32_t>(std::bit_width(frequency * frequency | (std::uint64_t{1} << (below - 1)))) -
+           below;
   }
 
   std::uint32_t distance_class(std::int64_t distance) const noexcept {
-    return (distance >= top_k_ / 4 ? 1U : 0U) + (distance >= top_k_ ? 1U : 0U) + (distance >= 4 * top_k_ ? 1U : 0U);
+    return (distance >= quarter_of_top_k_ ? 1U : 0U) + (distance >= top_k_ ? 1U : 0U) +
+           (distance >= 4 * top_k_ ? 1U : 0U);
   }
 
   /// a / b, of a quotient of 31 bits. Doubles are divided in half the time that integers take; the result is one off at
@@ -110,10 +121,9 @@ class ReuseTable {
     return static_cast<std::uint32_t>(near * b > a ? near - 1 : a - near * b >= b ? near + 1 : near);
   }
 
+  std::int64_t quarter_of_top_k_;
   std::int64_t top_k_;
-  std::array<std::uint64_t, 1024> decay_{};           ///< (31/32)^steps
-  std::array<std::uint64_t, 1024> prior_{};           ///< by age, without the frequency's part
-  std::array<std::uint8_t, oldest + 1> age_class_{};  ///< limits of the classes that are below an age
+  std::array<Age, 1024> ages_{};  ///< the frequency of an entry that is older is 0
   std::vector<Cell> cells_;
 };
 
