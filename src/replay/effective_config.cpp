@@ -418,6 +418,7 @@ void check_step(const StepSpec& step) {
   needs_model("`kv_dtype`", step.deployment.kv.has_value());
   needs_model("`expert_spread`", step.deployment.spread != plain.spread);
   needs_model("`host_ns`", step.deployment.host_ns != 0);
+  needs_model("`energy`", step.energy);
   needs_model("`kernels`", !step.kernels.empty());
   needs_model("`overlap`", step.overlap != StepSpec{}.overlap);
   needs_model("`reservation_cost`", step.reservation_cost != StepSpec{}.reservation_cost);

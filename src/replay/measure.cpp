@@ -30,12 +30,17 @@ bool has_step(const EffectiveConfig& config) {
   return !config.model_name.empty();
 }
 
+bool has_energy(const EffectiveConfig& config) {
+  return config.asked.step.energy;
+}
+
 constexpr std::string_view needs_entry_bytes = "`entry_bytes`, or a trace that gives them";
 constexpr std::string_view needs_hits_apart =
     "`resident_blocks`, `new_token` pinned, `pin`, `granularity`, or several queries that a policy unites";
 constexpr std::string_view needs_llc = "`llc`";
 constexpr std::string_view needs_prefetch = "`prefetch`";
 constexpr std::string_view needs_step = "`model` and `gpu`";
+constexpr std::string_view needs_energy = "`energy`, `model` and `gpu`";
 
 template <std::uint64_t Counters::*field>
 MeasureValue counter(const Measured& measured) {
@@ -157,6 +162,12 @@ constexpr std::array all = {
             [](const Measured& m) { return or_null(link_traffic(*m.whole).step_bytes); }},
     Measure{"fetched_bytes_per_s", "byte/s", "the same by the mean time of a token", Basis::step, false, false,
             needs_step, has_step, [](const Measured& m) { return or_null(link_traffic(*m.whole).bytes_per_s); }},
+    Measure{"known_joules_per_token", "J", "with `energy`: of a token, its parts of which a source is known",
+            Basis::step, false, false, needs_energy, has_energy,
+            [](const Measured& m) {
+              const auto& times = m.whole->step_times;
+              return times && times->energy ? MeasureValue(times->energy->known_joules()) : MeasureValue();
+            }},
     Measure{"step_misses", "entry", "misses of a step, all layers and requests, on average", Basis::misses, false,
             false, "", always, [](const Measured& m) { return per_step(m, m.counters.misses()); }},
     Measure{"step_gather_ns", "ns",

@@ -7,6 +7,7 @@
 #include "replay/link_traffic.hpp"
 #include "report/choice_name.hpp"
 #include "report/config_json.hpp"
+#include "report/energy_report.hpp"
 #include "report/trace_json.hpp"
 
 #include <fmt/format.h>
@@ -75,6 +76,9 @@ Json step_times_json(const StepTimes& times, const EffectiveConfig& config, cons
   out["fetched_bytes_per_step"] = or_null(traffic.step_bytes);
   out["fetched_bytes_per_s"] = or_null(traffic.bytes_per_s);
   out["parts"] = parts_json(times.totals);
+  if (times.energy) {
+    out["energy"] = energy_json(*times.energy);
+  }
   out["layers"] = Json::array();
   for (std::size_t layer = 0; layer < times.layers.size(); ++layer) {
     Json row = {{"layer", layer}, {"hidden_layers", times.hidden_layers[layer]}};

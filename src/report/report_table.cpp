@@ -4,6 +4,7 @@
 #include "replay/link_traffic.hpp"
 #include "report/choice_name.hpp"
 #include "report/config_json.hpp"
+#include "report/energy_report.hpp"
 #include "report/trace_text.hpp"
 
 #include <fmt/format.h>
@@ -210,6 +211,7 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
   }
   if (result.step_times && steps > 0) {
     append_step_times(out, *result.step_times, config, static_cast<double>(steps));
+    out += result.step_times->energy ? energy_table(*result.step_times->energy) : "";
   }
   return out;
 }
