@@ -402,6 +402,16 @@ void check_policy(const TraceReader& trace, const ReplayConfig& config) {
   }
 }
 
+void check_retention(const ReplayConfig& config) {
+  constexpr const char* option = "`retention_steps`";
+  if (config.retention_steps != 0 && !(config.retention_steps >= least_retention_steps)) {
+    throw ConfigError(option, "expected at least {} steps, found {}", least_retention_steps, config.retention_steps);
+  }
+  if (config.retention_steps != 0 && config.prefetch.any()) {
+    throw ConfigError(option, "refreshes are counted of rows that selections bring in; expected no `prefetch`");
+  }
+}
+
 void check_step(const StepSpec& step) {
   if (step.model.empty() != step.gpu.empty()) {
     throw ConfigError(step.model.empty() ? "`model`" : "`gpu`", "expected one: a model and a GPU go together");
@@ -543,6 +553,7 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   check_shape(trace, config);
   check_new_token(config);
   check_prefetch(trace, config);
+  check_retention(config);
   EffectiveConfig effective;
   effective.asked = config;
   effective.asked.policy = complete_policy(config.policy);

@@ -170,6 +170,17 @@ std::vector<ReplayField> memory_fields() {
              spec.config.memory = parse_memory(text);
              spec.config.memory.miss_ns = miss_ns;
            }},
+      {.name = "retention-steps",
+       .group = group,
+       .values = "N",
+       .sentence =
+           "Steps for which a row stays in the cache's memory, eDRAM: count the refreshes that hits need [none]",
+       .set =
+           [](Spec& spec, Text text) {
+             constexpr double most_steps = 1e9;
+             spec.config.retention_steps =
+                 parse_number<double>("`retention_steps`", text, least_retention_steps, most_steps);
+           }},
       {.name = "miss-ns",
        .group = group,
        .values = "N",

@@ -30,6 +30,9 @@ bool has_step(const EffectiveConfig& config) {
   return !config.model_name.empty();
 }
 
+bool has_retention(const EffectiveConfig& config) {
+  return config.asked.retention_steps > 0;
+}
 bool has_energy(const EffectiveConfig& config) {
   return config.asked.step.energy;
 }
@@ -40,6 +43,7 @@ constexpr std::string_view needs_hits_apart =
 constexpr std::string_view needs_llc = "`llc`";
 constexpr std::string_view needs_prefetch = "`prefetch`";
 constexpr std::string_view needs_step = "`model` and `gpu`";
+constexpr std::string_view needs_retention = "`retention_steps`";
 constexpr std::string_view needs_energy = "`energy`, `model` and `gpu`";
 
 template <std::uint64_t Counters::*field>
@@ -62,6 +66,11 @@ MeasureValue prefetched_bytes(const Measured& measured) {
 template <class T>
 MeasureValue or_null(const std::optional<T>& value) {
   return value ? MeasureValue(*value) : MeasureValue();
+}
+
+template <std::uint64_t RetentionCounts::*field>
+MeasureValue retention(const Measured& measured) {
+  return has_retention(measured.config) ? MeasureValue(measured.counters.retention.*field) : MeasureValue();
 }
 
 /// Null without steps.
@@ -142,6 +151,13 @@ constexpr std::array all = {
             needs_prefetch, has_prefetch, prefetch<&PrefetchCounts::evictions>},
     Measure{"prefetched_bytes", "byte", "prefetched rows times entry bytes, every layer of a group", Basis::caches,
             true, true, needs_prefetch, has_prefetch, prefetched_bytes},
+    Measure{"idle_steps", "step",
+            "with `retention_steps`: of the cache's hits, steps since the entry was last used, added up", Basis::caches,
+            true, true, needs_retention, has_retention, retention<&RetentionCounts::idle_steps>},
+    Measure{"retained_hits", "entry", "with `retention_steps`: hits within these, which no refresh was needed for",
+            Basis::caches, true, true, needs_retention, has_retention, retention<&RetentionCounts::retained>},
+    Measure{"refreshes", "entry", "with `retention_steps`: of an entry, that the other hits need", Basis::caches, true,
+            true, needs_retention, has_retention, retention<&RetentionCounts::refreshes>},
     Measure{"tpot_mean_ns", "ns", "mean time of a token", Basis::step, false, false, needs_step, has_step,
             tpot<&Tpot::mean_ns>},
     Measure{"tpot_p50_ns", "ns", "median time of a token", Basis::step, false, false, needs_step, has_step,

@@ -179,6 +179,9 @@ void add_beside_policy(Json& out, const ReplayConfig& config) {
   if (config.prefetch.any()) {
     out["prefetch"] = to_string(config.prefetch);
   }
+  if (config.retention_steps > 0) {
+    out["retention_steps"] = config.retention_steps;
+  }
   if (!config.granularity.is_entry()) {
     out["granularity"] = config.granularity.tokens ? Json("tokens") : Json(config.granularity.block_entries);
   }

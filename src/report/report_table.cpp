@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <iterator>
 #include <numeric>
 #include <optional>
@@ -103,6 +104,26 @@ void append_prefetch(std::string& out, const Counters& totals, const EffectiveCo
     fmt::format_to(line, "; they evicted {}", grouped(counts.evictions));
   }
   fmt::format_to(line, ".\n");
+}
+
+void append_retention(std::string& out, const Counters& totals, const EffectiveConfig& config) {
+  const double retention = config.asked.retention_steps;
+  if (retention == 0) {
+    return;
+  }
+  const RetentionCounts& counts = totals.retention;
+  auto line = std::back_inserter(out);
+  fmt::format_to(line, "Retention of {:g} steps: ", retention);
+  if (counts.hits == 0) {
+    fmt::format_to(line, "the cache had no hits.\n");
+    return;
+  }
+  fmt::format_to(line,
+                 "hits are {:.2f} steps after the last use, {} of them within it; the others need {} refreshes.\n",
+                 static_cast<double>(counts.idle_steps) / static_cast<double>(counts.hits),
+                 ratio_text(counts.retained, counts.hits), grouped(counts.refreshes));
+  const double all = static_cast<double>(config.reservation.entries) * static_cast<double>(config.counted_steps);
+  fmt::format_to(line, "Refreshing every slot, used or not, takes {:.0f}.\n", std::floor(all / retention));
 }
 
 /// Where the rows of the time above came from.
@@ -200,6 +221,7 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
     append_link(out, result, traffic);
   }
   append_prefetch(out, result.totals, config);
+  append_retention(out, result.totals, config);
   if (config.llc) {
     fmt::format_to(line, "The last-level cache held {} of the sectors of missed rows ({}, {} in a set-aside).\n",
                    ratio_text(result.totals.llc_hit_sectors, result.totals.llc_sectors), to_string(*config.llc),
