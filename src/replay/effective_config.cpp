@@ -361,7 +361,6 @@ void check_shape(const TraceReader& trace, const ReplayConfig& config) {
   const TraceHeader& header = trace.header();
   const PolicyNeeds needs = policy_needs(config.policy);
   if (config.step.times_steps()) {
-    trace.require_single_queries("`model`, the time of a token,");
     trace.require_equal_stores("`model`, the time of a token,");
   }
   if (config.new_token != NewToken::demand) {

@@ -52,6 +52,9 @@ void StepTiming::time(std::span<StepRow> rows, std::span<const std::vector<Entry
   const std::uint32_t layer = rows.front().layer;
   if (deployed_) {
     take_queries(rows);
+    if (queries_.empty()) {
+      return;  // all requests pause
+    }
   }
   if (gather_cost_.has_llc()) {
     read_streams(layer);
@@ -62,18 +65,30 @@ void StepTiming::time(std::span<StepRow> rows, std::span<const std::vector<Entry
   }
 }
 
+DecodeStep StepTiming::step_of(const StepRow& row) const {
+  return trace_.queries(row.request, row.step - trace_.header().requests[row.request].start_step);
+}
+
+/// Every query of a request goes through the kernels as a request of one query does.
 void StepTiming::take_queries(std::span<const StepRow> rows) {
   queries_.clear();
   selected_rows_ = 0;
-  sums_of_queries_ = {.batch = rows.size(), .longest_tokens = 0, .context_tokens = 0};
+  accepted_now_ = 0;
+  requests_now_ = 0;
+  sums_of_queries_ = {};
   for (const StepRow& row : rows) {
-    const RequestInfo& request = trace_.header().requests[row.request];
-    const std::uint64_t context = request.prompt_tokens + (row.step - request.start_step) + 1;
-    queries_.push_back({.request = row.request, .context_tokens = context});
-    sums_of_queries_.longest_tokens = std::max(sums_of_queries_.longest_tokens, context);
-    sums_of_queries_.context_tokens += context;
+    const DecodeStep step = step_of(row);
+    for (std::uint32_t query = 0; query < step.queries; ++query) {
+      const std::uint64_t context = step.seen_by(query);
+      queries_.push_back({.request = row.request, .context_tokens = context});
+      sums_of_queries_.longest_tokens = std::max(sums_of_queries_.longest_tokens, context);
+      sums_of_queries_.context_tokens += context;
+    }
     selected_rows_ += row.counters.accesses;
+    accepted_now_ += step.accepted;
+    requests_now_ += step.queries > 0 ? 1 : 0;
   }
+  sums_of_queries_.batch = queries_.size();
 }
 
 /// In the order of a layer: the keys that its indexer scans come right before its gather, its weights after those of
@@ -182,16 +197,18 @@ void StepTiming::add_sums(const PartTimes& times, std::uint32_t layer, std::uint
 void StepTiming::meter_layer(std::uint32_t layer, std::span<const StepRow> rows, double cold) {
   Deployed& on = *deployed_;
   double fetched = 0;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Counters& counters = rows[i].counters;
-    const std::uint64_t context_tokens = queries_[i].context_tokens;
+  for (const StepRow& row : rows) {
+    const Counters& counters = row.counters;
+    const DecodeStep step = step_of(row);
+    const std::uint64_t context_tokens = step.context_tokens + step.queries;
     fetched += static_cast<double>(counters.demand_misses() + counters.prefetch.issued);
     for (const std::size_t hidden : on.hidden.of(layer)) {
       const std::uint64_t window = std::min<std::uint64_t>(on.model.layers[hidden].window_tokens, context_tokens);
-      const std::uint64_t entries = counters.accesses + window;
+      const std::uint64_t entries = counters.accesses + step.queries * window;
       const double hot =
           entries == 0 ? 0 : (1 - cold) * static_cast<double>(counters.accesses) / static_cast<double>(entries);
-      on.energy.add_queries(hidden, {.context_tokens = context_tokens,
+      on.energy.add_queries(hidden, {.tokens = step.queries,
+                                     .context_tokens = context_tokens,
                                      .entries = entries,
                                      .entry_bytes = effective_.entry_bytes,
                                      .cold = 1 - hot});
@@ -207,7 +224,7 @@ void StepTiming::meter_layer(std::uint32_t layer, std::span<const StepRow> rows,
 /// Weights, and the layers that no layer of the trace stands for.
 void StepTiming::meter_others() {
   Deployed& on = *deployed_;
-  on.energy.add_weights(sums_of_queries_.batch, sums_of_queries_.batch);
+  on.energy.add_weights(sums_of_queries_.batch, accepted_now_);
   const Attention attention = on.model.has_indexer() ? Attention::sparse : Attention::dense;
   for (const std::size_t hidden : on.hidden.others()) {
     for (const StepQuery& query : queries_) {
@@ -254,7 +271,7 @@ void StepTiming::add_layer(std::span<const StepRow> rows, const GatherPrice& gat
 }
 
 void StepTiming::end_step(bool counted) {
-  if (!deployed_) {
+  if (!deployed_ || queries_.empty()) {
     return;
   }
   if (gather_cost_.has_llc()) {
@@ -264,6 +281,8 @@ void StepTiming::end_step(bool counted) {
   if (!counted) {
     return;
   }
+  accepted_ += accepted_now_;
+  decoding_ += requests_now_;
   if (effective_.asked.step.energy) {
     meter_others();
   }
@@ -307,6 +326,9 @@ std::optional<StepTimes> StepTiming::finish() {
     result_.gain = gain(actual_ns, sums_.gain_error_ns);
     result_.perfect_gain =
         gain(static_cast<double>(sums_.all_hit_ns + result_.totals.set_aside_ns), sums_.perfect_error_ns);
+  }
+  if (trace_.header().has_queries && decoding_ > 0) {
+    result_.accepted_tokens = static_cast<double>(accepted_) / static_cast<double>(decoding_);
   }
   if (effective_.asked.step.energy) {
     result_.energy = deployed_->energy.of_token(deployed_->gpu, make_memory(effective_.memory).energy);

@@ -62,6 +62,7 @@ class StepTiming {
     double perfect_error_ns = 0;
   };
 
+  DecodeStep step_of(const StepRow& row) const;
   void read_streams(std::uint32_t layer);
   void take_queries(std::span<const StepRow> rows);
   void meter_layer(std::uint32_t layer, std::span<const StepRow> rows, double cold);
@@ -85,6 +86,10 @@ class StepTiming {
   std::vector<std::vector<LayersOfType>> types_of_;  ///< by layer of the trace
   std::vector<StepQuery> queries_;                   ///< of the current step's requests
   StepQueries sums_of_queries_;
+  std::uint64_t accepted_now_ = 0;   ///< tokens that the current step's requests keep
+  std::uint64_t requests_now_ = 0;   ///< those with a query
+  std::uint64_t accepted_ = 0;       ///< of all steps that are counted
+  std::uint64_t decoding_ = 0;       ///< likewise, requests with a query
   std::uint64_t selected_rows_ = 0;  ///< of the current (step, layer)
   StepQueries priced_queries_;
   SelectedRows priced_rows_;

@@ -68,6 +68,11 @@ Json step_times_json(const StepTimes& times, const EffectiveConfig& config, cons
   Json out;
   out["lower_bound"] = config.lower_bound;
   out["tpot_ns"] = tpot_json(times.tpot);
+  if (times.accepted_tokens) {
+    out["accepted_tokens_per_step"] = *times.accepted_tokens;
+    out["ns_per_accepted_token"] =
+        *times.accepted_tokens == 0 ? Json(nullptr) : Json(times.tpot.mean_ns / *times.accepted_tokens);
+  }
   out["gain"] = gain_json(times.gain);
   out["perfect_gain"] = gain_json(times.perfect_gain);
   out["slowdown_all_hit"] = slowdown(times.slowdown_all_hit);

@@ -163,10 +163,11 @@ void append_step_times(std::string& out, const StepTimes& times, const Effective
   const auto tpot = [](std::uint64_t ns) { return token_text(static_cast<double>(ns)); };
   const StepParts& kernels = times.totals.kernels;
   auto line = std::back_inserter(out);
-  fmt::format_to(line, "\nA token of {} on {} x {} takes {}{}: P50 {}, P95 {}, P99 {}, at most {} ({}).\n",
-                 config.model_name, config.asked.step.deployment.tensor_parallel, config.gpu_name,
-                 config.lower_bound ? "at least " : "", token_text(times.tpot.mean_ns), tpot(times.tpot.p50_ns),
-                 tpot(times.tpot.p95_ns), tpot(times.tpot.p99_ns), tpot(times.tpot.max_ns), kernels_text(config));
+  fmt::format_to(line, "\nA {} of {} on {} x {} takes {}{}: P50 {}, P95 {}, P99 {}, at most {} ({}).\n",
+                 times.accepted_tokens ? "step" : "token", config.model_name,
+                 config.asked.step.deployment.tensor_parallel, config.gpu_name, config.lower_bound ? "at least " : "",
+                 token_text(times.tpot.mean_ns), tpot(times.tpot.p50_ns), tpot(times.tpot.p95_ns),
+                 tpot(times.tpot.p99_ns), tpot(times.tpot.max_ns), kernels_text(config));
   fmt::format_to(line, "Indexer {}, top-k {}, attention {}, weights and the rest {}", part(kernels[StepPart::indexer]),
                  part(kernels[StepPart::topk]), part(kernels[StepPart::attention]), part(kernels.rest_ns()));
   if (config.row_memory != RowMemory::gpu) {
@@ -177,6 +178,10 @@ void append_step_times(std::string& out, const StepTimes& times, const Effective
     fmt::format_to(line, ", set-aside {}", part(times.totals.set_aside_ns));
   }
   fmt::format_to(line, "; {}.\n", rows_text(config));
+  if (times.accepted_tokens && *times.accepted_tokens > 0) {
+    fmt::format_to(line, "A request keeps {:.2f} tokens of a step: {}{} a token.\n", *times.accepted_tokens,
+                   config.lower_bound ? "at least " : "", token_text(times.tpot.mean_ns / *times.accepted_tokens));
+  }
   append_gain(out, times, config);
   fmt::format_to(line,
                  "That is {:.3f} times as long as if every row hit, {:.3f} times as if a selection were contiguous.\n",
