@@ -140,6 +140,9 @@ Memory make_memory(const MemorySpec& spec) {
       throw ConfigError("`miss_ns`", "is of `memory` serial alone; what a miss takes with {} is `memory` {},{}={}",
                         spec.name, spec.name, model->miss_time, *spec.miss_ns);
     }
+    if (memory.config->has("energy")) {
+      memory.energy = read_energy_cost(memory.config->object("energy"));
+    }
     memory.model = model->make(spec, *memory.config);
     memory.config->refuse_unread();
   }

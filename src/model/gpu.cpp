@@ -15,6 +15,21 @@ std::optional<double> optional_number(ConfigObject& config, std::string_view key
   return config.has(key) ? std::optional(config.number(key, 0.001, most)) : std::nullopt;
 }
 
+/// Parts that are missing are not known.
+GpuEnergy read_energy(ConfigObject config) {
+  const auto read = [&](std::string_view key) {
+    return config.has(key) ? std::optional(read_energy_cost(config.object(key))) : std::nullopt;
+  };
+  GpuEnergy energy;
+  energy.memory = read("memory");
+  energy.llc = read("llc");
+  energy.bf16 = read("bf16");
+  energy.fp8 = read("fp8");
+  energy.fp4 = read("fp4");
+  config.refuse_unread();
+  return energy;
+}
+
 }  // namespace
 
 double Gpu::tflop_s(Arithmetic type) const noexcept {
@@ -49,6 +64,9 @@ Gpu load_gpu(const std::string& name) {
     gpu.llc_set_aside_bytes = config.integer("llc_set_aside_bytes", 1, max_memory_bytes);
   }
   gpu.memory = config.text("memory");
+  if (config.has("energy")) {
+    gpu.energy = read_energy(config.object("energy"));
+  }
   config.refuse_unread();
   return gpu;
 }

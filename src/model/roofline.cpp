@@ -67,41 +67,39 @@ double entry_copies(const ModelLayer& layer, std::uint64_t tensor_parallel) {
   return static_cast<double>(std::max<std::uint64_t>(tensor_parallel, layer.kv_heads)) / layer.kv_heads;
 }
 
-void add_layer(Roofline& out, std::size_t i) {
+double expert_bytes(const Model& model, const ModelLayer& layer) {
+  return static_cast<double>(layer.expert_parameters) * model.weight_bytes.experts;
+}
+
+/// A batch of none names no expert.
+double weight_bytes(const Model& model, std::size_t layer) {
+  return model.layer_weight_bytes(layer, 0);
+}
+
+void add_layer(Roofline& out, StepWork& work, std::size_t i) {
   const RooflineConfig& config = out.config;
   const ModelLayer& layer = out.model.layers[i];
   const auto batch = static_cast<double>(config.batch);
-
-  const double weights = out.model.layer_weight_bytes(i, 0);  // a batch of none names no expert
-  out.read.weights += weights;
-  out.stored.weights += weights;
-  const double expert = static_cast<double>(layer.expert_parameters) * out.model.weight_bytes.experts;
-  out.read.experts += expert * (config.experts == ExpertReads::all
-                                    ? static_cast<double>(layer.experts)
-                                    : expected_experts(layer.experts, layer.active_experts, config.batch));
-  out.stored.experts += expert * static_cast<double>(layer.experts);
-  out.flops.linear += batch * out.model.linear_flops_per_token(i);
-
-  const double entry_bytes =
-      batch * static_cast<double>(layer.entry_bytes) * entry_copies(layer, config.tensor_parallel);
-  const std::uint64_t read = out.model.read_entries(i, config.context_tokens, config.attention);
-  out.read.entries += entry_bytes * static_cast<double>(read);
+  const auto copies = static_cast<double>(config.tensor_parallel);
+  const double entry_bytes = static_cast<double>(layer.entry_bytes) * entry_copies(layer, config.tensor_parallel);
+  add_attention(
+      work, out.model, i,
+      {.tokens = batch,
+       .context_tokens = config.context_tokens,
+       .entries = batch * static_cast<double>(out.model.read_entries(i, config.context_tokens, config.attention)),
+       .entry_bytes = entry_bytes,
+       .key_copies = copies});
+  out.stored.weights += weight_bytes(out.model, i);
+  out.stored.experts += expert_bytes(out.model, layer) * static_cast<double>(layer.experts);
   out.stored.entries +=
-      entry_bytes * static_cast<double>(out.model.stored_entries(i, config.context_tokens, config.attention));
-  out.flops.attention += batch * out.model.attention_flops(i, read);
-
-  const double scans = batch * static_cast<double>(config.tensor_parallel);
-  out.read.keys += scans * static_cast<double>(out.model.indexer_key_bytes(i, config.context_tokens));
-  out.stored.keys += scans * static_cast<double>(out.model.stored_keys(i, config.context_tokens)) *
+      batch * entry_bytes * static_cast<double>(out.model.stored_entries(i, config.context_tokens, config.attention));
+  out.stored.keys += batch * copies * static_cast<double>(out.model.stored_keys(i, config.context_tokens)) *
                      static_cast<double>(out.model.indexer.key_bytes);
-  out.flops.indexer += scans * out.model.indexer_flops(i, config.context_tokens);
 }
 
-void add_head(Roofline& out) {
-  out.read.weights += out.model.head_weight_bytes();
+void add_stored_head(Roofline& out) {
   out.stored.weights +=
       out.model.head_weight_bytes() + static_cast<double>(out.model.embedding_parameters) * out.model.weight_bytes.head;
-  out.flops.linear += static_cast<double>(out.config.batch) * out.model.head_flops_per_token();
 }
 
 /// Of a step, on one GPU.
@@ -123,14 +121,40 @@ std::uint64_t gpus_for(double demand, double of_one) {
 
 }  // namespace
 
+void add_weights(StepWork& work, const Model& model, std::uint64_t tokens, ExpertReads experts) {
+  const auto count = static_cast<double>(tokens);
+  for (std::size_t i = 0; i < model.layers.size(); ++i) {
+    const ModelLayer& layer = model.layers[i];
+    work.read.weights += weight_bytes(model, i);
+    work.read.experts += expert_bytes(model, layer) *
+                         (experts == ExpertReads::all ? static_cast<double>(layer.experts)
+                                                      : expected_experts(layer.experts, layer.active_experts, tokens));
+    work.flops.linear += count * model.linear_flops_per_token(i);
+  }
+  work.read.weights += model.head_weight_bytes();
+  work.flops.linear += count * model.head_flops_per_token();
+}
+
+void add_attention(StepWork& work, const Model& model, std::size_t layer, const LayerAttention& attention) {
+  work.read.entries += attention.entries * attention.entry_bytes;
+  work.flops.attention += attention.entries * model.attention_flops(layer, 1);
+  const double scans = attention.tokens * attention.key_copies;
+  work.read.keys += scans * static_cast<double>(model.indexer_key_bytes(layer, attention.context_tokens));
+  work.flops.indexer += scans * model.indexer_flops(layer, attention.context_tokens);
+}
+
 Roofline roofline(Model model, Gpu gpu, const RooflineConfig& config) {
   check(model, config);
   put_in_place(model, config);
   Roofline out{.config = config, .model = std::move(model), .gpu = std::move(gpu)};
+  StepWork work;
+  add_weights(work, out.model, config.batch, config.experts);
   for (std::size_t i = 0; i < out.model.layers.size(); ++i) {
-    add_layer(out, i);
+    add_layer(out, work, i);
   }
-  add_head(out);
+  add_stored_head(out);
+  out.read = work.read;
+  out.flops = work.flops;
   out.compute_s = compute_s(out);
 
   constexpr double giga = 1e9;

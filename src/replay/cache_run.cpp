@@ -52,9 +52,9 @@ CacheRun::CacheRun(const TraceReader& trace, const ReplayConfig& config, bool se
       effective_(effective_config(trace, config)),
       timing_(trace, effective_, hooks),
       // What is put in comes between two selections, sets are cut at the end alone and are of entries, and predictors
-      // take ids.
+      // and what counts refreshes take ids.
       sets_(sets && config.new_token != NewToken::allocate && !config.pins.any() && !config.prefetch.any() &&
-            config.granularity.is_entry()),
+            config.retention_steps == 0 && config.granularity.is_entry()),
       number_(number),
       lists_missed_(timing_.needs_missed() || hooks.on_missed),
       layout_(make_layout(trace, config, effective_.capacity_entries)) {
@@ -69,6 +69,10 @@ void CacheRun::add_to(trace::MemoryPlan& plan) const {
     const CacheBytes bytes = cache_bytes(config_.policy, DirectoryLayout::slots(cache));
     plan.add("directories",
              bytes.arrays * trace::written_bytes(cache.directory_entries, bytes.place_bytes, cache.used_entries));
+    plan.add("last uses of entries",
+             config_.retention_steps == 0
+                 ? 0
+                 : trace::written_bytes(cache.directory_entries, sizeof(std::uint32_t), cache.used_entries));
     plan.add("slots", cache.capacity_entries == 0 ? 0 : bytes.slot_bytes);
   }
   if (config_.prefetch.any()) {
@@ -79,6 +83,9 @@ void CacheRun::add_to(trace::MemoryPlan& plan) const {
 void CacheRun::make_caches() {
   if (config_.prefetch.any()) {
     prefetcher_.emplace(trace_, config_);
+  }
+  if (config_.retention_steps > 0) {
+    retention_.emplace(layout_, config_.retention_steps, effective_.steps.first);
   }
   for (std::uint32_t number = 0; number < layout_.caches.size(); ++number) {
     const auto& shape = layout_.caches[number];
@@ -200,6 +207,9 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
   Counters counters;
   for (std::uint32_t id = apart.inserted.first; id < apart.inserted.last; ++id) {
     foresee(1);
+    if (retention_ && !cache.contains(stream.base, EntryId{id})) {
+      retention_->insert(stream, step, EntryId{id});
+    }
     counters.evictions += cache.insert(stream.base, EntryId{id});
   }
   scratch.missed.clear();
@@ -217,6 +227,11 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     prefetcher_->issue(upcoming(), apart, scratch.ahead, counters.prefetch);
   }
   SelectionOrigin from{.base = stream.base, .step = step};
+  const auto retain = [&](std::span<const EntryId> ids, std::size_t missed_before) {
+    if (retention_) {
+      retention_->select(stream, step, ids, std::span(scratch.missed).subspan(missed_before), counters.retention);
+    }
+  };
   // An access left out is a hit: of a resident entry, or of what an access of the step or selection before it found.
   const auto add = [&](std::uint64_t accesses, const SelectionOutcome& outcome) {
     counters.accesses += accesses;
@@ -234,6 +249,7 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     foresee(ids.size());
     from.query = query_of(at.context_tokens + at.queries, layer);
     add(accesses, cache.select(from, ids, scratch.missed));
+    retain(ids, 0);
   } else {
     for (std::uint32_t query = 0; query < rows.count; ++query) {
       const SelectionView selection = rows[query];
@@ -247,7 +263,9 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
       if (needs_scores_) {
         from.scores = scratch.order.scores(selection, apart);
       }
+      const std::size_t missed_before = scratch.missed.size();
       add(AccessOrder::references(selection, apart), cache.select(from, ids, scratch.missed));
+      retain(ids, missed_before);
     }
   }
   if (predicts) {

@@ -8,6 +8,7 @@
 #include "replay/future.hpp"
 #include "replay/page_counter.hpp"
 #include "replay/prefetch.hpp"
+#include "replay/retention.hpp"
 #include "replay/step_timing.hpp"
 #include "trace/machine_memory.hpp"
 
@@ -89,6 +90,7 @@ class CacheRun final : public BlockRun {
   DirectoryLayout layout_;
   std::vector<std::unique_ptr<Cache>> caches_;
   std::optional<Prefetcher> prefetcher_;
+  std::optional<Retention> retention_;
   std::vector<ReplayScratch> scratch_;        ///< by worker
   std::vector<StepRow> rows_;                 ///< of the current block: by step, layer and active request
   std::vector<std::vector<EntryId>> missed_;  ///< by row, if its ids are needed

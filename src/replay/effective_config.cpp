@@ -361,7 +361,6 @@ void check_shape(const TraceReader& trace, const ReplayConfig& config) {
   const TraceHeader& header = trace.header();
   const PolicyNeeds needs = policy_needs(config.policy);
   if (config.step.times_steps()) {
-    trace.require_single_queries("`model`, the time of a token,");
     trace.require_equal_stores("`model`, the time of a token,");
   }
   if (config.new_token != NewToken::demand) {
@@ -402,6 +401,16 @@ void check_policy(const TraceReader& trace, const ReplayConfig& config) {
   }
 }
 
+void check_retention(const ReplayConfig& config) {
+  constexpr const char* option = "`retention_steps`";
+  if (config.retention_steps != 0 && !(config.retention_steps >= least_retention_steps)) {
+    throw ConfigError(option, "expected at least {} steps, found {}", least_retention_steps, config.retention_steps);
+  }
+  if (config.retention_steps != 0 && config.prefetch.any()) {
+    throw ConfigError(option, "refreshes are counted of rows that selections bring in; expected no `prefetch`");
+  }
+}
+
 void check_step(const StepSpec& step) {
   if (step.model.empty() != step.gpu.empty()) {
     throw ConfigError(step.model.empty() ? "`model`" : "`gpu`", "expected one: a model and a GPU go together");
@@ -418,6 +427,7 @@ void check_step(const StepSpec& step) {
   needs_model("`kv_dtype`", step.deployment.kv.has_value());
   needs_model("`expert_spread`", step.deployment.spread != plain.spread);
   needs_model("`host_ns`", step.deployment.host_ns != 0);
+  needs_model("`energy`", step.energy);
   needs_model("`kernels`", !step.kernels.empty());
   needs_model("`overlap`", step.overlap != StepSpec{}.overlap);
   needs_model("`reservation_cost`", step.reservation_cost != StepSpec{}.reservation_cost);
@@ -542,6 +552,7 @@ EffectiveConfig effective_config(const TraceReader& trace, const ReplayConfig& c
   check_shape(trace, config);
   check_new_token(config);
   check_prefetch(trace, config);
+  check_retention(config);
   EffectiveConfig effective;
   effective.asked = config;
   effective.asked.policy = complete_policy(config.policy);

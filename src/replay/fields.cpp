@@ -170,6 +170,17 @@ std::vector<ReplayField> memory_fields() {
              spec.config.memory = parse_memory(text);
              spec.config.memory.miss_ns = miss_ns;
            }},
+      {.name = "retention-steps",
+       .group = group,
+       .values = "N",
+       .sentence =
+           "Steps for which a row stays in the cache's memory, eDRAM: count the refreshes that hits need [none]",
+       .set =
+           [](Spec& spec, Text text) {
+             constexpr double most_steps = 1e9;
+             spec.config.retention_steps =
+                 parse_number<double>("`retention_steps`", text, least_retention_steps, most_steps);
+           }},
       {.name = "miss-ns",
        .group = group,
        .values = "N",
@@ -282,6 +293,13 @@ std::vector<ReplayField> step_fields() {
              constexpr std::uint64_t second_ns = 1'000'000'000;
              deployment(spec).host_ns = parse_number<std::uint64_t>("`host_ns`", text, 0, second_ns);
            },
+       .has_effect = times_steps,
+       .needs = step_needs},
+      {.name = "energy",
+       .group = group,
+       .values = "",
+       .sentence = "Also count the energy of a token, as far as sources say what bits and flops take",
+       .set = [](Spec& spec, Text text) { spec.config.step.energy = parse_flag("`energy`", text); },
        .has_effect = times_steps,
        .needs = step_needs},
       {.name = "overlap",

@@ -159,7 +159,7 @@ Gather GatherCost::gather_of(std::uint32_t layer, std::uint32_t member, std::spa
 std::optional<SwapIn> GatherCost::swap_in_of(std::uint32_t layer, std::span<const StepRow> rows) const {
   const auto& capacities = effective_.capacity_entries;
   const std::size_t requests = trace_.request_count();
-  SwapIn call{.selected_rows = trace_.longest_selection()};
+  SwapIn call{.selected_rows = trace_.longest_union()};
   for (const StepRow& row : rows) {
     const std::uint64_t slots = capacities.size() == 1 ? capacities.front()
                                 : capacities.size() == trace_.layer_count()

@@ -30,12 +30,21 @@ bool has_step(const EffectiveConfig& config) {
   return !config.model_name.empty();
 }
 
+bool has_retention(const EffectiveConfig& config) {
+  return config.asked.retention_steps > 0;
+}
+bool has_energy(const EffectiveConfig& config) {
+  return config.asked.step.energy;
+}
+
 constexpr std::string_view needs_entry_bytes = "`entry_bytes`, or a trace that gives them";
 constexpr std::string_view needs_hits_apart =
     "`resident_blocks`, `new_token` pinned, `pin`, `granularity`, or several queries that a policy unites";
 constexpr std::string_view needs_llc = "`llc`";
 constexpr std::string_view needs_prefetch = "`prefetch`";
 constexpr std::string_view needs_step = "`model` and `gpu`";
+constexpr std::string_view needs_retention = "`retention_steps`";
+constexpr std::string_view needs_energy = "`energy`, `model` and `gpu`";
 
 template <std::uint64_t Counters::*field>
 MeasureValue counter(const Measured& measured) {
@@ -57,6 +66,11 @@ MeasureValue prefetched_bytes(const Measured& measured) {
 template <class T>
 MeasureValue or_null(const std::optional<T>& value) {
   return value ? MeasureValue(*value) : MeasureValue();
+}
+
+template <std::uint64_t RetentionCounts::*field>
+MeasureValue retention(const Measured& measured) {
+  return has_retention(measured.config) ? MeasureValue(measured.counters.retention.*field) : MeasureValue();
 }
 
 /// Null without steps.
@@ -137,6 +151,13 @@ constexpr std::array all = {
             needs_prefetch, has_prefetch, prefetch<&PrefetchCounts::evictions>},
     Measure{"prefetched_bytes", "byte", "prefetched rows times entry bytes, every layer of a group", Basis::caches,
             true, true, needs_prefetch, has_prefetch, prefetched_bytes},
+    Measure{"idle_steps", "step",
+            "with `retention_steps`: of the cache's hits, steps since the entry was last used, added up", Basis::caches,
+            true, true, needs_retention, has_retention, retention<&RetentionCounts::idle_steps>},
+    Measure{"retained_hits", "entry", "with `retention_steps`: hits within these, which no refresh was needed for",
+            Basis::caches, true, true, needs_retention, has_retention, retention<&RetentionCounts::retained>},
+    Measure{"refreshes", "entry", "with `retention_steps`: of an entry, that the other hits need", Basis::caches, true,
+            true, needs_retention, has_retention, retention<&RetentionCounts::refreshes>},
     Measure{"tpot_mean_ns", "ns", "mean time of a token", Basis::step, false, false, needs_step, has_step,
             tpot<&Tpot::mean_ns>},
     Measure{"tpot_p50_ns", "ns", "median time of a token", Basis::step, false, false, needs_step, has_step,
@@ -157,6 +178,12 @@ constexpr std::array all = {
             [](const Measured& m) { return or_null(link_traffic(*m.whole).step_bytes); }},
     Measure{"fetched_bytes_per_s", "byte/s", "the same by the mean time of a token", Basis::step, false, false,
             needs_step, has_step, [](const Measured& m) { return or_null(link_traffic(*m.whole).bytes_per_s); }},
+    Measure{"known_joules_per_token", "J", "with `energy`: of a token, its parts of which a source is known",
+            Basis::step, false, false, needs_energy, has_energy,
+            [](const Measured& m) {
+              const auto& times = m.whole->step_times;
+              return times && times->energy ? MeasureValue(times->energy->known_joules()) : MeasureValue();
+            }},
     Measure{"step_misses", "entry", "misses of a step, all layers and requests, on average", Basis::misses, false,
             false, "", always, [](const Measured& m) { return per_step(m, m.counters.misses()); }},
     Measure{"step_gather_ns", "ns",

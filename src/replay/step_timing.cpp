@@ -23,7 +23,8 @@ StepTiming::Deployed::Deployed(const StepSpec& spec, const TraceHeader& header)
       table(KernelTable::load(spec.kernels, gpu)),
       hidden(model, header),
       kernels(model, gpu, table, spec.deployment),
-      streams(model, hidden, spec.deployment.tensor_parallel, header.requests.size()) {}
+      streams(model, hidden, spec.deployment.tensor_parallel, header.requests.size()),
+      energy(model, spec.deployment) {}
 
 StepTiming::StepTiming(const TraceReader& trace, const EffectiveConfig& effective, const ReplayHooks& hooks)
     : trace_(trace), effective_(effective), hooks_(hooks), gather_cost_(trace, effective, hooks) {
@@ -51,28 +52,43 @@ void StepTiming::time(std::span<StepRow> rows, std::span<const std::vector<Entry
   const std::uint32_t layer = rows.front().layer;
   if (deployed_) {
     take_queries(rows);
+    if (queries_.empty()) {
+      return;  // all requests pause
+    }
   }
   if (gather_cost_.has_llc()) {
     read_streams(layer);
   }
   const GatherPrice gather = gather_cost_.price(layer, rows, missed, counted);
   if (deployed_) {
-    add_layer(rows.front().step, layer, gather, counted);
+    add_layer(rows, gather, counted);
   }
 }
 
+DecodeStep StepTiming::step_of(const StepRow& row) const {
+  return trace_.queries(row.request, row.step - trace_.header().requests[row.request].start_step);
+}
+
+/// Every query of a request goes through the kernels as a request of one query does.
 void StepTiming::take_queries(std::span<const StepRow> rows) {
   queries_.clear();
   selected_rows_ = 0;
-  sums_of_queries_ = {.batch = rows.size(), .longest_tokens = 0, .context_tokens = 0};
+  accepted_now_ = 0;
+  requests_now_ = 0;
+  sums_of_queries_ = {};
   for (const StepRow& row : rows) {
-    const RequestInfo& request = trace_.header().requests[row.request];
-    const std::uint64_t context = request.prompt_tokens + (row.step - request.start_step) + 1;
-    queries_.push_back({.request = row.request, .context_tokens = context});
-    sums_of_queries_.longest_tokens = std::max(sums_of_queries_.longest_tokens, context);
-    sums_of_queries_.context_tokens += context;
+    const DecodeStep step = step_of(row);
+    for (std::uint32_t query = 0; query < step.queries; ++query) {
+      const std::uint64_t context = step.seen_by(query);
+      queries_.push_back({.request = row.request, .context_tokens = context});
+      sums_of_queries_.longest_tokens = std::max(sums_of_queries_.longest_tokens, context);
+      sums_of_queries_.context_tokens += context;
+    }
     selected_rows_ += row.counters.accesses;
+    accepted_now_ += step.accepted;
+    requests_now_ += step.queries > 0 ? 1 : 0;
   }
+  sums_of_queries_.batch = queries_.size();
 }
 
 /// In the order of a layer: the keys that its indexer scans come right before its gather, its weights after those of
@@ -177,7 +193,50 @@ void StepTiming::add_sums(const PartTimes& times, std::uint32_t layer, std::uint
   current_.perfect_error_ns += layers * gain_error_ns(1);
 }
 
-void StepTiming::add_layer(std::uint64_t step, std::uint32_t layer, const GatherPrice& gather, bool counted) {
+/// Attention reads what the trace selected, and its window.
+void StepTiming::meter_layer(std::uint32_t layer, std::span<const StepRow> rows, double cold) {
+  Deployed& on = *deployed_;
+  double fetched = 0;
+  for (const StepRow& row : rows) {
+    const Counters& counters = row.counters;
+    const DecodeStep step = step_of(row);
+    const std::uint64_t context_tokens = step.context_tokens + step.queries;
+    fetched += static_cast<double>(counters.demand_misses() + counters.prefetch.issued);
+    for (const std::size_t hidden : on.hidden.of(layer)) {
+      const std::uint64_t window = std::min<std::uint64_t>(on.model.layers[hidden].window_tokens, context_tokens);
+      const std::uint64_t entries = counters.accesses + step.queries * window;
+      const double hot =
+          entries == 0 ? 0 : (1 - cold) * static_cast<double>(counters.accesses) / static_cast<double>(entries);
+      on.energy.add_queries(hidden, {.tokens = step.queries,
+                                     .context_tokens = context_tokens,
+                                     .entries = entries,
+                                     .entry_bytes = effective_.entry_bytes,
+                                     .cold = 1 - hot});
+    }
+  }
+  if (effective_.row_memory != RowMemory::gpu) {
+    const double rows_bytes = fetched * static_cast<double>(effective_.entry_bytes);
+    on.energy.add_fetched(rows_bytes * static_cast<double>(on.hidden.of(layer).size()),
+                          effective_.row_memory == RowMemory::host);
+  }
+}
+
+/// Weights, and the layers that no layer of the trace stands for.
+void StepTiming::meter_others() {
+  Deployed& on = *deployed_;
+  on.energy.add_weights(sums_of_queries_.batch, accepted_now_);
+  const Attention attention = on.model.has_indexer() ? Attention::sparse : Attention::dense;
+  for (const std::size_t hidden : on.hidden.others()) {
+    for (const StepQuery& query : queries_) {
+      on.energy.add_queries(hidden, {.context_tokens = query.context_tokens,
+                                     .entries = on.model.read_entries(hidden, query.context_tokens, attention),
+                                     .entry_bytes = on.kernels.entry_bytes(on.model.layers[hidden])});
+    }
+  }
+}
+
+void StepTiming::add_layer(std::span<const StepRow> rows, const GatherPrice& gather, bool counted) {
+  const std::uint32_t layer = rows.front().layer;
   const std::uint64_t batch = sums_of_queries_.batch;
   price_types(
       {.rows = std::max<std::uint64_t>(trace_.longest_selection(), 1), .filled = (selected_rows_ + batch - 1) / batch});
@@ -202,14 +261,17 @@ void StepTiming::add_layer(std::uint64_t step, std::uint32_t layer, const Gather
   if (!counted) {
     return;
   }
+  if (effective_.asked.step.energy) {
+    meter_layer(layer, rows, cold);
+  }
   result_.layers[layer] += times;
   if (hooks_.on_times) {
-    hooks_.on_times({.step = step, .layer = layer, .times = times, .total_ns = times.total_ns()});
+    hooks_.on_times({.step = rows.front().step, .layer = layer, .times = times, .total_ns = times.total_ns()});
   }
 }
 
 void StepTiming::end_step(bool counted) {
-  if (!deployed_) {
+  if (!deployed_ || queries_.empty()) {
     return;
   }
   if (gather_cost_.has_llc()) {
@@ -218,6 +280,11 @@ void StepTiming::end_step(bool counted) {
   const StepSums step = std::exchange(current_, {});
   if (!counted) {
     return;
+  }
+  accepted_ += accepted_now_;
+  decoding_ += requests_now_;
+  if (effective_.asked.step.energy) {
+    meter_others();
   }
   const StepKernels& kernels = deployed_->kernels;
   StepParts outside = kernels.outside(sums_of_queries_.batch);
@@ -259,6 +326,12 @@ std::optional<StepTimes> StepTiming::finish() {
     result_.gain = gain(actual_ns, sums_.gain_error_ns);
     result_.perfect_gain =
         gain(static_cast<double>(sums_.all_hit_ns + result_.totals.set_aside_ns), sums_.perfect_error_ns);
+  }
+  if (trace_.header().has_queries && decoding_ > 0) {
+    result_.accepted_tokens = static_cast<double>(accepted_) / static_cast<double>(decoding_);
+  }
+  if (effective_.asked.step.energy) {
+    result_.energy = deployed_->energy.of_token(deployed_->gpu, make_memory(effective_.memory).energy);
   }
   result_.tpot = summarise(std::move(step_ns_));
   return std::move(result_);

@@ -2,6 +2,7 @@
 
 #include "dsasim/replay/replay.hpp"
 #include "replay/gather_cost.hpp"
+#include "step/energy_meter.hpp"
 #include "step/hidden_layers.hpp"
 #include "step/step_kernels.hpp"
 #include "step/step_streams.hpp"
@@ -38,6 +39,7 @@ class StepTiming {
     HiddenLayers hidden;
     StepKernels kernels;
     StepStreams streams;
+    EnergyMeter energy;
   };
   /// Hidden layers of one type (StepKernels::types()), among those that a layer of the trace stands for.
   struct LayersOfType {
@@ -60,14 +62,17 @@ class StepTiming {
     double perfect_error_ns = 0;
   };
 
+  DecodeStep step_of(const StepRow& row) const;
   void read_streams(std::uint32_t layer);
   void take_queries(std::span<const StepRow> rows);
+  void meter_layer(std::uint32_t layer, std::span<const StepRow> rows, double cold);
+  void meter_others();
   /// Kernels depend on the batch, its contexts and the type of layer: they are priced once a step, not once a layer.
   void price_types(const SelectedRows& selected);
   std::uint64_t attention_ns(std::size_t type, double cold) const;
   double cold_part(const GatherPrice& gather) const noexcept;
   void add_sums(const PartTimes& times, std::uint32_t layer, std::uint64_t hot_ns, std::uint64_t cold_ns);
-  void add_layer(std::uint64_t step, std::uint32_t layer, const GatherPrice& gather, bool counted);
+  void add_layer(std::span<const StepRow> rows, const GatherPrice& gather, bool counted);
   std::uint64_t stall_ns(std::uint64_t gather_ns, std::uint64_t attention_ns) const noexcept;
   double gain_error_ns(double gained_share) const noexcept;
   /// Of all the layers that a layer of the trace stands for, from that of its group.
@@ -81,6 +86,10 @@ class StepTiming {
   std::vector<std::vector<LayersOfType>> types_of_;  ///< by layer of the trace
   std::vector<StepQuery> queries_;                   ///< of the current step's requests
   StepQueries sums_of_queries_;
+  std::uint64_t accepted_now_ = 0;   ///< tokens that the current step's requests keep
+  std::uint64_t requests_now_ = 0;   ///< those with a query
+  std::uint64_t accepted_ = 0;       ///< of all steps that are counted
+  std::uint64_t decoding_ = 0;       ///< likewise, requests with a query
   std::uint64_t selected_rows_ = 0;  ///< of the current (step, layer)
   StepQueries priced_queries_;
   SelectedRows priced_rows_;

@@ -7,6 +7,7 @@
 #include "replay/link_traffic.hpp"
 #include "report/choice_name.hpp"
 #include "report/config_json.hpp"
+#include "report/energy_report.hpp"
 #include "report/trace_json.hpp"
 
 #include <fmt/format.h>
@@ -67,6 +68,11 @@ Json step_times_json(const StepTimes& times, const EffectiveConfig& config, cons
   Json out;
   out["lower_bound"] = config.lower_bound;
   out["tpot_ns"] = tpot_json(times.tpot);
+  if (times.accepted_tokens) {
+    out["accepted_tokens_per_step"] = *times.accepted_tokens;
+    out["ns_per_accepted_token"] =
+        *times.accepted_tokens == 0 ? Json(nullptr) : Json(times.tpot.mean_ns / *times.accepted_tokens);
+  }
   out["gain"] = gain_json(times.gain);
   out["perfect_gain"] = gain_json(times.perfect_gain);
   out["slowdown_all_hit"] = slowdown(times.slowdown_all_hit);
@@ -75,6 +81,9 @@ Json step_times_json(const StepTimes& times, const EffectiveConfig& config, cons
   out["fetched_bytes_per_step"] = or_null(traffic.step_bytes);
   out["fetched_bytes_per_s"] = or_null(traffic.bytes_per_s);
   out["parts"] = parts_json(times.totals);
+  if (times.energy) {
+    out["energy"] = energy_json(*times.energy);
+  }
   out["layers"] = Json::array();
   for (std::size_t layer = 0; layer < times.layers.size(); ++layer) {
     Json row = {{"layer", layer}, {"hidden_layers", times.hidden_layers[layer]}};
@@ -174,6 +183,9 @@ void add_beside_policy(Json& out, const ReplayConfig& config) {
   }
   if (config.prefetch.any()) {
     out["prefetch"] = to_string(config.prefetch);
+  }
+  if (config.retention_steps > 0) {
+    out["retention_steps"] = config.retention_steps;
   }
   if (!config.granularity.is_entry()) {
     out["granularity"] = config.granularity.tokens ? Json("tokens") : Json(config.granularity.block_entries);

@@ -4,12 +4,14 @@
 #include "replay/link_traffic.hpp"
 #include "report/choice_name.hpp"
 #include "report/config_json.hpp"
+#include "report/energy_report.hpp"
 #include "report/trace_text.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <iterator>
 #include <numeric>
 #include <optional>
@@ -104,6 +106,26 @@ void append_prefetch(std::string& out, const Counters& totals, const EffectiveCo
   fmt::format_to(line, ".\n");
 }
 
+void append_retention(std::string& out, const Counters& totals, const EffectiveConfig& config) {
+  const double retention = config.asked.retention_steps;
+  if (retention == 0) {
+    return;
+  }
+  const RetentionCounts& counts = totals.retention;
+  auto line = std::back_inserter(out);
+  fmt::format_to(line, "Retention of {:g} steps: ", retention);
+  if (counts.hits == 0) {
+    fmt::format_to(line, "the cache had no hits.\n");
+    return;
+  }
+  fmt::format_to(line,
+                 "hits are {:.2f} steps after the last use, {} of them within it; the others need {} refreshes.\n",
+                 static_cast<double>(counts.idle_steps) / static_cast<double>(counts.hits),
+                 ratio_text(counts.retained, counts.hits), grouped(counts.refreshes));
+  const double all = static_cast<double>(config.reservation.entries) * static_cast<double>(config.counted_steps);
+  fmt::format_to(line, "Refreshing every slot, used or not, takes {:.0f}.\n", std::floor(all / retention));
+}
+
 /// Where the rows of the time above came from.
 std::string_view rows_text(const EffectiveConfig& config) {
   switch (config.row_memory) {
@@ -141,10 +163,11 @@ void append_step_times(std::string& out, const StepTimes& times, const Effective
   const auto tpot = [](std::uint64_t ns) { return token_text(static_cast<double>(ns)); };
   const StepParts& kernels = times.totals.kernels;
   auto line = std::back_inserter(out);
-  fmt::format_to(line, "\nA token of {} on {} x {} takes {}{}: P50 {}, P95 {}, P99 {}, at most {} ({}).\n",
-                 config.model_name, config.asked.step.deployment.tensor_parallel, config.gpu_name,
-                 config.lower_bound ? "at least " : "", token_text(times.tpot.mean_ns), tpot(times.tpot.p50_ns),
-                 tpot(times.tpot.p95_ns), tpot(times.tpot.p99_ns), tpot(times.tpot.max_ns), kernels_text(config));
+  fmt::format_to(line, "\nA {} of {} on {} x {} takes {}{}: P50 {}, P95 {}, P99 {}, at most {} ({}).\n",
+                 times.accepted_tokens ? "step" : "token", config.model_name,
+                 config.asked.step.deployment.tensor_parallel, config.gpu_name, config.lower_bound ? "at least " : "",
+                 token_text(times.tpot.mean_ns), tpot(times.tpot.p50_ns), tpot(times.tpot.p95_ns),
+                 tpot(times.tpot.p99_ns), tpot(times.tpot.max_ns), kernels_text(config));
   fmt::format_to(line, "Indexer {}, top-k {}, attention {}, weights and the rest {}", part(kernels[StepPart::indexer]),
                  part(kernels[StepPart::topk]), part(kernels[StepPart::attention]), part(kernels.rest_ns()));
   if (config.row_memory != RowMemory::gpu) {
@@ -155,6 +178,10 @@ void append_step_times(std::string& out, const StepTimes& times, const Effective
     fmt::format_to(line, ", set-aside {}", part(times.totals.set_aside_ns));
   }
   fmt::format_to(line, "; {}.\n", rows_text(config));
+  if (times.accepted_tokens && *times.accepted_tokens > 0) {
+    fmt::format_to(line, "A request keeps {:.2f} tokens of a step: {}{} a token.\n", *times.accepted_tokens,
+                   config.lower_bound ? "at least " : "", token_text(times.tpot.mean_ns / *times.accepted_tokens));
+  }
   append_gain(out, times, config);
   fmt::format_to(line,
                  "That is {:.3f} times as long as if every row hit, {:.3f} times as if a selection were contiguous.\n",
@@ -199,6 +226,7 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
     append_link(out, result, traffic);
   }
   append_prefetch(out, result.totals, config);
+  append_retention(out, result.totals, config);
   if (config.llc) {
     fmt::format_to(line, "The last-level cache held {} of the sectors of missed rows ({}, {} in a set-aside).\n",
                    ratio_text(result.totals.llc_hit_sectors, result.totals.llc_sectors), to_string(*config.llc),
@@ -210,6 +238,7 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
   }
   if (result.step_times && steps > 0) {
     append_step_times(out, *result.step_times, config, static_cast<double>(steps));
+    out += result.step_times->energy ? energy_table(*result.step_times->energy) : "";
   }
   return out;
 }

@@ -3,6 +3,7 @@
 #include "dsasim/version.hpp"
 #include "report/choice_name.hpp"
 #include "report/config_json.hpp"
+#include "report/energy_report.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -85,6 +86,9 @@ std::string step_json(const StepReport& of, const StepPrediction& step) {
   out["heads_per_gpu"] = step.kv ? Json(step.heads_per_gpu) : Json(nullptr);
   out["parts"] = parts_json(step.parts);
   out["layer_types"] = layer_types_json(step);
+  if (step.energy) {
+    out["energy"] = energy_json(*step.energy);
+  }
   return json_text(out);
 }
 

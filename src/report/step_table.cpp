@@ -1,9 +1,11 @@
 #include "dsasim/report/step_report.hpp"
 #include "report/choice_name.hpp"
+#include "report/energy_report.hpp"
 #include "report/trace_text.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <string>
 
@@ -63,7 +65,7 @@ std::string step_table(const StepReport& of, const StepPrediction& step) {
   fmt::format_to(std::back_inserter(out), "\n{} {} ms a token, {} {:.0f} tokens/s of all users\n",
                  of.table.lower_bound() ? "At least" : "About", milliseconds(step.tpot_ns()),
                  of.table.lower_bound() ? "at most" : "about", static_cast<double>(step.workload.batch) / seconds);
-  return out;
+  return step.energy ? out + energy_table(*step.energy) : out;
 }
 
 std::string step_csv(std::span<const StepPrediction> steps) {
@@ -71,7 +73,8 @@ std::string step_csv(std::span<const StepPrediction> steps) {
   for (const auto& [name, part] : step_part_names) {
     fmt::format_to(std::back_inserter(out), ",{}_ns", name);
   }
-  out += '\n';
+  const bool energy = std::any_of(steps.begin(), steps.end(), [](const auto& step) { return step.energy.has_value(); });
+  out += energy ? ",known_joules_per_token\n" : "\n";
   const auto module = [](const LayerTime* type) {
     return type == nullptr ? std::string() : std::to_string(type->module_ns());
   };
@@ -81,25 +84,29 @@ std::string step_csv(std::span<const StepPrediction> steps) {
     for (const auto& [name, part] : step_part_names) {
       fmt::format_to(std::back_inserter(out), ",{}", step.parts[part]);
     }
-    out += '\n';
+    out += step.energy ? fmt::format(",{:.9g}\n", step.energy->known_joules()) : "\n";
   }
   return out;
 }
 
 std::string step_sweep_table(const StepReport& of, std::span<const StepPrediction> steps) {
+  const bool is_known = std::all_of(steps.begin(), steps.end(),
+                                    [](const auto& step) { return !step.energy || step.energy->is_complete(); });
   std::string out =
-      fmt::format("{}\n\n{:>8} {:>11} {:>9} {:>10} {:>10} {:>9} {:>9} {:>12} {:>9}\n", deployment(of, steps.front()),
-                  "batch", "context", "ms", "tokens/s", "attention", "indexer", "top-k", "experts", "other");
+      fmt::format("{}\n\n{:>8} {:>11} {:>9} {:>10} {:>10} {:>9} {:>9} {:>12} {:>9}{}\n", deployment(of, steps.front()),
+                  "batch", "context", "ms", "tokens/s", "attention", "indexer", "top-k", "experts", "other",
+                  steps.front().energy ? fmt::format(" {:>9}", is_known ? "mJ/token" : "known mJ") : "");
   for (const StepPrediction& step : steps) {
     const StepParts& parts = step.parts;
     const std::uint64_t shown =
         parts[StepPart::attention] + parts[StepPart::indexer] + parts[StepPart::topk] + parts[StepPart::experts];
-    fmt::format_to(std::back_inserter(out), "{:>8} {:>11} {:>9} {:>10.0f} {:>10} {:>9} {:>9} {:>12} {:>9}\n",
+    fmt::format_to(std::back_inserter(out), "{:>8} {:>11} {:>9} {:>10.0f} {:>10} {:>9} {:>9} {:>12} {:>9}{}\n",
                    grouped(step.workload.batch), grouped(step.workload.context_tokens), milliseconds(step.tpot_ns()),
                    static_cast<double>(step.workload.batch) / (static_cast<double>(step.tpot_ns()) / 1e9),
                    milliseconds(parts[StepPart::attention]), milliseconds(parts[StepPart::indexer]),
                    milliseconds(parts[StepPart::topk]), milliseconds(parts[StepPart::experts]),
-                   milliseconds(step.tpot_ns() - shown));
+                   milliseconds(step.tpot_ns() - shown),
+                   step.energy ? fmt::format(" {:>9.1f}", 1000 * step.energy->known_joules()) : "");
   }
   return out;
 }

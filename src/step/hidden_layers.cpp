@@ -20,6 +20,12 @@ HiddenLayers::HiddenLayers(const Model& model, const TraceHeader& header) {
   for (const LayerInfo& layer : header.layers) {
     traced += layer.group_size;
   }
+  if (const std::uint32_t heads = model.layers[selecting_.front()].selecting_heads; heads > 1 && traced > count) {
+    throw ConfigError("`model`",
+                      "{} selects in {} layers by {} KV heads each, and the trace has {} layers, which are heads: "
+                      "the heads of a layer are one kernel, of which a head has no time of its own",
+                      model.name, count, heads, traced);
+  }
   if (traced == 0 || traced > count) {
     throw ConfigError("`model`", "{} selects in {} layers, and the trace has {}", model.name, count, traced);
   }

@@ -133,6 +133,8 @@ def targets(tool: Tool) -> None:
     ahead = "--prefetch previous,rows=4,into=side"
     needs = {"llc": "--entry-bytes 656 --llc 60MiB", "cache_hits": "--resident-blocks 2", "fetched_bytes": "--entry-bytes 656",
              **dict.fromkeys(("prefetch", "avoided_misses"), ahead), "prefetched_bytes": f"{ahead} --entry-bytes 656",
+             **dict.fromkeys(("idle_steps", "retained_hits", "refreshes"), "--retention-steps 2"),
+             "known_joules": "--model deepseek-v3.2 --gpu h200 --energy",
              **dict.fromkeys(("tpot", "slowdown", "fetched_bytes_per_s"), "--model deepseek-v3.2 --gpu h200")}
     for target in [*known, "tpot_ns"]:
         begin = max((name for name in needs if target.startswith(name)), key=len, default=None)

@@ -3,6 +3,7 @@
 #include "catch.hpp"
 #include "dsasim/error.hpp"
 #include "dsasim/model/roofline.hpp"
+#include "dsasim/step/predict_step.hpp"
 #include "import/captures.hpp"
 
 #include <fmt/format.h>
@@ -381,4 +382,18 @@ TEST_CASE("What a checkpoint lacks for a whole model is asked for by name", "[mo
   CHECK_THAT(error("[1]"), Catch::Matchers::StartsWith("config.json: is no model: "));
   // One of ours that is wrong hears what is wrong.
   CHECK(error(R"({"layers": 3})") == "config.json: expected a key \"description\", found none");
+}
+
+TEST_CASE("A checkpoint's step takes what that of the model of its shapes takes", "[checkpoint][step]") {
+  const TempDir scratch;
+  const auto tpot_ns = [&](const std::string& model) {
+    const Gpu gpu = load_gpu("h200");
+    return predict_step(load_model(model), gpu, KernelTable::load("", gpu),
+                        {.batch = 16, .context_tokens = 30'000, .deployment = {.tensor_parallel = 8}})
+        .tpot_ns();
+  };
+  captures::write_file(scratch / "v32.json", deepseek_v32);
+  CHECK(tpot_ns((scratch / "v32.json").string()) == tpot_ns("deepseek-v3.2"));
+  captures::write_file(scratch / "glm.json", glm_52);
+  CHECK(tpot_ns((scratch / "glm.json").string()) == tpot_ns("glm-5.2"));
 }

@@ -3,6 +3,7 @@
 #include "dsasim/replay/replay.hpp"
 
 #include "catch.hpp"
+#include "dsasim/error.hpp"
 #include "dsasim/step/predict_step.hpp"
 #include "import/captures.hpp"
 #include "replay/small_traces.hpp"
@@ -11,6 +12,7 @@
 #include <array>
 #include <cmath>
 #include <optional>
+#include <string>
 #include <vector>
 
 using namespace dsasim;
@@ -87,6 +89,79 @@ TEST_CASE("A replay in which every row misses has the parts of a step, at each s
         }
       }
     }
+  }
+}
+
+TEST_CASE("Several queries of a step take what as many requests take, and their time is of what is accepted",
+          "[replay][step]") {
+  // Two requests: 2 queries of which 1 stays, a pause, 3 queries which all stay. Contexts 5,001 and 5,002, then 5,002
+  // to 5,004: of equal rows, the longest decides and the sum is read.
+  PlainTrace plain;
+  plain.header.layers.resize(3);
+  plain.header.has_queries = true;
+  PlainSelection ids;
+  for (std::uint32_t i = 0; i < top_k; ++i) {
+    ids.push_back(i);
+  }
+  for (std::uint32_t request = 0; request < 2; ++request) {
+    plain.header.requests.push_back({.prompt_tokens = prompt_tokens, .start_step = 0});
+    plain.queries.push_back({{2, 1}, {0, 0}, {3, 3}});
+    plain.requests.push_back({PlainStep(6, ids), PlainStep(), PlainStep(9, ids)});
+  }
+  const TempDir scratch;
+  write_trace(scratch / "t.dsat", plain);
+  const TraceReader trace(scratch / "t.dsat");
+  ReplayConfig config = timed("deepseek-v3.2", "0");
+  config.step.energy = true;
+  const auto times = replay(trace, config).step_times;
+  StepParts expected = predicted(config.step, 4, prompt_tokens + 2).parts;
+  expected.add(predicted(config.step, 6, prompt_tokens + 4).parts, 1);
+  for (const auto& [name, part] : step_part_names) {
+    INFO(name);
+    CHECK(times->totals.kernels[part] == Approx(static_cast<double>(expected[part])).epsilon(2e-4));
+  }
+  CHECK(times->tpot.steps == 2);  // nobody decodes at the second
+  CHECK(times->accepted_tokens == 2.0);
+  // Of a step of 4 queries and one of 6, 8 tokens stay.
+  const auto flops_of = [](const TokenEnergy& energy) {
+    const auto found = std::find_if(energy.parts.begin(), energy.parts.end(),
+                                    [](const EnergyPart& part) { return part.name == "linear"; });
+    return found->amount;
+  };
+  const Gpu gpu = load_gpu("h200");
+  const double of_query =
+      flops_of(predict_energy(load_model("deepseek-v3.2"), gpu, KernelTable::load("", gpu),
+                              {.batch = 1, .context_tokens = 5001, .deployment = {.tensor_parallel = 8}}));
+  CHECK(flops_of(*times->energy) == Approx(of_query * (4 + 6) / 8));
+
+  // One query a step: what a trace says that has no queries.
+  PlainTrace single = selecting(2);
+  write_trace(scratch / "one.dsat", single);
+  single.header.has_queries = true;
+  single.queries.assign(2, std::vector<PlainQueries>(steps, {1, 1}));
+  write_trace(scratch / "same.dsat", single);
+  const auto one = replay(TraceReader(scratch / "one.dsat"), timed("glm-5.1", "1x")).step_times;
+  const auto same = replay(TraceReader(scratch / "same.dsat"), timed("glm-5.1", "1x")).step_times;
+  CHECK(one->totals == same->totals);
+  CHECK(one->tpot.p99_ns == same->tpot.p99_ns);
+}
+
+TEST_CASE("Heads of one layer have no times of their own", "[replay][step]") {
+  PlainTrace plain;
+  plain.header.unit_tokens = 128;
+  plain.header.layers.resize(228);
+  plain.header.requests = {{.prompt_tokens = prompt_tokens, .start_step = 0}};
+  plain.requests = {{PlainStep(228, PlainSelection{0, 1})}};
+  const TempDir scratch;
+  write_trace(scratch / "t.dsat", plain);
+  ReplayConfig config = timed("minimax-m3", "16");
+  config.step.kernels = "roofline";
+  config.step.deployment.tensor_parallel = 4;
+  try {
+    replay(TraceReader(scratch / "t.dsat"), config);
+    FAIL("accepted");
+  } catch (const ConfigError& error) {
+    CHECK(std::string(error.what()).find("the heads of a layer are one kernel") != std::string::npos);
   }
 }
 

@@ -124,8 +124,9 @@ void add_format_rules(CLI::App& app, Options& options) {
 std::function<int()> add_export(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_trace_argument(app, options->spec);
-  add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::llc, FieldGroup::step},
-                    {"prefetch", "ep", "dp-attention", "expert-spread", "host-ns", "overlap", "reservation-cost"});
+  add_replay_fields(
+      app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::llc, FieldGroup::step},
+      {"prefetch", "ep", "dp-attention", "expert-spread", "host-ns", "energy", "overlap", "reservation-cost"});
   add_text(app, "--to", options->to, list_formats()).required().type("FORMAT");
   add_output_option(app, "-o,--output", options->output,
                     "File to write (- for stdout); a folder for npz of several requests")

@@ -66,7 +66,7 @@ int run(Options& options) {
 std::function<int()> add_gather(CLI::App& app) {
   auto options = std::make_shared<Options>();
   RandomGather& random = options->random;
-  add_replay_fields(app, *options, {FieldGroup::memory}, {"page-tokens"});
+  add_replay_fields(app, *options, {FieldGroup::memory}, {"page-tokens", "retention-steps"});
   add_number<std::uint64_t>(app, "--rows", options->rows, "Rows of the gather", 1, 1U << 30U);
   add_number<std::uint64_t>(app, "--row-bytes", options->row_bytes, "Of each row; 0: only the indices are read", 0,
                             1U << 30U);

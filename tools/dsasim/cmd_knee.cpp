@@ -61,6 +61,13 @@ void add_target_rules(CLI::App& app, Options& options) {
   options.rules.only_if(
       app, {"--overlap", "--reservation-cost"}, [=] { return basis() == Basis::step; },
       "a --target of a token: tpot_ns or tpot_p99_ns");
+  options.rules.only_if(
+      app, {"--retention-steps"},
+      [&options] { return options.target->measure->needs == find_measure("refreshes")->needs; },
+      "a --target of refreshes, idle_steps or retained_hits");
+  options.rules.only_if(
+      app, {"--energy"}, [&options] { return options.target->measure->name == "known_joules_per_token"; },
+      "--target known_joules_per_token=N");
 }
 
 std::string target_help() {

@@ -130,8 +130,8 @@ std::function<int()> add_plan(CLI::App& app) {
   add_texts(app, "trace", options->traces, "Traces to replay (.dsat)").required().type("TRACE");
   add_plan_options(app, plan);
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::step},
-                    {"policy", "scope", "capacity", "budget", "prefetch", "granularity", "entry-bytes", "overlap",
-                     "reservation-cost"});
+                    {"policy", "scope", "capacity", "budget", "prefetch", "granularity", "entry-bytes", "energy",
+                     "overlap", "reservation-cost"});
   options->rules.only_if(
       app, {"--host-copies"},
       [options = options.get()] {

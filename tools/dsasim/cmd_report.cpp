@@ -151,7 +151,8 @@ std::function<int()> add_report(CLI::App& app) {
       .list();
   const auto of_replays = add_replay_fields(
       app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step},
-      {"prefetch"});  // curves of all capacities have none
+      {"prefetch", "retention-steps",
+       "energy"});  // curves of all capacities have no prefetch, and pages no picture of energy
   add_jobs_option(app, options->jobs);
   for (const std::string& option : of_replays) {
     options->rules.only_if(

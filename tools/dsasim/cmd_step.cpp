@@ -3,14 +3,13 @@
 #include "options.hpp"
 #include "output.hpp"
 #include "replay_options.hpp"
+#include "result.hpp"
 
 #include "dsasim/model/gpu.hpp"
 #include "dsasim/model/model.hpp"
 #include "dsasim/report/step_report.hpp"
 #include "dsasim/step/kernel_table.hpp"
 #include "dsasim/step/predict_step.hpp"
-
-#include <fmt/core.h>
 
 #include <cstdint>
 #include <limits>
@@ -28,9 +27,8 @@ struct Options : ReplayRun {
   StepWorkload workload;
   std::vector<std::uint64_t> batches;
   std::vector<std::uint64_t> contexts;
-  std::string json;
-  std::string csv;
   std::string timeline;
+  Result result;
 };
 
 void check(const Options& options) {
@@ -48,8 +46,8 @@ void check(const Options& options) {
   if (contexts && options.workload.context_tokens != 0) {
     throw ConfigError("--sweep-context", "takes the place of --context; expected one of them");
   }
-  if ((batches || contexts) && (!options.json.empty() || !options.timeline.empty())) {
-    throw ConfigError(options.json.empty() ? "--timeline" : "--json",
+  if ((batches || contexts) && (options.result.wants_json() || !options.timeline.empty())) {
+    throw ConfigError(options.result.wants_json() ? "--json" : "--timeline",
                       "expected one step; a sweep goes to a table or to --csv");
   }
   if (options.batches.size() * options.contexts.size() > most_points) {
@@ -75,17 +73,10 @@ std::vector<StepWorkload> workloads(const Options& options) {
   return all;
 }
 
-int run(const Options& options) {
+int run(Options& options) {
   check(options);
-  std::optional<Output> json;
-  std::optional<Output> csv;
+  options.result.open();
   std::optional<Output> timeline;
-  if (!options.json.empty()) {
-    json.emplace("--json", options.json);
-  }
-  if (!options.csv.empty()) {
-    csv.emplace("--csv", options.csv);
-  }
   if (!options.timeline.empty()) {
     timeline.emplace("--timeline", options.timeline);
   }
@@ -96,23 +87,20 @@ int run(const Options& options) {
   std::vector<StepPrediction> steps;
   for (const StepWorkload& workload : workloads(options)) {
     steps.push_back(predict_step(model, gpu, table, workload));
+    if (step.energy) {
+      steps.back().energy = predict_energy(model, gpu, table, workload);
+    }
   }
   const StepReport of = {.model = model, .gpu = gpu, .table = table};
-  if (json) {
-    json->write(step_json(of, steps.front()));
-    json->commit();
-  }
-  if (csv) {
-    csv->write(step_csv(steps));
-    csv->commit();
-  }
   if (timeline) {
     timeline->write(step_timeline_json(of, steps.front()));
     timeline->commit();
   }
-  if (!json && !csv && options.timeline != "-") {
+  if (!options.result.is_text() || options.timeline != "-") {
     const bool sweep = !options.batches.empty() || !options.contexts.empty();
-    fmt::print("{}", sweep ? step_sweep_table(of, steps) : step_table(of, steps.front()));
+    options.result.write([&] { return step_json(of, steps.front()); },
+                         [&] { return sweep ? step_sweep_table(of, steps) : step_table(of, steps.front()); },
+                         [&] { return step_csv(steps); });
   }
   return exit_done;
 }
@@ -142,10 +130,7 @@ std::function<int()> add_step(CLI::App& app) {
   add_tokens(app, "--context", workload.context_tokens, "Tokens of each request's context", most);
   add_numbers(app, "--sweep-batch", options->batches, "A line for each of these batches");
   add_numbers(app, "--sweep-context", options->contexts, "A line for each of these contexts");
-  add_output_option(app, "--json", options->json, "Write the step as JSON (- for stdout) instead of the table",
-                    ".json");
-  add_output_option(app, "--csv", options->csv, "Write a row for each step (- for stdout) instead of the table",
-                    ".csv");
+  options->result.add_options(app, "the step");
   add_output_option(app, "--timeline", options->timeline,
                     "Also write a timeline of the step, for Perfetto or chrome://tracing", ".json");
   return [options] { return run(*options); };

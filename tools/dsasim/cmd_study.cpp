@@ -39,8 +39,9 @@ std::function<int()> add_study(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_trace_argument(app, options->spec);
   add_policies_option(app, options->config.policies, "lru, hisparse");
-  add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::step},
-                    {"policy", "scope", "capacity", "budget", "prefetch", "granularity", "page-tokens"});
+  add_replay_fields(
+      app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::step},
+      {"policy", "scope", "capacity", "budget", "prefetch", "granularity", "page-tokens", "retention-steps", "energy"});
   add_number<std::uint32_t>(app, "--parts", options->config.parts,
                             "Try 1, 2, ... N of N equal parts of the last-level cache [8]", 1, 64);
   add_jobs_option(app, options->jobs);

@@ -25,19 +25,20 @@ void Result::open() {
   }
 }
 
-void Result::write(const std::function<std::string()>& json, const std::function<std::string()>& text) {
+void Result::write(const std::function<std::string()>& json, const std::function<std::string()>& text,
+                   const std::function<std::string()>& csv) {
   Progress::clear();
   if (is_text()) {
     fmt::print("{}", text());
     return;
   }
-  const std::string document = json();
+  const std::string document = json_ || !csv ? json() : std::string();
   if (json_) {
     json_->write(document);
     json_->commit();
   }
   if (csv_) {
-    csv_->write(csv_of(document));
+    csv_->write(csv ? csv() : csv_of(document));
     csv_->commit();
   }
 }

@@ -19,8 +19,10 @@ class Result {
 
   /// Before the work begins, so that a bad path costs nothing.
   void open();
-  /// Makes and writes the forms that were asked for. `json` is a document of this project: the CSV is made of it.
-  void write(const std::function<std::string()>& json, const std::function<std::string()>& text);
+  /// Makes and writes the forms that were asked for. `json` is a document of this project: the CSV is made of it,
+  /// unless the command has a table of its own.
+  void write(const std::function<std::string()>& json, const std::function<std::string()>& text,
+             const std::function<std::string()>& csv = {});
 
   bool to_stdout() const noexcept { return json_path_ == "-" || csv_path_ == "-"; }
   bool wants_json() const noexcept { return !json_path_.empty(); }

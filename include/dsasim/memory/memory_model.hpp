@@ -1,6 +1,7 @@
 #pragma once
 
 #include "dsasim/config/config_object.hpp"
+#include "dsasim/model/energy.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -93,6 +94,7 @@ struct Memory {
   std::string_view model_name;
   std::optional<ConfigObject> config;  ///< after the parameters were set; none for `serial`
   std::unique_ptr<MemoryModel> model;
+  std::optional<EnergyCost> energy = {};  ///< of a bit that comes out of it; none: no source is known
 };
 
 /// Takes an empty name for `serial`. Throws ConfigError for an unknown name or parameter, naming the known ones, for

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dsasim/model/energy.hpp"
 #include "dsasim/types.hpp"
 
 #include <array>
@@ -14,6 +15,15 @@ enum class Arithmetic : std::uint8_t { bf16, fp8, fp4 };
 inline constexpr std::array arithmetic_names = {ChoiceName<Arithmetic>{"bf16", Arithmetic::bf16},
                                                 ChoiceName<Arithmetic>{"fp8", Arithmetic::fp8},
                                                 ChoiceName<Arithmetic>{"fp4", Arithmetic::fp4}};
+
+/// What its parts take; none where no source is known.
+struct GpuEnergy {
+  std::optional<EnergyCost> memory;  ///< of a bit
+  std::optional<EnergyCost> llc;     ///< likewise
+  std::optional<EnergyCost> bf16;    ///< of a flop
+  std::optional<EnergyCost> fp8;
+  std::optional<EnergyCost> fp4;
+};
 
 /// A GPU as configs/gpus/ describes it: peaks of its data sheet, dense (without structured sparsity).
 struct Gpu {
@@ -32,6 +42,7 @@ struct Gpu {
   /// The largest part of the last-level cache that can be set aside, where a source gives it.
   std::optional<std::uint64_t> llc_set_aside_bytes;
   std::string memory;  ///< prices its gathers: a configuration in configs/memory/
+  GpuEnergy energy;
 
   /// The peak for `type`; where it has no units for it, that of the next wider type, in which it then computes.
   double tflop_s(Arithmetic type) const noexcept;

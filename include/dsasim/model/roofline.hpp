@@ -5,6 +5,7 @@
 #include "dsasim/types.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -52,6 +53,25 @@ struct RooflineFlops {
   double indexer = 0;
   double total() const noexcept { return linear + attention + indexer; }
 };
+
+/// What a decode step reads from memory and computes: of all GPUs together.
+struct StepWork {
+  RooflineBytes read;
+  RooflineFlops flops;
+};
+
+/// Query tokens of one context in one layer.
+struct LayerAttention {
+  double tokens = 0;
+  std::uint64_t context_tokens = 0;
+  double entries = 0;      ///< that they attend to, of all of them
+  double entry_bytes = 0;  ///< of one, on all GPUs that keep it
+  double key_copies = 1;   ///< GPUs that scan all keys
+};
+
+/// Adds every weight that each token uses, and the routed experts that so many tokens read; each once.
+void add_weights(StepWork& work, const Model& model, std::uint64_t tokens, ExpertReads experts);
+void add_attention(StepWork& work, const Model& model, std::size_t layer, const LayerAttention& attention);
 
 /// GPUs that suffice for one resource.
 struct RooflineGpus {

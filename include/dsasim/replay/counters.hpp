@@ -20,6 +20,16 @@ struct PrefetchCounts {
   friend bool operator==(const PrefetchCounts&, const PrefetchCounts&) = default;
 };
 
+/// How long rows stay between their uses, in a memory that forgets (docs/retention.md). All 0 unless asked for.
+struct RetentionCounts {
+  std::uint64_t hits = 0;        ///< that the cache itself counted
+  std::uint64_t idle_steps = 0;  ///< of these: steps since the entry was last used or put in, added up
+  std::uint64_t retained = 0;    ///< of these hits, those within the retention time: no refresh is needed for them
+  std::uint64_t refreshes = 0;   ///< of an entry, that the others need
+
+  friend bool operator==(const RetentionCounts&, const RetentionCounts&) = default;
+};
+
 /// What a replay counted. Integers, exact; ratios are derived when they are printed.
 struct Counters {
   std::uint64_t accesses = 0;
@@ -34,6 +44,7 @@ struct Counters {
   std::uint64_t llc_sectors = 0;
   std::uint64_t llc_hit_sectors = 0;
   PrefetchCounts prefetch;
+  RetentionCounts retention;
 
   std::uint64_t misses() const noexcept { return accesses - hits; }
   /// Those that wait for a fetch.
@@ -89,6 +100,9 @@ struct Counters {
         fetched_bytes = sum_of_bytes(fetched_bytes, other.fetched_bytes);
       }
     });
+    if (other.retention.hits != 0) {
+      add(other.retention);
+    }
     if (other.prefetch.issued != 0) {  // most replays fetch nothing ahead
       add(other.prefetch);
     }
@@ -106,6 +120,12 @@ struct Counters {
     std::uint64_t bytes = 0;
     return __builtin_add_overflow(a, b, &bytes) ? beyond_bytes : bytes;
   }
+  void add(const RetentionCounts& more) {
+    retention.hits += more.hits;  // no more than accesses, like those retained
+    retention.idle_steps = checked_sum(retention.idle_steps, more.idle_steps, "idle_steps");
+    retention.retained += more.retained;
+    retention.refreshes = checked_sum(retention.refreshes, more.refreshes, "refreshes");
+  }
   void add(const PrefetchCounts& more) {
     prefetch.issued = checked_sum(prefetch.issued, more.issued, "prefetched");
     prefetch.useful += more.useful;  // no more than are issued, like the next
@@ -121,7 +141,8 @@ constexpr std::size_t counter_fields() {
   Counters::for_each_field([&](auto...) { ++count; });
   return count;
 }
-static_assert(sizeof(Counters) == counter_fields() * sizeof(std::uint64_t) + sizeof(PrefetchCounts),
+static_assert(sizeof(Counters) ==
+                  counter_fields() * sizeof(std::uint64_t) + sizeof(PrefetchCounts) + sizeof(RetentionCounts),
               "a field of Counters is missing from for_each_field");
 }  // namespace detail
 

@@ -113,6 +113,9 @@ struct ReplayConfig {
   Pins pins = {};  ///< hits within the capacity; only with NewToken::demand
   PrefetchSpec prefetch = {};
   Granularity granularity = {};
+  /// For so many steps a row stays without being used or refreshed; 0: refreshes are not counted. At least
+  /// least_retention_steps.
+  double retention_steps = 0;
   std::optional<StepRange> steps;  ///< otherwise all
   std::uint64_t warmup_steps = 0;  ///< the first of the range, replayed and not counted
   MemorySpec memory;
@@ -123,6 +126,7 @@ struct ReplayConfig {
   StepSpec step;
 };
 inline constexpr std::uint32_t default_page_tokens = 16;
+inline constexpr double least_retention_steps = 0.001;
 
 /// What all caches of a replay reserve together.
 struct Reservation {

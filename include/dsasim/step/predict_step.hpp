@@ -2,6 +2,7 @@
 
 #include "dsasim/model/model.hpp"
 #include "dsasim/step/kernel_table.hpp"
+#include "dsasim/step/step_energy.hpp"
 #include "dsasim/step/step_parts.hpp"
 #include "dsasim/step/step_spec.hpp"
 
@@ -37,6 +38,7 @@ struct StepPrediction {
   StepParts outside;                   ///< embedding, head, sampling, and what the host adds
   StepParts parts;                     ///< of the whole step
   std::uint64_t all_reduce_ns = 0;     ///< one of a layer; 0 on one GPU
+  std::optional<TokenEnergy> energy;   ///< none unless predict_energy() was asked
 
   std::uint64_t tpot_ns() const { return parts.total_ns(); }
   /// The first type of layer that owns an indexer, shares one, or has experts; null if there is none.
@@ -48,5 +50,8 @@ struct StepPrediction {
 /// The sum of a step's kernels, one after the other. Throws ConfigError for models without latent attention, shapes
 /// that cannot be divided, and kernels that were not measured.
 StepPrediction predict_step(const Model& model, const Gpu& gpu, const KernelTable& table, const StepWorkload& workload);
+
+/// What a token of the same step takes: bytes and flops are those of roofline(). Throws what predict_step() throws.
+TokenEnergy predict_energy(const Model& model, const Gpu& gpu, const KernelTable& table, const StepWorkload& workload);
 
 }  // namespace dsasim

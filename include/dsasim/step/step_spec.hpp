@@ -48,6 +48,7 @@ struct StepSpec {
   Deployment deployment = {};
   Overlap overlap = Overlap::none;
   ReservationCost reservation_cost = ReservationCost::set_aside;
+  bool energy = false;  ///< what a token takes is counted as well
 
   bool times_steps() const noexcept { return !model.empty(); }
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "dsasim/step/step_energy.hpp"
 #include "dsasim/step/step_parts.hpp"
 
 #include <cstdint>
@@ -62,6 +63,10 @@ struct StepTimes {
   std::optional<NetGain> gain;
   std::optional<NetGain> perfect_gain;       ///< likewise, if every row hit
   std::vector<std::uint32_t> hidden_layers;  ///< of the model that each layer of the trace stands for
+  /// Where steps have several queries: tokens that a request keeps of a step, mean. A step's time is then that of so
+  /// many.
+  std::optional<double> accepted_tokens;
+  std::optional<TokenEnergy> energy;  ///< mean of a token, if asked for
 };
 
 }  // namespace dsasim
