@@ -32,6 +32,8 @@ class NoLlc final : public Llc {
             .lines = geometry_.line_of(end) - geometry_.line_of(address) + 1};
   }
 
+  void pass_stream(std::uint64_t /*address*/, std::uint64_t /*bytes*/) override {}
+
  private:
   LineGeometry geometry_;
 };

@@ -8,10 +8,12 @@
 #include "llc/way_bytes.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace dsasim {
@@ -34,7 +36,8 @@ class SetAssociative final : public Llc {
         sectors_(lines_.size(), 0),
         filled_ways_(sets, 0),
         marked_(sets, 0),
-        marked_draws_(marked_quota == 0 ? 0 : sets, ~spec.seed) {}
+        marked_draws_(marked_quota == 0 ? 0 : sets, ~spec.seed),
+        read_passed_(sets, 0) {}
 
   LlcReads read_rows(std::span<const std::uint64_t> addresses, std::uint64_t row_bytes, bool persisting,
                      std::vector<std::uint64_t>& missed) override {
@@ -47,28 +50,158 @@ class SetAssociative final : public Llc {
     if (bytes == 0) {
       return {};
     }
-    const Range range{.first_byte = address, .last_byte = address + (bytes - 1)};
-    const std::uint64_t first_line = geometry_.line_of(range.first_byte);
-    const std::uint64_t last_line = geometry_.line_of(range.last_byte);
-    LlcReads reads{.sectors = geometry_.sector_count(range.first_byte, range.last_byte),
-                   .lines = last_line - first_line + 1};
+    catch_up_all();
+    const Stream stream = stream_of(address, bytes);
+    LlcReads reads{.sectors = geometry_.sector_count(stream.range.first_byte, stream.range.last_byte),
+                   .lines = stream.lines};
     const std::uint64_t sets = std::min<std::uint64_t>(reads.lines, shape_.sets);
-    std::uint32_t set = set_of_(first_line);
-    for (std::uint64_t line = first_line; line < first_line + sets; ++line) {
-      read_column(set, line, line + (last_line - line) / shape_.sets * shape_.sets, range, reads);
+    std::uint32_t set = stream.first_set;
+    for (std::uint64_t i = 0; i < sets; ++i) {
+      read_stream(set, stream, reads);
       set = next(set);
     }
     return reads;
+  }
+
+  void pass_stream(std::uint64_t address, std::uint64_t bytes) override {
+    if (bytes == 0) {
+      return;
+    }
+    if (passed_.size() == max_passed) {
+      catch_up_all();
+    }
+    passed_.push_back(stream_of(address, bytes));
+    tail_ = passed_.size();
+    std::uint64_t lines_of_each_set = 0;
+    while (lines_of_each_set < shape_.ways && tail_ > 0 && tail_ + max_tail > passed_.size()) {
+      lines_of_each_set += passed_[--tail_].lines / shape_.sets;
+    }
+    tail_fills_ = lines_of_each_set >= shape_.ways && tail_is_disjoint();
   }
 
  private:
   static constexpr std::uint64_t no_line = ~std::uint64_t{0};
   static constexpr std::uint32_t no_way = max_llc_ways;  ///< std::countr_zero of no way
 
+  static constexpr std::size_t max_passed = 4096;  ///< a step of 78 layers and 16 requests has 1,300; 40 bytes each
+  static constexpr std::size_t max_tail = 64;
+
   struct Range {
     std::uint64_t first_byte;
     std::uint64_t last_byte;
   };
+
+  struct Stream {
+    Range range;
+    std::uint64_t first_line;
+    std::uint64_t lines;
+    std::uint32_t first_set;
+  };
+
+  Stream stream_of(std::uint64_t address, std::uint64_t bytes) const noexcept {
+    const Range range{.first_byte = address, .last_byte = address + (bytes - 1)};
+    const std::uint64_t first_line = geometry_.line_of(range.first_byte);
+    return {.range = range,
+            .first_line = first_line,
+            .lines = geometry_.line_of(range.last_byte) - first_line + 1,
+            .first_set = set_of_(first_line)};
+  }
+
+  /// The stream's lines before the first one that is in the set.
+  std::uint64_t lines_before(std::uint32_t set, const Stream& stream) const noexcept {
+    return std::uint64_t{set} + (set < stream.first_set ? shape_.sets : 0) - stream.first_set;
+  }
+
+  /// The stream's lines in one set.
+  void read_stream(std::uint32_t set, const Stream& stream, LlcReads& reads) {
+    const std::uint64_t before = lines_before(set, stream);
+    if (before < stream.lines) {
+      const std::uint64_t line = stream.first_line + before;
+      const std::uint64_t more = (stream.lines - 1 - before) / shape_.sets;
+      read_column(set, line, line + more * shape_.sets, stream.range, reads);
+    }
+  }
+
+  void catch_up_all() {
+    if (passed_.empty()) {
+      return;
+    }
+    for (std::uint32_t set = 0; set < shape_.sets; ++set) {
+      catch_up(set);
+    }
+    passed_.clear();
+    std::fill(read_passed_.begin(), read_passed_.end(), 0);
+  }
+
+  /// Reads the passed streams that the set has not read.
+  void catch_up(std::uint32_t set) {
+    const std::size_t first = std::exchange(read_passed_[set], static_cast<std::uint32_t>(passed_.size()));
+    if (first == passed_.size() || (first <= tail_ && refill_from_tail(set))) {
+      return;
+    }
+    LlcReads unasked;
+    for (std::size_t i = first; i < passed_.size(); ++i) {
+      read_stream(set, passed_[i], unasked);
+    }
+  }
+
+  bool tail_is_disjoint() const noexcept {
+    for (std::size_t i = tail_; i < passed_.size(); ++i) {
+      for (std::size_t j = i + 1; j < passed_.size(); ++j) {
+        const bool apart = passed_[i].first_line < passed_[j].first_line
+                               ? passed_[j].first_line - passed_[i].first_line >= passed_[i].lines
+                               : passed_[i].first_line - passed_[j].first_line >= passed_[j].lines;
+        if (!apart) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  /// LRU holds the lines that were read last, whatever it held before: those of the last streams, if they have one for
+  /// each way. False, and nothing done, where more has to be known: of a set that is not full or has marked lines, and
+  /// of a line that is not read whole, whose other sectors may be there.
+  bool refill_from_tail(std::uint32_t set) noexcept {
+    if constexpr (requires(Policy policy) { policy.refilled(set); }) {
+      std::array<std::uint64_t, max_llc_ways> newest{};
+      if (!tail_fills_ || filled_ways_[set] < shape_.ways || marked_[set] != 0 || !list_newest(set, newest)) {
+        return false;
+      }
+      for (std::uint32_t way = 0; way < shape_.ways; ++way) {
+        lines_[row_of(set) + way] = newest[way];
+        tags_[row_of(set) + way] = tag_of(newest[way]);
+        sectors_[row_of(set) + way] = geometry_.all_sectors();
+      }
+      policy_.refilled(set);
+      return true;
+    }
+    return false;
+  }
+
+  /// The set's lines of the last streams, the newest first, one for each way. False if one of them is not read whole.
+  bool list_newest(std::uint32_t set, std::array<std::uint64_t, max_llc_ways>& newest) const noexcept {
+    std::uint32_t listed = 0;
+    for (std::size_t i = passed_.size(); i-- > tail_ && listed < shape_.ways;) {
+      const Stream& stream = passed_[i];
+      const std::uint64_t before = lines_before(set, stream);
+      const std::uint64_t count = before < stream.lines ? (stream.lines - 1 - before) / shape_.sets + 1 : 0;
+      for (std::uint64_t left = count; left > 0 && listed < shape_.ways; --left) {
+        const std::uint64_t line = stream.first_line + before + (left - 1) * shape_.sets;
+        if (!is_whole(line, stream)) {
+          return false;
+        }
+        newest[listed++] = line;
+      }
+    }
+    return listed == shape_.ways;
+  }
+
+  bool is_whole(std::uint64_t line, const Stream& stream) const noexcept {
+    const bool at_an_end = line == stream.first_line || line - stream.first_line + 1 == stream.lines;
+    return !at_an_end ||
+           geometry_.sectors_in(line, stream.range.first_byte, stream.range.last_byte) == geometry_.all_sectors();
+  }
 
   std::uint32_t next(std::uint32_t set) const noexcept { return set + 1 == shape_.sets ? 0 : set + 1; }
   std::size_t row_of(std::uint32_t set) const noexcept { return std::size_t{set} * row_ways_; }
@@ -101,6 +234,9 @@ class SetAssociative final : public Llc {
     reads.sectors += geometry_.sector_count(row.first_byte, row.last_byte);
     SectorMask any_missing = 0;
     for (std::uint32_t set = set_of_(line); line <= last_line; ++line, set = next(set)) {
+      if (read_passed_[set] != passed_.size()) {
+        catch_up(set);
+      }
       const SectorMask missing = count_line<persisting>(set, line, row, reads);
       if (missing != 0) {
         geometry_.append_memory_lines(line, missing, missed);
@@ -265,6 +401,10 @@ class SetAssociative final : public Llc {
   std::vector<std::uint8_t> filled_ways_;
   std::vector<WayMask> marked_;
   NumberedDraws marked_draws_;
+  std::vector<Stream> passed_;              ///< streams that a set has yet to read
+  std::vector<std::uint32_t> read_passed_;  ///< by set, how many of them it has read
+  std::size_t tail_ = 0;                    ///< the first of the last ones that have a line for each way of each set
+  bool tail_fills_ = false;                 ///< if there are so many, and none has a line of another
 };
 
 }  // namespace dsasim

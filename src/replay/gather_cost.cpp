@@ -90,7 +90,7 @@ GatherCost::GatherCost(const TraceReader& trace, const EffectiveConfig& effectiv
 
 void GatherCost::read_stream(const ByteStream& stream) {
   if (llc_ != nullptr) {
-    llc_->read_stream(stream.address, stream.bytes);
+    llc_->pass_stream(stream.address, stream.bytes);
   }
 }
 

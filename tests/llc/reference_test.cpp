@@ -38,7 +38,16 @@ class Mixture {
   void run(int operations) {
     for (int i = 0; i < operations; ++i) {
       CAPTURE(i);
-      below(3) == 0 ? stream() : rows();
+      switch (below(6)) {
+        case 0:
+          stream();
+          break;
+        case 1:
+          passing_streams();
+          break;
+        default:
+          rows();
+      }
     }
   }
 
@@ -74,6 +83,17 @@ class Mixture {
     const LlcReads reads = fast_->read_stream(address, bytes);
     REQUIRE(reads == plain_->read_stream(address, bytes));
     stream_hits_ += reads.hit_sectors;
+  }
+
+  /// As a decode step has them: many, each a few lines a set, apart from each other or not.
+  void passing_streams() {
+    std::uint64_t address = below(bytes_);
+    for (std::uint64_t left = 1 + below(24); left > 0; --left) {
+      const std::uint64_t bytes = below(4 * way_bytes_);
+      fast_->pass_stream(address, bytes);
+      plain_->read_stream(address, bytes);
+      address = below(8) == 0 ? below(3 * bytes_) : address + bytes + (below(2) == 0 ? 0 : below(300));
+    }
   }
 
   std::mt19937 draws_;

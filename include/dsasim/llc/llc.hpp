@@ -62,6 +62,10 @@ class Llc {
   /// as rows, in time that does not grow with `bytes` beyond the size of the cache.
   virtual LlcReads read_stream(std::uint64_t address, std::uint64_t bytes) = 0;
 
+  /// A stream whose hits nobody asks for: what follows finds the cache as read_stream() leaves it, and only the sets
+  /// that are read before it is forgotten take its time.
+  virtual void pass_stream(std::uint64_t address, std::uint64_t bytes) = 0;
+
  protected:
   Llc() = default;
   Llc(const Llc&) = default;

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
 namespace dsasim {
@@ -20,9 +21,15 @@ class LruSets {
         row_ways_(shape.row_ways()),
         last_rank_(static_cast<std::uint8_t>(shape.ways - 1)),
         ranks_(std::size_t{shape.sets} * row_ways_) {
-    for (std::size_t i = 0; i < ranks_.size(); ++i) {
-      ranks_[i] = static_cast<std::uint8_t>(i % row_ways_);
+    for (std::uint32_t set = 0; set < shape.sets; ++set) {
+      refilled(set);
     }
+  }
+
+  /// All ways have new lines: way 0 the one that was used last, and so on.
+  void refilled(std::uint32_t set) noexcept {
+    std::uint8_t* ranks = ranks_of(set);
+    std::iota(ranks, ranks + row_ways_, std::uint8_t{0});
   }
 
   void on_hit(std::uint32_t set, std::uint32_t way) noexcept { make_first(ranks_of(set), way); }
