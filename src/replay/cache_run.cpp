@@ -192,26 +192,36 @@ std::uint64_t CacheRun::query_of(std::uint64_t tokens, std::uint32_t layer) cons
   return trace_.header().ids == IdKind::physical || context == 0 ? 0 : context - 1;
 }
 
+void CacheRun::foresee(Cache& cache, std::size_t count, std::span<const NextUse>& next_uses) const {
+  if (foresees_) {
+    cache.foresee(next_uses.first(count));
+    next_uses = next_uses.subspan(count);
+  }
+}
+
+/// Puts entries in without an access; the number of evictions.
+std::uint64_t CacheRun::put_in(const DirectoryLayout::Stream& stream, std::uint64_t step, IdRange ids,
+                               std::span<const NextUse>& next_uses) {
+  Cache& cache = *caches_[stream.cache];
+  std::uint64_t evictions = 0;
+  for (std::uint32_t id = ids.first; id < ids.last; ++id) {
+    foresee(cache, 1, next_uses);
+    if (retention_ && !cache.contains(stream.base, EntryId{id})) {
+      retention_->insert(stream, step, EntryId{id});
+    }
+    evictions += cache.insert(stream.base, EntryId{id});
+  }
+  return evictions;
+}
+
 Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionRows& rows,
                           std::span<const NextUse>& next_uses, ReplayScratch& scratch) {
   const auto& stream = layout_.stream(layer, request, trace_.request_count());
   Cache& cache = *caches_[stream.cache];
   const DecodeStep at = trace_.queries(request, step - trace_.header().requests[request].start_step);
   const EntriesApart apart = scratch.order.apart(at, layer, request, step, layout_.capacity(stream));
-  const auto foresee = [&](std::size_t count) {
-    if (foresees_) {
-      cache.foresee(next_uses.first(count));
-      next_uses = next_uses.subspan(count);
-    }
-  };
   Counters counters;
-  for (std::uint32_t id = apart.inserted.first; id < apart.inserted.last; ++id) {
-    foresee(1);
-    if (retention_ && !cache.contains(stream.base, EntryId{id})) {
-      retention_->insert(stream, step, EntryId{id});
-    }
-    counters.evictions += cache.insert(stream.base, EntryId{id});
-  }
+  counters.evictions = put_in(stream, step, apart.inserted, next_uses);
   scratch.missed.clear();
   const bool predicts = prefetcher_ && rows.count > 0 && rows[0].size > 0;
   const auto upcoming = [&] {
@@ -227,11 +237,6 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     prefetcher_->issue(upcoming(), apart, scratch.ahead, counters.prefetch);
   }
   SelectionOrigin from{.base = stream.base, .step = step};
-  const auto retain = [&](std::span<const EntryId> ids, std::size_t missed_before) {
-    if (retention_) {
-      retention_->select(stream, step, ids, std::span(scratch.missed).subspan(missed_before), counters.retention);
-    }
-  };
   // An access left out is a hit: of a resident entry, or of what an access of the step or selection before it found.
   const auto add = [&](std::uint64_t accesses, const SelectionOutcome& outcome) {
     counters.accesses += accesses;
@@ -240,16 +245,22 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
     counters.compulsory_misses += outcome.compulsory_misses;
     counters.evictions += outcome.evictions;
   };
+  // Those that this selection missed are the last of scratch.missed.
+  const auto replay = [&](std::uint64_t accesses, std::span<const EntryId> ids) {
+    foresee(cache, ids.size(), next_uses);
+    const std::size_t missed_before = scratch.missed.size();
+    add(accesses, cache.select(from, ids, scratch.missed));
+    if (retention_) {
+      retention_->select(stream, step, ids, std::span(scratch.missed).subspan(missed_before), counters.retention);
+    }
+  };
   if (rows.count > 0 && scratch.order.unites_steps(layout_.capacity(stream))) {  // in a pause nothing selects
     std::uint64_t accesses = 0;
     for (std::uint32_t query = 0; query < rows.count; ++query) {
       accesses += AccessOrder::references(rows[query], apart);
     }
-    const auto ids = scratch.order.united(rows, apart);
-    foresee(ids.size());
     from.query = query_of(at.context_tokens + at.queries, layer);
-    add(accesses, cache.select(from, ids, scratch.missed));
-    retain(ids, 0);
+    replay(accesses, scratch.order.united(rows, apart));
   } else {
     for (std::uint32_t query = 0; query < rows.count; ++query) {
       const SelectionView selection = rows[query];
@@ -259,13 +270,10 @@ Counters CacheRun::select(std::uint64_t step, std::uint32_t layer, std::uint32_t
         continue;
       }
       const auto ids = scratch.order.accesses(selection, apart);
-      foresee(ids.size());
       if (needs_scores_) {
         from.scores = scratch.order.scores(selection, apart);
       }
-      const std::size_t missed_before = scratch.missed.size();
-      add(AccessOrder::references(selection, apart), cache.select(from, ids, scratch.missed));
-      retain(ids, missed_before);
+      replay(AccessOrder::references(selection, apart), ids);
     }
   }
   if (predicts) {

@@ -68,6 +68,9 @@ class CacheRun final : public BlockRun {
  private:
   Counters select(std::uint64_t step, std::uint32_t layer, std::uint32_t request, const SelectionRows& rows,
                   std::span<const NextUse>& next_uses, ReplayScratch& scratch);
+  void foresee(Cache& cache, std::size_t count, std::span<const NextUse>& next_uses) const;
+  std::uint64_t put_in(const DirectoryLayout::Stream& stream, std::uint64_t step, IdRange ids,
+                       std::span<const NextUse>& next_uses);
   std::uint64_t query_of(std::uint64_t tokens, std::uint32_t layer) const noexcept;
   /// After the step, what it rejected, of a part's layers and of requests that decode.
   void forget(std::uint64_t step, const ReplayPart& part, std::span<const std::uint32_t> active);

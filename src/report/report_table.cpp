@@ -188,6 +188,19 @@ void append_step_times(std::string& out, const StepTimes& times, const Effective
                  times.slowdown_all_hit, times.slowdown_contiguous);
 }
 
+void append_llc(std::string& out, const Counters& totals, const EffectiveConfig& config) {
+  if (!config.llc) {
+    return;
+  }
+  fmt::format_to(std::back_inserter(out),
+                 "The last-level cache held {} of the sectors of missed rows ({}, {} in a set-aside).\n",
+                 ratio_text(totals.llc_hit_sectors, totals.llc_sectors), to_string(*config.llc),
+                 bytes_text(static_cast<double>(config.asked.set_aside_bytes)));
+  if (!make_memory(config.memory).model->needs().llc) {
+    out += "Gather times price every miss of the reservation, hits of the last-level cache included.\n";
+  }
+}
+
 }  // namespace
 
 std::string report_table(const TraceReader& trace, const ReplayResult& result) {
@@ -227,15 +240,7 @@ std::string report_table(const TraceReader& trace, const ReplayResult& result) {
   }
   append_prefetch(out, result.totals, config);
   append_retention(out, result.totals, config);
-  if (config.llc) {
-    fmt::format_to(line, "The last-level cache held {} of the sectors of missed rows ({}, {} in a set-aside).\n",
-                   ratio_text(result.totals.llc_hit_sectors, result.totals.llc_sectors), to_string(*config.llc),
-                   bytes_text(static_cast<double>(config.asked.set_aside_bytes)));
-    if (!make_memory(config.memory).model->needs().llc) {
-      fmt::format_to(line,
-                     "Gather times price every miss of the reservation, hits of the last-level cache included.\n");
-    }
-  }
+  append_llc(out, result.totals, config);
   if (result.step_times && steps > 0) {
     append_step_times(out, *result.step_times, config, static_cast<double>(steps));
     out += result.step_times->energy ? energy_table(*result.step_times->energy) : "";

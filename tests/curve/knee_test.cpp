@@ -166,9 +166,11 @@ TEST_CASE("targets that are none", "[knee]") {
         "`target`: expected FIELD=NUMBER, FIELD one of accesses, hits, misses, compulsory_misses, capacity_misses, "
         "evictions, miss_ratio, fetched_bytes, missed_pages, gather_ns, cache_hits, llc_sectors, llc_hit_sectors, "
         "prefetched, prefetch_useful, prefetch_wasted, avoided_misses, prefetch_evictions, prefetched_bytes, "
+        "idle_steps, retained_hits, refreshes, "
         "tpot_mean_ns, "
         "tpot_p50_ns, tpot_p95_ns, tpot_p99_ns, tpot_max_ns, slowdown_all_hit, slowdown_contiguous, "
-        "fetched_bytes_per_step, fetched_bytes_per_s, step_misses, step_gather_ns, found \"mis_ratio=0.1\"");
+        "fetched_bytes_per_step, fetched_bytes_per_s, known_joules_per_token, step_misses, step_gather_ns, found "
+        "\"mis_ratio=0.1\"");
   CHECK(parse_target("tpot_ns=1").measure == find_measure("tpot_mean_ns"));
   CHECK(parse_target("tpot_ns=1").name == "tpot_ns");
   for (const char* text :

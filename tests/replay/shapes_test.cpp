@@ -233,7 +233,6 @@ TEST_CASE("What is not defined for several queries or shared stores is refused i
     CHECK(found.find("is not supported for such traces") != std::string::npos);
   };
   check(queries, two + "`new_token` other than demand", [&](const auto& trace) { rows_of(trace, pinned); });
-  check(queries, two + "`model`", [&](const auto& trace) { rows_of(trace, timed); });
   check(stores, shared + "`model`", [&](const auto& trace) { rows_of(trace, timed); });
   check(stores, shared + "`new_token` allocate", [&](const auto& trace) { rows_of(trace, allocate_new); });
   check(queries, two + "a curve of all",

@@ -110,8 +110,9 @@ TEST_CASE("Every row of a sweep is what a replay of its point counts, on any num
         "point,trace,policy,scope,capacity,entry-bytes,capacity_entries,accesses,hits,misses,compulsory_misses,"
         "capacity_misses,evictions,miss_ratio,fetched_bytes,missed_pages,gather_ns,cache_hits,llc_sectors,"
         "llc_hit_sectors,prefetched,prefetch_useful,prefetch_wasted,avoided_misses,prefetch_evictions,prefetched_bytes,"
+        "idle_steps,retained_hits,refreshes,"
         "tpot_mean_ns,tpot_p50_ns,tpot_p95_ns,tpot_p99_ns,tpot_max_ns,slowdown_all_hit,slowdown_contiguous,"
-        "fetched_bytes_per_step,fetched_bytes_per_s,step_misses,step_gather_ns,status,error");
+        "fetched_bytes_per_step,fetched_bytes_per_s,known_joules_per_token,step_misses,step_gather_ns,status,error");
   for (const std::uint32_t jobs : {2U, 7U, 64U}) {
     CHECK(fixture.run(sweep, {.jobs = jobs}) == table);
   }
