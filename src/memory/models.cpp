@@ -89,12 +89,12 @@ std::vector<std::string_view> known_names() {
   return names;
 }
 
-ConfigObject open_memory_config(const std::string& name) {
+ConfigObject open_memory_config(std::string_view option, const std::string& name) {
   const auto configs = config_names("memory");
   if (!is_config_file(name) && std::find(configs.begin(), configs.end(), name) == configs.end()) {
-    throw ConfigError("`memory`", "unknown memory model {}, or a FILE.json", unknown_name(name, known_names()));
+    throw ConfigError(option, "unknown memory model {}, or a FILE.json", unknown_name(name, known_names()));
   }
-  return named_config("`memory`", "memory", name);
+  return named_config(option, "memory", name);
 }
 
 /// The model that a configuration is for: its key "model".
@@ -113,9 +113,10 @@ std::span<const MemoryDescription> memory_models() {
   return models;
 }
 
-MemorySpec parse_memory(std::string_view text) {
-  NamedParameters given = parse_named_parameters("`memory`", text);
+MemorySpec parse_memory(std::string_view text, std::string_view option) {
+  NamedParameters given = parse_named_parameters(option, text);
   MemorySpec spec;
+  spec.option = option;
   spec.name = std::move(given.name);
   spec.parameters = std::move(given.parameters);
   return spec;
@@ -126,14 +127,14 @@ Memory make_memory(const MemorySpec& spec) {
   const MemoryDescription* model = find_model(spec.name.empty() ? "serial" : spec.name);
   if (model != nullptr && model->default_config.empty()) {
     if (!spec.parameters.empty()) {
-      throw ConfigError("`memory`", "{} has no parameter \"{}\"", spec.name, spec.parameters.front().first);
+      throw ConfigError(spec.option, "{} has no parameter \"{}\"", spec.name, spec.parameters.front().first);
     }
     ConfigObject none = ConfigObject::parse(spec.name, "{}");
     memory.model = model->make(spec, none);
   } else {
-    memory.config = open_memory_config(model != nullptr ? std::string(model->default_config) : spec.name);
+    memory.config = open_memory_config(spec.option, model != nullptr ? std::string(model->default_config) : spec.name);
     for (const auto& [key, value] : spec.parameters) {
-      memory.config->set("`memory`", key, value);
+      memory.config->set(spec.option, key, value);
     }
     model = &model_of(*memory.config);
     if (spec.miss_ns) {

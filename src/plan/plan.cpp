@@ -83,7 +83,7 @@ std::uint32_t top_k_of(const Model& model) {
 
 /// The memory of a plan's link: `host`, with its bandwidths times `factor`.
 Memory make_link(const std::string& name, double factor) {
-  MemorySpec spec = parse_memory(name);
+  MemorySpec spec = parse_memory(name, "`host`");
   Memory memory = make_memory(spec);
   if (memory.model_name != "host") {
     throw ConfigError("`host`", "{} is no link to host memory; expected a configuration of the memory model host",
@@ -128,7 +128,7 @@ std::uint64_t one_of_few(std::uint64_t number) {
 
 /// Drives below host memory, and what a block of theirs has.
 Memory make_drives(const std::string& name) {
-  Memory memory = make_memory(parse_memory(name));
+  Memory memory = make_memory(parse_memory(name, "`nvme`"));
   if (memory.model_name != "nvme") {
     throw ConfigError("`nvme`", "{} is no drive; expected a configuration of the memory model nvme", name);
   }

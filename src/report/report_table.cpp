@@ -113,7 +113,7 @@ void append_retention(std::string& out, const Counters& totals, const EffectiveC
   }
   const RetentionCounts& counts = totals.retention;
   auto line = std::back_inserter(out);
-  fmt::format_to(line, "Retention of {:g} steps: ", retention);
+  fmt::format_to(line, "Retention of {:g} {}: ", retention, retention == 1 ? "step" : "steps");
   if (counts.hits == 0) {
     fmt::format_to(line, "the cache had no hits.\n");
     return;
@@ -123,7 +123,8 @@ void append_retention(std::string& out, const Counters& totals, const EffectiveC
                  static_cast<double>(counts.idle_steps) / static_cast<double>(counts.hits),
                  ratio_text(counts.retained, counts.hits), grouped(counts.refreshes));
   const double all = static_cast<double>(config.reservation.entries) * static_cast<double>(config.counted_steps);
-  fmt::format_to(line, "Refreshing every slot, used or not, takes {:.0f}.\n", std::floor(all / retention));
+  fmt::format_to(line, "Refreshing every slot, used or not, takes {}.\n",
+                 grouped(static_cast<std::uint64_t>(std::floor(std::min(all / retention, 1e18)))));
 }
 
 /// Where the rows of the time above came from.

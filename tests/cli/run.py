@@ -455,6 +455,10 @@ CASES = [
     # ---- Granularity ----
     Case("blocks", "replay t.dsat --granularity 16 --capacity 1000 --json -", out=["{"],
          check=config_is(granularity=16, capacity="1000", capacity_entries=992)),
+    Case("less than a block", "replay t.dsat --granularity 16 --capacity 8", out=["of 0 entries"],
+         err=["--capacity 8 is less than a block for each cache: every access misses"]),
+    Case("less than an entry", "replay t.dsat --budget 100B --entry-bytes 656", out=["of 0 entries"],
+         err=["--budget 100B is less than an entry for each cache: every access misses"]),
     Case("blocks in the table", "replay t.dsat --granularity 16", out=["a cache for each request and layer, in blocks of 16 entries, of "]),
     Case("blocks in a configuration", "replay t.dsat --config c.json --json -", out=["{"],
          config='{"granularity": 16, "budget": "99850"}', check=config_is(granularity=16, capacity_entries=6240)),

@@ -48,6 +48,18 @@ std::vector<std::uint64_t> read_capacities(const std::string& path, Scope scope)
   return capacities;
 }
 
+/// Capacities are rounded down, to 0 too.
+void warn_of_no_entry(const EffectiveConfig& effective) {
+  const Capacity& capacity = effective.asked.capacity;
+  const bool asked_for_some = capacity.text().find_first_of("123456789") != std::string::npos;
+  const auto& entries = effective.capacity_entries;
+  if (asked_for_some && std::all_of(entries.begin(), entries.end(), [](std::uint64_t count) { return count == 0; })) {
+    spdlog::warn("{} {} is less than {} for each cache: every access misses",
+                 capacity.is_budget() ? "--budget" : "--capacity", capacity.text(),
+                 effective.asked.granularity.is_entry() ? "an entry" : "a block");
+  }
+}
+
 /// Of those that `allocate` wrote. To try them on another trace is a fair question, but not one to be asked unawares.
 void warn_of_another_trace(const std::string& path, const TraceReader& trace) {
   ConfigObject file = ConfigObject::read(path);
@@ -98,6 +110,9 @@ int run(Options& options) {
   const EffectiveConfig effective = effective_config(trace, options.spec.config);
   if (!options.capacities_from.empty()) {
     warn_of_another_trace(options.capacities_from, trace);
+  }
+  if (effective.asked.capacity_list.empty()) {
+    warn_of_no_entry(effective);
   }
   options.result.open();
   RowFile per_step("--per-step", options.per_step, step_csv_header(effective));

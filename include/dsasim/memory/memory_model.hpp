@@ -69,14 +69,16 @@ class MemoryModel {
 struct MemorySpec {
   std::string name;  ///< empty: that of the GPU if there is one, otherwise `serial`
   std::vector<std::pair<std::string, std::string>> parameters;
-  std::optional<double> miss_ns;  ///< serial alone: of a missed page; otherwise default_miss_ns
+  std::optional<double> miss_ns;         ///< serial alone: of a missed page; otherwise default_miss_ns
+  std::string_view option = "`memory`";  ///< that named it, for errors; a literal
 
   double serial_miss_ns() const noexcept { return miss_ns.value_or(default_miss_ns); }
   static constexpr double default_miss_ns = 200;  ///< the paper's value
 };
 
-/// Takes `--memory`'s text apart. Throws ConfigError for what has not this form.
-MemorySpec parse_memory(std::string_view text);
+/// Takes the text of `--memory`, or another option that names one, apart. Throws ConfigError for what has not this
+/// form.
+MemorySpec parse_memory(std::string_view text, std::string_view option = "`memory`");
 
 struct MemoryDescription {
   std::string_view name;
