@@ -26,31 +26,36 @@ std::size_t ahead(std::uint64_t copy, std::uint64_t copies, std::size_t steps) {
 }
 
 /// Of all requests of the batch at one step of theirs. Returns their sum.
-std::uint64_t add_misses(const BufferMisses& misses, std::uint64_t batch, std::uint64_t gpus, std::size_t step,
-                         std::vector<LayerMisses>& at_once) {
+std::uint64_t collect_misses(const BufferMisses& misses, std::uint64_t batch, std::uint64_t gpus, std::size_t step,
+                             std::vector<LayerMisses>& at_once) {
   std::fill(at_once.begin(), at_once.end(), LayerMisses{});
   const std::uint64_t kinds = misses.requests.size();
   std::uint64_t sum = 0;
   for (std::uint64_t request = 0; request < batch; ++request) {
     const std::uint64_t kind = request % kinds;
-    const std::vector<std::uint32_t>& rows = misses.requests[kind].rows;
-    const std::vector<std::uint32_t>& blocks = misses.requests[kind].blocks;
-    const std::size_t steps = rows.size() / misses.layers;
+    const RequestMisses& of = misses.requests[kind];
+    const std::size_t steps = of.rows.size() / misses.layers;
     const std::uint64_t copies = (batch - kind + kinds - 1) / kinds;
     const std::size_t at = (step + ahead(request / kinds, copies, steps)) % steps;
-    LayerMisses* const of_gpu = at_once.data() + request % gpus * misses.layers;
-    for (std::size_t layer = 0; layer < misses.layers; ++layer) {
-      const std::uint64_t missed = rows[at * misses.layers + layer];
-      of_gpu[layer].rows += missed;
-      of_gpu[layer].most_rows = std::max(of_gpu[layer].most_rows, missed);
-      of_gpu[layer].blocks += blocks.empty() ? 0 : blocks[at * misses.layers + layer];
-      sum += missed;
-    }
+    sum += add_misses(of, at, std::span(at_once).subspan(request % gpus * misses.layers, misses.layers));
   }
   return sum;
 }
 
 }  // namespace
+
+std::uint64_t add_misses(const RequestMisses& request, std::size_t step, std::span<LayerMisses> of_gpu) {
+  std::uint64_t sum = 0;
+  for (std::size_t layer = 0; layer < of_gpu.size(); ++layer) {
+    const std::size_t place = step * of_gpu.size() + layer;
+    const std::uint64_t missed = request.rows[place];
+    of_gpu[layer].rows += missed;
+    of_gpu[layer].most_rows = std::max(of_gpu[layer].most_rows, missed);
+    of_gpu[layer].blocks += request.blocks.empty() ? 0 : request.blocks[place];
+    sum += missed;
+  }
+  return sum;
+}
 
 PlanPoint batch_point(StepTimeline& timeline, const HotBuffer& buffer, const BufferMisses& misses, std::uint64_t batch,
                       std::uint64_t gpus) {
@@ -64,7 +69,7 @@ PlanPoint batch_point(StepTimeline& timeline, const HotBuffer& buffer, const Buf
   double missed = 0;
   for (std::size_t i = 0; i < timed; ++i) {
     if (!buffer.context_fits) {
-      missed += static_cast<double>(add_misses(misses, batch, gpus, i * longest / timed, at_once));
+      missed += static_cast<double>(collect_misses(misses, batch, gpus, i * longest / timed, at_once));
     }
     const StepTimeline::Step step = timeline.step(timeline.alike(batch), buffer, at_once);
     step_ns.push_back(step.ns);

@@ -1,10 +1,12 @@
 #include "plan/over_time.hpp"
 
 #include "dsasim/checked.hpp"
+#include "plan/batch_point.hpp"
 
 #include <algorithm>
 #include <deque>
 #include <limits>
+#include <span>
 #include <utility>
 
 namespace dsasim {
@@ -240,18 +242,11 @@ bool Server::collect_misses(std::uint64_t resident_pages, const BufferMisses& mi
       continue;
     }
     moves = true;
-    const std::vector<std::uint32_t>& rows = misses.requests[running.request % misses.requests.size()].rows;
-    const std::vector<std::uint32_t>& blocks = misses.requests[running.request % misses.requests.size()].blocks;
-    const std::uint64_t steps = rows.size() / misses.layers;
+    const RequestMisses& request = misses.requests[running.request % misses.requests.size()];
+    const std::uint64_t steps = request.rows.size() / misses.layers;
     const std::uint64_t again = steps - steps / 2;
     const std::uint64_t at = running.steps < steps ? running.steps : steps / 2 + (running.steps - steps) % again;
-    for (std::size_t layer = 0; layer < misses.layers; ++layer) {
-      const std::uint64_t missed = rows[at * misses.layers + layer];
-      LayerMisses& of_gpu = misses_[running.gpu * misses.layers + layer];
-      of_gpu.rows += missed;
-      of_gpu.most_rows = std::max(of_gpu.most_rows, missed);
-      of_gpu.blocks += blocks.empty() ? 0 : blocks[at * misses.layers + layer];
-    }
+    add_misses(request, at, std::span(misses_).subspan(running.gpu * misses.layers, misses.layers));
   }
   return moves;
 }

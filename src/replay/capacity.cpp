@@ -1,10 +1,10 @@
 #include "dsasim/replay/capacity.hpp"
 
 #include "config/byte_units.hpp"
+#include "dsasim/config/number_of.hpp"
 #include "dsasim/error.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 
@@ -49,12 +49,13 @@ Capacity Capacity::parse(std::string_view text, std::string_view option) {
   digits += fraction;
 
   Capacity capacity;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), capacity.mantissa_);
+  const auto mantissa = number_of<std::uint64_t>(digits);
   const bool whole_number_needed = suffix && suffix->unit == Unit::entries;
-  if (!suffix || point == 0 || error != std::errc{} || end != digits.data() + digits.size() || fraction.size() > 9 ||
+  if (!suffix || point == 0 || !mantissa || fraction.size() > 9 ||
       (point < number.size() && (fraction.empty() || whole_number_needed))) {
     refuse(text, option);
   }
+  capacity.mantissa_ = *mantissa;
   for (std::size_t i = 0; i < fraction.size(); ++i) {
     capacity.divisor_ *= 10;
   }
