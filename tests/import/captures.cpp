@@ -4,24 +4,27 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 #include <zip.h>
 #include <zlib.h>
 #include <zstd.h>
 
-#include <atomic>
+#include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <numeric>
+#include <system_error>
 
 namespace captures {
 
 namespace fs = std::filesystem;
 
 TempDir::TempDir(const fs::path& parent) {
-  static std::atomic<int> next{0};
-  path_ = parent / fmt::format("dsasim-import-{}-{}", ::getpid(), next++);
-  fs::create_directories(path_);
+  std::string name = (parent / "dsasim-test-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) {
+    throw std::system_error(errno, std::generic_category(), name);
+  }
+  path_ = name;
 }
 
 TempDir::~TempDir() {

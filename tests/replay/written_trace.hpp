@@ -4,10 +4,6 @@
 #include "import/captures.hpp"
 #include "replay/small_traces.hpp"
 
-#include <fmt/format.h>
-
-#include <unistd.h>
-
 #include <filesystem>
 
 namespace dsasim::test {
@@ -20,13 +16,11 @@ struct Written {
   TraceReader reader{path};
 };
 
-/// The file is gone from its folder at once, and the reader keeps it open: tests run side by side.
+/// The file is gone with its folder at once, and the reader keeps it open.
 inline TraceReader written(const PlainTrace& trace) {
-  const auto path = std::filesystem::temp_directory_path() / fmt::format("dsasim_written_{}.dsat", ::getpid());
-  write_trace(path, trace);
-  TraceReader reader(path);
-  std::filesystem::remove(path);
-  return reader;
+  const captures::TempDir folder;
+  write_trace(folder / "t.dsat", trace);
+  return TraceReader(folder / "t.dsat");
 }
 
 }  // namespace dsasim::test
