@@ -1,8 +1,6 @@
 #pragma once
 
-#include "dsasim/cache/cache.hpp"
-#include "dsasim/cache/directory.hpp"
-#include "dsasim/cache/foresight.hpp"
+#include "dsasim/cache/directory_cache.hpp"
 #include "dsasim/cache/policy.hpp"
 
 #include <cassert>
@@ -15,11 +13,9 @@ namespace dsasim {
 
 /// The replay loop for a policy that replaces one access at a time.
 template <AccessPolicy P>
-class AccessCache final : public Cache {
+class AccessCache final : public DirectoryCache<P> {
  public:
-  explicit AccessCache(const PolicySetup& setup)
-      : directory_(setup.capacity_entries, setup.directory_entries),
-        policy_(setup.with_capacity(directory_.capacity_entries())) {}
+  explicit AccessCache(const PolicySetup& setup) : DirectoryCache<P>(setup) {}
 
   SelectionOutcome select(const SelectionOrigin& from, std::span<const EntryId> ids,
                           std::vector<EntryId>& missed) override {
@@ -45,30 +41,11 @@ class AccessCache final : public Cache {
     return evicts ? 1 : 0;
   }
 
-  void forget(std::uint32_t base, std::uint32_t first, std::uint32_t last) override {
-    if constexpr (ForgetsEntries<P>) {
-      for (std::uint32_t id = first; id < last; ++id) {
-        directory_.forget(base + id, policy_);
-      }
-    } else {
-      Cache::forget(base, first, last);
-    }
-  }
-
-  void foresee(std::span<const NextUse> next_uses) override {
-    assert(P::needs.future);
-    if constexpr (P::needs.future) {
-      foresight_.foresee(next_uses, policy_);
-    }
-  }
-
-  bool contains(std::uint32_t base, EntryId entry) const override {
-    return is_resident(directory_.place_of(base + value(entry)));
-  }
-
-  bool invariant() const override { return directory_.invariant() && policy_.invariant(); }
-
  private:
+  using DirectoryCache<P>::directory_;
+  using DirectoryCache<P>::foresight_;
+  using DirectoryCache<P>::policy_;
+
   SelectionOutcome replay(std::uint32_t base, std::span<const EntryId> ids, EntryId* missed) noexcept {
     SelectionOutcome outcome{.accesses = static_cast<std::uint32_t>(ids.size())};
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -98,10 +75,6 @@ class AccessCache final : public Cache {
       policy_.on_next_use(foresight_.next_uses()[i]);
     }
   }
-
-  Directory directory_;
-  P policy_;
-  Foresight foresight_;
 };
 
 }  // namespace dsasim

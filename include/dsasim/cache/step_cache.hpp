@@ -1,8 +1,6 @@
 #pragma once
 
-#include "dsasim/cache/cache.hpp"
-#include "dsasim/cache/directory.hpp"
-#include "dsasim/cache/foresight.hpp"
+#include "dsasim/cache/directory_cache.hpp"
 #include "dsasim/cache/policy.hpp"
 
 #include <algorithm>
@@ -17,11 +15,9 @@ namespace dsasim {
 /// The replay loop for a policy that replaces one selection at a time, as a kernel does that looks up a whole selection
 /// before it moves anything: the hits first, then the misses in logged order.
 template <StepPolicy P>
-class StepCache final : public Cache {
+class StepCache final : public DirectoryCache<P> {
  public:
-  explicit StepCache(const PolicySetup& setup)
-      : directory_(setup.capacity_entries, setup.directory_entries),
-        policy_(setup.with_capacity(directory_.capacity_entries())) {}
+  explicit StepCache(const PolicySetup& setup) : DirectoryCache<P>(setup) {}
 
   SelectionOutcome select(const SelectionOrigin& from, std::span<const EntryId> ids,
                           std::vector<EntryId>& missed) override {
@@ -61,30 +57,11 @@ class StepCache final : public Cache {
     return evicts ? 1 : 0;
   }
 
-  void forget(std::uint32_t base, std::uint32_t first, std::uint32_t last) override {
-    if constexpr (ForgetsEntries<P>) {
-      for (std::uint32_t id = first; id < last; ++id) {
-        directory_.forget(base + id, policy_);
-      }
-    } else {
-      Cache::forget(base, first, last);
-    }
-  }
-
-  void foresee(std::span<const NextUse> next_uses) override {
-    assert(P::needs.future);
-    if constexpr (P::needs.future) {
-      foresight_.foresee(next_uses, policy_);
-    }
-  }
-
-  bool contains(std::uint32_t base, EntryId entry) const override {
-    return is_resident(directory_.place_of(base + value(entry)));
-  }
-
-  bool invariant() const override { return directory_.invariant() && policy_.invariant(); }
-
  private:
+  using DirectoryCache<P>::directory_;
+  using DirectoryCache<P>::foresight_;
+  using DirectoryCache<P>::policy_;
+
   /// Divides the selection into hits_ and `missed`; returns the number of hits. Without a branch: it would be
   /// mispredicted for most misses, and nothing here depends on the outcome of an access before.
   std::size_t look_up(std::uint32_t base, std::span<const EntryId> ids, EntryId* missed) noexcept {
@@ -134,10 +111,7 @@ class StepCache final : public Cache {
     }
   }
 
-  Directory directory_;
-  P policy_;
-  std::vector<SlotId> hits_;  ///< of the current selection
-  Foresight foresight_;
+  std::vector<SlotId> hits_;                 ///< of the current selection
   std::vector<AccessNumber> hit_next_uses_;  ///< of the current selection, if the policy needs them
   std::vector<AccessNumber> missed_next_uses_;
 };
