@@ -3,6 +3,7 @@
 #include "replay/prefetch.hpp"
 #include "threads/workers.hpp"
 #include "trace/batch_cursor.hpp"
+#include "trace/machine_memory.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -45,6 +46,7 @@ class Driver {
         division_(division_of(trace.header(), runs)),
         forms_{.ids = false, .sets = false},
         batch_(trace, steps),
+        memory_(trace::machine_memory()),
         workers_(jobs) {
     for (const BlockRun* run : runs_) {
       forms_ = {.ids = forms_.ids || run->forms().ids, .sets = forms_.sets || run->forms().sets};
@@ -229,6 +231,7 @@ class Driver {
         run->end_block(block);
       }
     }
+    trace::require_held(trace_, memory_);
     if (hooks_.on_step) {
       hooks_.on_step(block.steps.last - steps_.first, steps_.last - steps_.first);
     }
@@ -242,6 +245,7 @@ class Driver {
   Division division_;
   trace::SelectionForms forms_;
   trace::BatchCursor batch_;
+  trace::MachineMemory memory_;
   std::vector<Lanes> scratch_;  ///< by worker
   Workers workers_;             // the last member: its threads end before what they work with
 };

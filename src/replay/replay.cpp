@@ -52,7 +52,7 @@ void require_memory(const TraceReader& trace, const CacheRuns& runs, trace::Memo
   if (foresees != runs.data() + runs.size()) {
     plan.add("the look into the future", Future::bytes(trace, (*foresees)->layout()));
   }
-  const double left = trace::memory_limit_bytes() - without_caches;
+  const double left = trace::machine_memory().bytes - without_caches;
   const double each = (plan.bytes() - without_caches) / static_cast<double>(runs.size());
   plan.require(trace, each <= 0 || left < each
                           ? "a smaller `capacity`, or a trace of a part of its requests, needs less"

@@ -87,10 +87,14 @@ def large_capacity(tool: Tool) -> None:
 def memory_limit(tool: Tool) -> None:
     k512 = tool.repository / "traces/k512-req_0.dsat"
     for command in ["replay {} --capacity 2x", "curve {}", "analyze {}", "study {} --model deepseek-v3.2 --gpu h100"]:
-        tool.refused(command.format(k512), "of memory (", "$DSASIM_MEMORY_BYTES is 0.0 GiB", DSASIM_MEMORY_BYTES="1000000")
+        tool.refused(command.format(k512), "of memory (", "the memory limit is 1.0 MiB", DSASIM_MEMORY_BYTES="1000000")
+        tool.refused(command.format(k512) + " --memory-limit 2MiB", "of memory (", "the memory limit is 2.0 MiB",
+                     DSASIM_MEMORY_BYTES="1000000000")
     tool.refused(f"replay {k512}", 'DSASIM_MEMORY_BYTES: expected a number of bytes, found "8GB"',
                  DSASIM_MEMORY_BYTES="8GB")
+    tool.refused(f"replay {k512} --memory-limit much", "--memory-limit: ", "much")
     tool.done(f"replay {k512} --capacity 2x", 500 * MIB, DSASIM_MEMORY_BYTES="1000000000")
+    tool.done(f"replay {k512} --capacity 2x --memory-limit 1GB", 500 * MIB, DSASIM_MEMORY_BYTES="1")
 
 
 def threads(tool: Tool) -> None:

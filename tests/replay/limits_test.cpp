@@ -183,7 +183,7 @@ TEST_CASE("What does not fit the memory is refused before anything is done, and 
   const TraceReader trace(dir / "t.dsat");
   const MemoryLimit limit("1500");
   traces::check_contains(refusal([&] { replay(trace, at("200")); }), "of memory (");
-  traces::check_contains(refusal([&] { replay(trace, at("200")); }), "$DSASIM_MEMORY_BYTES is 0.0 GiB");
+  traces::check_contains(refusal([&] { replay(trace, at("200")); }), "the memory limit is 0.0 MiB");
   traces::check_contains(refusal([&] { curve(trace, {.replay = at("200"), .capacities = {}}); }), "of memory (");
   const std::vector<ReplayConfig> configs(4, at("200", "lfu"));
   const MemoryLimit wider("20000");
@@ -191,6 +191,46 @@ TEST_CASE("What does not fit the memory is refused before anything is done, and 
   const MemoryLimit wrong("8 GiB");
   CHECK(refusal([&] { replay(trace, at("200")); }) ==
         "DSASIM_MEMORY_BYTES: expected a number of bytes, found \"8 GiB\"");
+}
+
+TEST_CASE("A replay ends when the process holds more than the limit, whoever took it", "[limits]") {
+  TempDir dir;
+  write_trace(dir / "t.dsat", one_stream({ids_up_to(100), ids_up_to(200)}, 300));
+  const TraceReader trace(dir / "t.dsat");
+  const MemoryLimit limit("2000000000");
+  CHECK(replay(trace, at("200")).totals.misses() == 200);
+  const trace::MachineMemory less{.bytes = 4096, .subject = "the memory limit is"};
+  const std::string message = refusal([&] { trace::require_held(trace, less); });
+  traces::check_contains(message, "holds ");
+  traces::check_contains(message, " of memory, the memory limit is 0.0 MiB");
+}
+
+TEST_CASE("The limit of a control group is the least of its own and those around it", "[limits]") {
+  TempDir dir;
+  const auto membership = dir / "cgroup";
+  const auto root = dir / "sys";
+  std::filesystem::create_directories(root / "memory/jobs/one");
+  std::filesystem::create_directories(root / "slice/inner");
+  const auto limit = [&](std::string_view lines) {
+    captures::write_file(membership, lines);
+    return trace::group_limit_bytes(membership, root);
+  };
+  CHECK_FALSE(trace::group_limit_bytes(dir / "none", root));
+  CHECK_FALSE(limit("4:memory:/jobs/one\n0::/slice/inner\n"));  // no files
+
+  captures::write_file(root / "memory/memory.limit_in_bytes", "9223372036854771712\n");
+  captures::write_file(root / "memory/jobs/memory.limit_in_bytes", "3000\n");
+  captures::write_file(root / "memory/jobs/one/memory.limit_in_bytes", "4000\n");
+  CHECK(limit("9:name=systemd:/\n4:memory:/jobs/one\n0::/\n") == 3000);
+  CHECK(limit("4:memory:/\n") == 9223372036854771712.0);
+  CHECK(limit("4:memory:/of/a/container\n") == 9223372036854771712.0);  // whose root is the group
+  CHECK_FALSE(limit("4:cpu:/jobs/one\nnonsense\n\n"));
+
+  captures::write_file(root / "slice/memory.max", "max\n");
+  captures::write_file(root / "slice/inner/memory.max", "2000\n");
+  CHECK(limit("0::/slice/inner\n") == 2000);
+  CHECK_FALSE(limit("0::/slice\n"));
+  CHECK(limit("0::/slice/inner\n4:memory:/jobs/one\n") == 2000);
 }
 
 TEST_CASE("A step that libCacheSim's records cannot name is refused", "[limits]") {

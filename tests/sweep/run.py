@@ -89,7 +89,7 @@ def every_option_of_replay_is_a_key(sweeps: Sweeps) -> None:
     errors = process.communicate()[1]
     assert process.returncode == 2 and 'grid.json: unknown key "polcy" (did you mean "policy"?); known: trace,' in errors, errors
     known = set(errors.split("known: ")[1].strip().split(", "))
-    of_replay_alone = {"help", "config", "jobs", "json", "csv", "per-step", "step-times", "prometheus", "capacities-from"}
+    of_replay_alone = {"help", "config", "jobs", "memory-limit", "json", "csv", "per-step", "step-times", "prometheus", "capacities-from"}
     assert known == {option[2:] for option in options} - of_replay_alone | {"trace", "skip", "columns"}, known
     assert not (sweeps.folder / "out.csv.journal").exists()
 

@@ -75,7 +75,7 @@ std::function<int()> add_allocate(CLI::App& app) {
   add_budget_options(app, *options);
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory},
                     {"capacity", "budget", "pin", "prefetch", "granularity", "retention-steps"});
-  add_jobs_option(app, options->jobs);
+  add_machine_options(app, options->jobs);
   add_flag(
       app, "--no-verify",
       [options = options.get()](const std::string& text) {

@@ -87,7 +87,7 @@ void add_run_options(CLI::App& app, Options& options) {
       app, "--steps", [&](const std::string& text) { options.config.steps = parse_steps("--steps", text); },
       "Analyse steps A up to B only, as if there were no others [all]")
       .type("A:B");
-  add_jobs_option(app, options.config.jobs);
+  add_machine_options(app, options.config.jobs);
   add_flag(app, "--allow-truncated", options.allow_truncated, "Analyse the whole chunks of a trace that was cut off");
   add_output_option(app, "--json", options.json, "Write everything as JSON (- for stdout) instead of the table",
                     ".json");

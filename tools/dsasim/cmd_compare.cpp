@@ -75,7 +75,7 @@ std::function<int()> add_compare(CLI::App& app) {
       .list();
   add_capacities_options(app, options->compare.capacities, "Of each cache: entries, 20MiB, 2x, 0.2ctx [1x,1.5x,2x,4x]");
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload}, {"policy", "capacity", "budget"});
-  add_jobs_option(app, options->jobs);
+  add_machine_options(app, options->jobs);
   options->result.add_options(app, "the comparison");
   add_plot_option(app, options->rules, options->plot, options->result);
   return [options] { return run(*options); };

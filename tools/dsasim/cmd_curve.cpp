@@ -50,7 +50,7 @@ std::function<int()> add_curve(CLI::App& app) {
   add_capacities_options(app, options->capacities,
                          "Of each cache: entries, 20MiB, 2x, 0.2ctx [lru: all at which misses change]");
   add_replay_fields(app, *options, {FieldGroup::cache, FieldGroup::workload}, {"capacity", "budget"});
-  add_jobs_option(app, options->jobs);
+  add_machine_options(app, options->jobs);
   add_flag(app, "--histograms", options->histograms, "lru: count reuse distances and intervals as well, for --json");
   options->result.add_options(app, "the curve");
   add_plot_option(app, options->rules, options->plot, options->result);

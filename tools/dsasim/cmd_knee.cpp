@@ -91,7 +91,7 @@ std::function<int()> add_knee(CLI::App& app) {
   add_replay_fields(app, *options,
                     {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step},
                     {"policy", "capacity", "budget"});
-  add_jobs_option(app, options->jobs);
+  add_machine_options(app, options->jobs);
   add_option(
       app, "--target", [options](const std::string& text) { options->target = parse_target(text); }, target_help())
       .type("FIELD=NUMBER");

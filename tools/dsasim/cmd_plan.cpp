@@ -139,7 +139,7 @@ std::function<int()> add_plan(CLI::App& app) {
         return deployment.tensor_parallel > 1 && !deployment.dp_attention;
       },
       "several GPUs that attend to one request: --tp of 2 or more, and no --dp-attention");
-  add_jobs_option(app, options->jobs);
+  add_machine_options(app, options->jobs);
   options->result.add_options(app, "the plan");
   add_plot_option(app, options->rules, options->plot, options->result, "tokens a second and TPOT by slots");
   add_output_option(app, "--over-time", options->over_time,

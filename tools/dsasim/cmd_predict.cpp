@@ -72,7 +72,7 @@ std::function<int()> add_predict(CLI::App& app) {
       app, "--steps", [&config](const std::string& text) { config.steps = parse_steps("--steps", text); },
       "Predict steps A up to B only, as if there were no others [all]")
       .type("A:B");
-  add_jobs_option(app, config.jobs);
+  add_machine_options(app, config.jobs);
   add_flag(app, "--allow-truncated", options->spec.allow_truncated,
            "Predict the whole chunks of a trace that was cut off");
   options->result.add_options(app, "the prediction");

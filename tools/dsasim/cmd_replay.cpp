@@ -164,7 +164,7 @@ std::function<int()> add_replay(CLI::App& app) {
       .type("FILE.json")
       .instead_of(find_option(app, "--capacity"))
       .instead_of(find_option(app, "--budget"));
-  add_jobs_option(app, options->jobs);
+  add_machine_options(app, options->jobs);
   options->result.add_options(app, "the report");
   add_output_option(app, "--per-step", options->per_step, "Write a CSV row for each step, layer and request", ".csv");
   add_output_option(app, "--step-times", options->step_times,

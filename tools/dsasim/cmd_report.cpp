@@ -153,7 +153,7 @@ std::function<int()> add_report(CLI::App& app) {
       app, *options, {FieldGroup::cache, FieldGroup::workload, FieldGroup::memory, FieldGroup::llc, FieldGroup::step},
       {"prefetch", "retention-steps",
        "energy"});  // curves of all capacities have no prefetch, and pages no picture of energy
-  add_jobs_option(app, options->jobs);
+  add_machine_options(app, options->jobs);
   for (const std::string& option : of_replays) {
     options->rules.only_if(
         app, {option},

@@ -44,7 +44,7 @@ std::function<int()> add_study(CLI::App& app) {
       {"policy", "scope", "capacity", "budget", "prefetch", "granularity", "page-tokens", "retention-steps", "energy"});
   add_number<std::uint32_t>(app, "--parts", options->config.parts,
                             "Try 1, 2, ... N of N equal parts of the last-level cache [8]", 1, 64);
-  add_jobs_option(app, options->jobs);
+  add_machine_options(app, options->jobs);
   options->result.add_options(app, "the study");
   return [options] { return run(*options); };
 }

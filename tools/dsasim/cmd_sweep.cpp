@@ -187,7 +187,7 @@ std::function<int()> add_sweep(CLI::App& app) {
       .type("GRID.json");
   add_output_option(app, "-o,--output", options->output, "Write the table; OUT.csv.journal keeps finished points",
                     ".csv");
-  add_jobs_option(app, options->sweep.jobs);
+  add_machine_options(app, options->sweep.jobs);
   add_option(
       app, "--shard", [options](const std::string& text) { options->sweep.shard = parse_shard(text); },
       "The i-th of n parts of about equal cost, from 1, for `dsasim merge` [the whole]")

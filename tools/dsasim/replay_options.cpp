@@ -64,7 +64,7 @@ std::vector<std::string> add_replay_fields(CLI::App& app, ReplayRun& run, std::i
   return options;
 }
 
-void add_jobs_option(CLI::App& app, std::uint32_t& jobs) {
+void add_machine_options(CLI::App& app, std::uint32_t& jobs) {
   const auto set = [&jobs](const std::string& text) {
     constexpr std::uint32_t most = 4096;
     jobs = is_name(text, "auto") ? std::clamp(std::thread::hardware_concurrency(), 1U, most)
@@ -72,6 +72,12 @@ void add_jobs_option(CLI::App& app, std::uint32_t& jobs) {
   };
   add_option(app, "--jobs", set, "Threads; results do not depend on it. auto: one for each processor [1]")
       .type("N|auto");
+  const auto limit = [](const std::string& text) {
+    ::setenv("DSASIM_MEMORY_BYTES", std::to_string(parse_bytes("--memory-limit", text, UINT64_MAX)).c_str(), 1);
+  };
+  add_option(app, "--memory-limit", limit,
+             "Refuse, or end, what holds more memory [$DSASIM_MEMORY_BYTES, the control group's or the machine's]")
+      .type("BYTES");
 }
 
 void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies, std::string_view defaults) {

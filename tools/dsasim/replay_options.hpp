@@ -34,8 +34,8 @@ void add_policies_option(CLI::App& app, std::vector<PolicySpec>& policies, std::
 /// --capacities or --budgets: a list.
 void add_capacities_options(CLI::App& app, std::vector<Capacity>& capacities, const std::string& description);
 
-/// Threads, which change no result.
-void add_jobs_option(CLI::App& app, std::uint32_t& jobs);
+/// --jobs and --memory-limit: what a command may take of the machine, which changes no result.
+void add_machine_options(CLI::App& app, std::uint32_t& jobs);
 
 /// Opens the trace; a person is told if it is cut off.
 TraceReader open_trace(const ReplaySpec& spec);
