@@ -11,6 +11,9 @@ namespace detail {
 /// second replay would take what the first did not. Throws std::bad_alloc. `bytes` of 0 give a null pointer.
 void* take_zeros(std::size_t count, std::size_t value_bytes);
 void give_back_zeros(void* zeros, std::size_t count, std::size_t value_bytes) noexcept;
+/// More of them, `zeros` being the first; moved without a copy where they have pages of their own. If it throws, they
+/// are as they were.
+void* take_more_zeros(void* zeros, std::size_t count, std::size_t new_count, std::size_t value_bytes);
 }  // namespace detail
 
 /// An array of zeros that takes memory only where it is written, a page at a time: slots of a pool may be numbered up
@@ -35,6 +38,14 @@ class ZeroedArray {
     values_.reset();  // before the next is taken: two at once would double the memory
     size_ = 0;
     values_ = Values(static_cast<T*>(detail::take_zeros(size, sizeof(T))), Free{size});
+    size_ = size;
+  }
+
+  /// To no less than it has; zeros at the end.
+  void grow(std::size_t size) {
+    void* const more = detail::take_more_zeros(data(), size_, size, sizeof(T));
+    static_cast<void>(values_.release());
+    values_ = Values(static_cast<T*>(more), Free{size});
     size_ = size;
   }
 

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <new>
 
@@ -42,6 +43,21 @@ void give_back_zeros(void* zeros, std::size_t count, std::size_t value_bytes) no
   } else {
     std::free(zeros);
   }
+}
+
+void* take_more_zeros(void* zeros, std::size_t count, std::size_t new_count, std::size_t value_bytes) {
+#ifdef MREMAP_MAYMOVE
+  if (is_mapped(count, value_bytes) && new_count <= std::numeric_limits<std::size_t>::max() / value_bytes) {
+    void* const more = ::mremap(zeros, count * value_bytes, new_count * value_bytes, MREMAP_MAYMOVE);
+    return more != MAP_FAILED ? more : throw std::bad_alloc();
+  }
+#endif
+  void* const more = take_zeros(new_count, value_bytes);
+  if (count > 0) {
+    std::memcpy(more, zeros, count * value_bytes);
+  }
+  give_back_zeros(zeros, count, value_bytes);
+  return more;
 }
 
 }  // namespace dsasim::detail

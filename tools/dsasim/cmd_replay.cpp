@@ -51,9 +51,9 @@ std::vector<std::uint64_t> read_capacities(const std::string& path, Scope scope)
 /// Capacities are rounded down, to 0 too.
 void warn_of_no_entry(const EffectiveConfig& effective) {
   const Capacity& capacity = effective.asked.capacity;
-  const bool asked_for_some = capacity.text().find_first_of("123456789") != std::string::npos;
   const auto& entries = effective.capacity_entries;
-  if (asked_for_some && std::all_of(entries.begin(), entries.end(), [](std::uint64_t count) { return count == 0; })) {
+  if (!capacity.is_zero() &&
+      std::all_of(entries.begin(), entries.end(), [](std::uint64_t count) { return count == 0; })) {
     spdlog::warn("{} {} is less than {} for each cache: every access misses",
                  capacity.is_budget() ? "--budget" : "--capacity", capacity.text(),
                  effective.asked.granularity.is_entry() ? "an entry" : "a block");

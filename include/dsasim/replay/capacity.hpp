@@ -27,6 +27,7 @@ class Capacity {
   Unit unit() const noexcept { return unit_; }
   const std::string& text() const noexcept { return text_; }
   bool is_budget() const noexcept { return is_budget_; }
+  bool is_zero() const noexcept { return mantissa_ == 0; }
   /// Of all caches together, and not of each.
   bool is_of_all() const noexcept { return is_budget_ && (unit_ == Unit::entries || unit_ == Unit::bytes); }
 

@@ -2,6 +2,7 @@
 
 #include "dsasim/cache/policy.hpp"
 #include "dsasim/types.hpp"
+#include "dsasim/zeroed_array.hpp"
 
 #include <algorithm>
 #include <array>
@@ -22,7 +23,7 @@ class AccessNumberSet {
   void grow(std::uint64_t end) {
     for (auto& level : levels_) {
       end = end / word_bits + 1;
-      level.resize(std::max<std::size_t>(level.size(), end), 0);
+      level.grow(std::max<std::size_t>(level.size(), end));
     }
   }
 
@@ -63,7 +64,7 @@ class AccessNumberSet {
  private:
   static constexpr std::uint64_t word_bits = 64;
 
-  std::array<std::vector<std::uint64_t>, 4> levels_;
+  std::array<ZeroedArray<std::uint64_t>, 4> levels_;
 };
 
 /// The next uses of a cache's entries. Access numbers are dense and each has one entry, so they are a set of bits, and
@@ -78,7 +79,7 @@ class NextUses {
   /// For numbers up to `last`.
   void make_room(AccessNumber last) {
     if (last >= slot_at_.size()) {
-      slot_at_.resize(std::max<std::size_t>(last + 1, 2 * slot_at_.size()));
+      slot_at_.grow(std::max<std::size_t>(last + 1, 2 * slot_at_.size()));
       next_uses_.grow(slot_at_.size());
     }
   }
@@ -128,7 +129,7 @@ class NextUses {
   static constexpr AccessNumber not_filled = never_accessed - 1;
 
   AccessNumberSet next_uses_;           ///< of the entries, and of the past
-  std::vector<std::uint32_t> slot_at_;  ///< by access number: the slot of the entry accessed then
+  ZeroedArray<std::uint32_t> slot_at_;  ///< by access number: the slot of the entry accessed then
   std::vector<AccessNumber> next_use_;  ///< by slot, to check
   std::vector<std::uint32_t> unused_;   ///< slots of entries never accessed again, the first unused_count_
   std::size_t unused_count_ = 0;
