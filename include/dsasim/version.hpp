@@ -5,7 +5,7 @@
 
 namespace dsasim {
 
-/// "0.1.0": the version of the library and of the tool, from project() in CMakeLists.txt.
+/// "0.2.0": the version of the library and of the tool, from project() in CMakeLists.txt.
 std::string_view version() noexcept;
 
 /// "af6c805d1c2e": the commit that was configured, "" if the source is no checkout.
