@@ -3,6 +3,7 @@
 #include "dsasim/error.hpp"
 #include "dsasim/sweep/sweep.hpp"
 #include "sweep/table.hpp"
+#include "trace/machine_memory.hpp"
 
 #include <fmt/ranges.h>
 
@@ -133,6 +134,21 @@ std::vector<PointGroup> Sweep::groups(const PlannedPoints& points, std::uint32_t
     }
   }
   return groups;
+}
+
+std::uint32_t Sweep::threads(const std::vector<PointGroup>& groups, std::uint32_t jobs) {
+  std::vector<std::uint64_t> bytes;
+  bytes.reserve(groups.size());
+  for (const PointGroup& group : groups) {
+    bytes.push_back(group.bytes);
+  }
+  std::sort(bytes.rbegin(), bytes.rend());
+  double left = trace::machine_memory().bytes;
+  std::uint32_t fitting = 0;
+  for (; fitting < jobs && fitting < bytes.size() && static_cast<double>(bytes[fitting]) <= left; ++fitting) {
+    left -= static_cast<double>(bytes[fitting]);
+  }
+  return fitting == bytes.size() ? jobs : std::max(fitting, std::uint32_t{1});
 }
 
 }  // namespace dsasim

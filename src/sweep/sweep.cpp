@@ -103,13 +103,15 @@ PlannedPoints pending(Journal& journal, const PlannedPoints& points) {
   return pending;
 }
 
-void replay_pending(const Sweep& sweep, Journal& journal, const PlannedPoints& points, const SweepOptions& options,
-                    const OnProgress& on_progress) {
+/// Returns how many threads replayed groups, each with its part of the jobs.
+std::uint32_t replay_pending(const Sweep& sweep, Journal& journal, const PlannedPoints& points,
+                             const SweepOptions& options, const OnProgress& on_progress) {
   const PlannedPoints left = pending(journal, points);
   const std::vector<PointGroup> groups = Sweep::groups(left, options.jobs);
   ProgressSum progress(points.size(), groups, on_progress);
   std::mutex journal_mutex;
-  const auto threads = std::clamp<std::size_t>(groups.size(), 1, options.jobs);
+  const std::uint32_t most_threads = Sweep::threads(groups, options.jobs);
+  const auto threads = std::clamp<std::size_t>(groups.size(), 1, most_threads);
   const auto jobs_of_a_group = static_cast<std::uint32_t>(options.jobs / threads);
   Workers workers(threads);
   workers.run(groups.size(), [&](std::size_t number, std::size_t /*worker*/) {
@@ -121,6 +123,7 @@ void replay_pending(const Sweep& sweep, Journal& journal, const PlannedPoints& p
     }
     progress.set(number, 1, true);
   });
+  return most_threads;
 }
 
 std::string table_of(const Sweep& sweep, PlannedPoints points, const Journal& journal, const SweepOptions& options,
@@ -159,7 +162,7 @@ SweepOutcome Sweep::run(const std::string& output, const SweepOptions& options, 
   SweepOutcome outcome;
   outcome.points = points.size();
   outcome.found_done = journal.outcomes().size();
-  replay_pending(*this, journal, points, options, on_progress);
+  outcome.threads = replay_pending(*this, journal, points, options, on_progress);
   for (const auto& [point, ended] : journal.outcomes()) {
     if (ended.status != PointStatus::ok) {
       outcome.first_reason = outcome.without_result++ == 0 ? ended.text : outcome.first_reason;

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <string>
@@ -99,6 +100,25 @@ void check_rows(const Sweep& sweep, const std::string& table) {
 }
 
 }  // namespace
+
+TEST_CASE("A sweep replays as many groups at a time as the memory fits", "[sweep]") {
+  std::vector<PointGroup> groups(3);
+  groups[0].bytes = 3;
+  groups[1].bytes = 5;
+  groups[2].bytes = 2;
+  const auto threads = [&](const char* memory_bytes, std::uint32_t jobs) {
+    ::setenv("DSASIM_MEMORY_BYTES", memory_bytes, 1);
+    const std::uint32_t found = Sweep::threads(groups, jobs);
+    ::unsetenv("DSASIM_MEMORY_BYTES");
+    return found;
+  };
+  CHECK(threads("10", 3) == 3);
+  CHECK(threads("9", 3) == 2);
+  CHECK(threads("9", 2) == 2);
+  CHECK(threads("7", 3) == 1);
+  CHECK(threads("1", 3) == 1);   // which says itself why it cannot
+  CHECK(threads("10", 8) == 8);  // more than there are groups: each has several
+}
 
 TEST_CASE("Every row of a sweep is what a replay of its point counts, on any number of jobs") {
   const Fixture fixture;

@@ -119,10 +119,11 @@ int print_plan(const Sweep& sweep, const Options& options) {
   for (const PlannedPoint* point : points) {
     print_point(sweep.grid(), *point);
   }
-  const std::uint32_t jobs = options.sweep.jobs;
+  const std::vector<PointGroup> groups = Sweep::groups(shard, options.sweep.jobs);
+  const std::uint32_t jobs = Sweep::threads(groups, options.sweep.jobs);
   std::vector<std::uint64_t> bytes;
   std::vector<double> busy_s(jobs);
-  for (const PointGroup& group : Sweep::groups(shard, jobs)) {
+  for (const PointGroup& group : groups) {
     *std::min_element(busy_s.begin(), busy_s.end()) += static_cast<double>(group.cost_ns) / 1e9;
     bytes.push_back(group.bytes);
   }
@@ -167,6 +168,9 @@ int run(const Options& options) {
   {
     SweepProgressLine line;
     outcome = sweep.run(options.output, options.sweep, [&](const SweepProgress& progress) { line.update(progress); });
+  }
+  if (outcome.threads < options.sweep.jobs) {
+    spdlog::warn("memory fits {} of {} jobs at a time: --memory-limit", outcome.threads, options.sweep.jobs);
   }
   if (outcome.without_result > 0) {
     spdlog::warn("{} of {} points have no result; the first: {}", outcome.without_result, outcome.points,

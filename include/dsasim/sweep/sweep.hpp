@@ -75,7 +75,8 @@ struct SweepOutcome {
   std::size_t points = 0;
   std::size_t found_done = 0;  ///< by an earlier start
   std::size_t without_result = 0;
-  std::string first_reason;  ///< why the first of these has none
+  std::string first_reason;   ///< why the first of these has none
+  std::uint32_t threads = 0;  ///< Sweep::threads() of what was replayed
 };
 
 /// Every point of a grid, on its way into a table (CSV).
@@ -100,6 +101,9 @@ class Sweep {
   PlannedPoints shard(const Shard& shard) const;
   /// What is replayed together of points in the order of shard(), without those that are refused: see group_runs().
   static std::vector<PointGroup> groups(const PlannedPoints& points, std::uint32_t jobs);
+  /// How many groups may be replayed at a time: as many as `jobs` whose caches fit the memory together, if the largest
+  /// meet; at least 1. Throws ConfigError if $DSASIM_MEMORY_BYTES is no number.
+  static std::uint32_t threads(const std::vector<PointGroup>& groups, std::uint32_t jobs);
 
   /// Replays what an earlier start with the same output did not finish. Each finished point goes to `output`.journal
   /// and to the disk before the next; `output` appears, by rename, when all are done. A failing point does not stop the
